@@ -1,0 +1,50 @@
+//! The arguments of a handler attribute: the names of the parameters that are session state.
+
+use proc_macro2::{Ident, Span, TokenStream};
+
+use crate::{diagnostics::Diagnostics, model::Kind, tokens};
+
+/// How many states one handler can hold: the runtime implements its turns for tuples of this size.
+const MOST_STATES: usize = 8;
+
+/// Reads the names, in their order and each once.
+pub(crate) fn names(kind: Kind, arguments: TokenStream, diagnostics: &Diagnostics) -> Vec<Ident> {
+    let mut names = Vec::<Ident>::new();
+    for argument in tokens::split_at_commas(arguments) {
+        let Some(name) = tokens::single_ident(&argument) else {
+            unreadable(kind, &argument, diagnostics);
+            continue;
+        };
+        if names.contains(&name) {
+            diagnostics.at(&name, format_args!("`{name}` is listed twice"));
+            continue;
+        }
+        names.push(name);
+    }
+    if let Some(surplus) = names.get(MOST_STATES) {
+        diagnostics.at(
+            surplus,
+            format_args!(
+                "a handler holds at most {MOST_STATES} states: put values that change together into one \
+                 state, or take `Shared<T>`"
+            ),
+        );
+    }
+    names
+}
+
+fn unreadable(kind: Kind, argument: &TokenStream, diagnostics: &Diagnostics) {
+    let attribute = kind.attribute();
+    if argument.is_empty() {
+        let message = "a name is missing before a comma";
+        diagnostics.at_span(Span::call_site(), format_args!("{message}: write `#[{attribute}(session)]`"));
+        return;
+    }
+    diagnostics.at(
+        argument,
+        format_args!(
+            "expected the name of a parameter: the attribute lists the parameters that are session state, as \
+             in `#[{attribute}(session)]`"
+        ),
+    );
+}

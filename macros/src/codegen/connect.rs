@@ -1,0 +1,182 @@
+//! `#[connect_handler]`
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote_spanned};
+use syn::GenericParam;
+
+use super::{
+    Parts,
+    parts::{argument_ident, at},
+    socket,
+};
+use crate::model::Role;
+
+// Input:
+//
+//     #[connect_handler(session)]
+//     async fn connected(session: &User, socket: SocketRef) { .. }
+//
+// Output (paths shortened):
+//
+//     struct connected;
+//     const _: () = {
+//         async fn connected(session: &User, socket: SocketRef) { .. }
+//         impl<__A: Adapter> ConnectHandler<__A, ByAttribute> for connected
+//         where
+//             SocketRef: FromConnectParts<__A>,
+//         {
+//             // After CONNECT was answered: takes what was prepared and starts the user's function at once.
+//             fn call(&self, __socket: Arc<Socket<__A>>, __auth: Option<Value>) {
+//                 let Some(mut __held) = take::<__A, (Read<User>,)>(&__socket) else { return };
+//                 let __arg0 = /* from_connect_parts, or `return not_extracted(..)` */;
+//                 start(async move { /* as in a socket handler */ });
+//             }
+//             // Before CONNECT is answered: waits for all that must be waited for.
+//             fn call_middleware<'a>(..) -> .. { prepare::<__A, (Read<User>,)>(__socket) }
+//             fn with<__M, __T>(self, __middleware: __M) -> impl ConnectHandler<__A, ByAttribute> { .. }
+//         }
+//     };
+pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let handler = parts.handler;
+    let (vis, name) = (&handler.vis, &handler.signature.ident);
+    let on_struct = handler.attributes_for(&[Role::Condition, Role::Item, Role::Lint]);
+    let on_both = handler.attributes_for(&[Role::Condition]);
+    let on_function = handler.attributes_for(&[Role::Lint, Role::Expectation, Role::Instrument, Role::Other]);
+    let distinct = parts.distinct_keys();
+    let user_function = parts.user_function(&on_function);
+    let implementation = implementation(parts);
+    quote_spanned! {site=>
+        #(#on_struct)*
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+        #[allow(non_camel_case_types, clippy::exhaustive_structs)]
+        #vis struct #name;
+
+        #(#on_both)*
+        const _: () = {
+            #distinct
+            #user_function
+            #implementation
+        };
+    }
+}
+
+fn implementation(parts: &Parts<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let Parts { handler, private, .. } = parts;
+    let name = &handler.signature.ident;
+    let (adapter, adapter_parameter) = adapter(parts);
+    let predicates = predicates(parts, &adapter);
+    let call = call(parts, &adapter);
+    let held = parts.held_types();
+    quote_spanned! {site=>
+        // A deprecated handler still has its implementation, and the user may bound the adapter as well.
+        #[allow(deprecated, trivial_bounds, clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
+        impl<#adapter_parameter> #private::connect::ConnectHandler<#adapter, #private::connect::ByAttribute>
+            for #name
+        where
+            #predicates
+        {
+            #call
+
+            fn call_middleware<'a>(
+                &'a self,
+                __socket: ::std::sync::Arc<#private::connect::Socket<#adapter>>,
+                _: &'a ::core::option::Option<#private::connect::Value>,
+            ) -> ::core::pin::Pin<::std::boxed::Box<
+                dyn ::core::future::Future<Output = ::core::result::Result<
+                        (),
+                        ::std::boxed::Box<dyn ::core::fmt::Display + ::core::marker::Send>,
+                    >> + ::core::marker::Send
+                    + 'a,
+            >> {
+                #private::connect::prepare::<#adapter, #held>(__socket)
+            }
+
+            fn with<__M, __T>(
+                self,
+                __middleware: __M,
+            ) -> impl #private::connect::ConnectHandler<#adapter, #private::connect::ByAttribute>
+            where
+                __M: #private::connect::ConnectMiddleware<#adapter, __T>
+                    + ::core::marker::Send
+                    + ::core::marker::Sync
+                    + 'static,
+                __T: ::core::marker::Send + ::core::marker::Sync + 'static,
+            {
+                #private::connect::Layered::<#adapter, Self, __M, __T>::new(self, __middleware)
+            }
+        }
+    }
+}
+
+/// The adapter's name and its declaration: the user's own type parameter, or a fresh one.
+fn adapter(parts: &Parts<'_>) -> (Ident, TokenStream) {
+    let site = Span::mixed_site();
+    let private = &parts.private;
+    let users = parts.handler.signature.generics.params.iter().find_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => Some(parameter),
+        _ => None,
+    });
+    let Some(users) = users else {
+        let adapter = format_ident!("__A", span = site);
+        let declaration = quote_spanned!(site=> #adapter: #private::connect::Adapter);
+        return (adapter, declaration);
+    };
+    let (attributes, name, bounds) = (&users.attrs, &users.ident, users.bounds.iter());
+    let declaration = quote_spanned! {site=>
+        #(#attributes)* #name: #(#bounds +)* #private::connect::Adapter
+    };
+    (name.clone(), declaration)
+}
+
+fn predicates(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
+    let users = parts.handler.signature.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+    let states = parts.state_predicates();
+    let extractors = parts.handler.arguments().map(|argument| {
+        let ty = &argument.ty;
+        let private = parts.private_at(at(ty));
+        quote_spanned!(at(ty)=> #ty: #private::connect::FromConnectParts<#adapter>)
+    });
+    quote_spanned!(Span::mixed_site()=> #(#users,)* #(#states,)* #(#extractors,)*)
+}
+
+fn call(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
+    let site = Span::mixed_site();
+    let private = &parts.private;
+    let held = parts.held_types();
+    let outcome = socket::outcome(parts);
+    let arguments = parts.handler.arguments().enumerate().map(|(index, argument)| {
+        let name = argument_ident(index);
+        let ty = &argument.ty;
+        quote_spanned! {site=>
+            let #name = match <#ty as #private::connect::FromConnectParts<#adapter>>::from_connect_parts(
+                &__socket,
+                &__auth,
+            ) {
+                ::core::result::Result::Ok(__value) => __value,
+                ::core::result::Result::Err(__error) => {
+                    return #private::connect::not_extracted(__held, &__error);
+                }
+            };
+        }
+    });
+    quote_spanned! {site=>
+        fn call(
+            &self,
+            __socket: ::std::sync::Arc<#private::connect::Socket<#adapter>>,
+            __auth: ::core::option::Option<#private::connect::Value>,
+        ) {
+            let ::core::option::Option::Some(mut __held) = #private::connect::take::<#adapter, #held>(&__socket)
+            else {
+                return;
+            };
+            #(#arguments)*
+            #private::connect::start(async move {
+                let __scope = __held.scope();
+                let __outcome = #outcome;
+                #private::connect::finish(__held, __outcome).await;
+            });
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `#[http_handler]`
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+
+use super::Parts;
+use crate::model::Role;
+
+// Input:
+//
+//     #[http_handler(session)]
+//     async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect { .. }
+//
+// Output (paths shortened):
+//
+//     async fn login(__call: Call<(Write<User>,)>, __arg0: Form<Login>) -> Response {
+//         async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect { .. }
+//         let mut __held = match begin(__call).await { Ok(held) => held, Err(response) => return response };
+//         let __scope = __held.scope();
+//         let __answer = {
+//             let (__state0,) = __held.states();
+//             let __result = __scope.run(login(__state0.get(), __arg0)).await;
+//             // what was returned as a response, and whether it was an `Err`
+//         };
+//         finish(__held, __answer).await
+//     }
+pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let Parts { handler, private, .. } = parts;
+    let (vis, name) = (&handler.vis, &handler.signature.ident);
+    let attributes = parts.outer_attributes();
+    let (generics, where_clause) = (parts.wrapper_generics(), parts.wrapper_where());
+    let held = parts.held_types();
+    let parameters = parts.wrapper_parameters();
+    let distinct = parts.distinct_keys();
+    let user_function = parts.user_function(&handler.attributes_for(&[Role::Instrument]));
+    let states = parts.state_pattern();
+    let call = parts.user_call();
+    let answer = answer(parts);
+    quote_spanned! {site=>
+        #(#attributes)*
+        #[allow(trivial_bounds, private_bounds)]
+        #vis async fn #name #generics(
+            __call: #private::http::Call<#held>,
+            #parameters
+        ) -> #private::http::Response #where_clause {
+            #distinct
+            #user_function
+            let mut __held = match #private::http::begin(__call).await {
+                ::core::result::Result::Ok(__held) => __held,
+                ::core::result::Result::Err(__response) => return __response,
+            };
+            let __scope = __held.scope();
+            let __answer = {
+                let #states = __held.states();
+                let __result = __scope.run(#call).await;
+                #answer
+            };
+            #private::http::finish(__held, __answer).await
+        }
+    }
+}
+
+/// The response and whether it was an `Err`: made while the states are still lent, because `impl IntoResponse`
+/// captures them.
+fn answer(parts: &Parts<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let private = &parts.private;
+    let return_site = parts.return_site();
+    let value = quote_spanned!(return_site=> __value);
+    let into_response = {
+        let private = parts.private_at(return_site);
+        quote_spanned!(return_site=> #private::http::IntoResponse::into_response(#value))
+    };
+    quote_spanned! {site=>
+        match __result {
+            ::core::result::Result::Ok(#value) => {
+                #[allow(unused_imports)]
+                use #private::{ByShape as _, ByValue as _};
+                let __is_err = #private::Shape(&#value).is_err();
+                ::core::result::Result::Ok((#into_response, __is_err))
+            }
+            ::core::result::Result::Err(__panicked) => ::core::result::Result::Err(__panicked),
+        }
+    }
+}

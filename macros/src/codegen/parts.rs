@@ -1,0 +1,234 @@
+//! The pieces that the expansions of all handler attributes share.
+//!
+//! Local names are hygienic, and begin with `__` because a constant or a unit struct of the user's by the same
+//! name would turn a binding into a pattern.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::{GenericParam, Generics, spanned::Spanned};
+
+use crate::{
+    model::{Access, Handler, Parameter, Role, State},
+    tokens,
+};
+
+/// A handler with the paths that its expansion names.
+pub(super) struct Parts<'a> {
+    pub(super) handler: &'a Handler,
+    /// `::socketioxide_session::__private`
+    pub(super) private: TokenStream,
+    krate: &'a TokenStream,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(handler: &'a Handler, krate: &'a TokenStream) -> Self {
+        let private = quote_spanned!(Span::mixed_site()=> #krate::__private);
+        Self { handler, private, krate }
+    }
+
+    /// The path of the runtime's `__private`, for an error that belongs at this place.
+    pub(super) fn private_at(&self, site: Span) -> TokenStream {
+        tokens::placed(&self.private, site)
+    }
+
+    /// The attributes that stay with what users name.
+    pub(super) fn outer_attributes(&self) -> Vec<&syn::Attribute> {
+        self.handler.attributes_for(&[
+            Role::Condition,
+            Role::Item,
+            Role::Lint,
+            Role::Expectation,
+            Role::Other,
+        ])
+    }
+
+    /// What a call holds: `(Write<User>, Read<Cart>,)`.
+    pub(super) fn held_types(&self) -> TokenStream {
+        let types = self.handler.states().map(|state| {
+            let (access, ty) = (self.access(state), &state.ty);
+            quote_spanned!(at(ty)=> #access<#ty>)
+        });
+        quote_spanned!(Span::mixed_site()=> (#(#types,)*))
+    }
+
+    /// `User: SessionState` for each concrete state. Said here, a missing `#[session_state]` is reported once and at
+    /// the user's type: the rest of the expansion may rely on it. A generic function brings its own bounds.
+    pub(super) fn state_predicates(&self) -> Vec<TokenStream> {
+        let concrete = self.handler.states().filter(|state| !self.is_generic(state));
+        let predicates = concrete.map(|state| {
+            let (site, ty) = (at(&state.ty), &state.ty);
+            let krate = tokens::placed(self.krate, site);
+            quote_spanned!(site=> #ty: #krate::SessionState)
+        });
+        predicates.collect()
+    }
+
+    /// The wrapper's `where` clause: the user's and the states'.
+    pub(super) fn wrapper_where(&self) -> Option<TokenStream> {
+        let users = self.handler.signature.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+        let users = users.map(ToTokens::to_token_stream);
+        let predicates: Vec<_> = users.chain(self.state_predicates()).collect();
+        (!predicates.is_empty()).then(|| quote_spanned!(Span::mixed_site()=> where #(#predicates),*))
+    }
+
+    /// The runtime's type for what is done to a state, at the user's type: "is not session state" is to point there.
+    fn access(&self, state: &State) -> TokenStream {
+        let site = at(&state.ty);
+        let private = self.private_at(site);
+        match state.access {
+            Access::Write => quote_spanned!(site=> #private::Write),
+            Access::Read => quote_spanned!(site=> #private::Read),
+            Access::Maybe => quote_spanned!(site=> #private::Maybe),
+        }
+    }
+
+    /// The user's function, unchanged but for the attributes that went to the outer item.
+    pub(super) fn user_function(&self, attributes: &[&syn::Attribute]) -> TokenStream {
+        let Handler { signature, body, .. } = self.handler;
+        // The attribute, not the user, asks for `async` and for references to states however small, and calls the
+        // function once.
+        quote_spanned! {Span::mixed_site()=>
+            #(#attributes)*
+            #[allow(clippy::unused_async, clippy::trivially_copy_pass_by_ref, clippy::single_call_fn)]
+            #signature
+            #body
+        }
+    }
+
+    /// The call of the user's function, its arguments in the order of the signature.
+    pub(super) fn user_call(&self) -> TokenStream {
+        let site = Span::mixed_site();
+        let name = &self.handler.signature.ident;
+        let generics: Vec<_> =
+            self.handler.signature.generics.params.iter().filter_map(type_or_const).collect();
+        let turbofish = (!generics.is_empty()).then(|| quote_spanned!(site=> ::<#(#generics),*>));
+        let (mut states, mut arguments) = (0, 0);
+        let values = self.handler.parameters.iter().map(|parameter| match parameter {
+            Parameter::State(state) => {
+                let (access, value) = (self.access(state), state_ident(states));
+                states += 1;
+                quote_spanned!(at(&state.ty)=> #access::get(#value))
+            }
+            Parameter::Argument(argument) => {
+                let conditions = &argument.conditions;
+                let value = argument_ident(arguments);
+                arguments += 1;
+                quote_spanned!(site=> #(#conditions)* #value)
+            }
+        });
+        quote_spanned!(site=> #name #turbofish (#(#values),*))
+    }
+
+    /// The states as the call holds them, each ready to be lent to the user's function.
+    pub(super) fn state_pattern(&self) -> TokenStream {
+        let states = (0..self.handler.states().count()).map(state_ident);
+        quote_spanned!(Span::mixed_site()=> (#(#states,)*))
+    }
+
+    /// The wrapper's parameters for the user's extractors.
+    pub(super) fn wrapper_parameters(&self) -> TokenStream {
+        let parameters = self.handler.arguments().enumerate().map(|(index, argument)| {
+            let conditions = &argument.conditions;
+            let name = argument_ident(index);
+            let ty = &argument.ty;
+            quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #ty)
+        });
+        quote_spanned!(Span::mixed_site()=> #(#parameters,)*)
+    }
+
+    /// The wrapper's generics: the user's, without the lifetimes that only borrow states.
+    pub(super) fn wrapper_generics(&self) -> Generics {
+        let generics = &self.handler.signature.generics;
+        let arguments = self.handler.arguments().map(|argument| argument.ty.to_token_stream());
+        let states = self.handler.states().map(|state| state.ty.to_token_stream());
+        let bounds =
+            generics.params.iter().filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
+        let users: Vec<_> = arguments
+            .chain(states)
+            .chain(bounds.map(ToTokens::to_token_stream))
+            .chain([generics.where_clause.to_token_stream()])
+            .collect();
+        let mut kept = generics.clone();
+        kept.params = generics
+            .params
+            .iter()
+            .filter(|parameter| match parameter {
+                GenericParam::Lifetime(parameter) => {
+                    users.iter().any(|user| tokens::mentions(user, &parameter.lifetime.ident))
+                }
+                _ => true,
+            })
+            .cloned()
+            .collect();
+        kept
+    }
+
+    /// Assertions that no two parameters hold a state under one key, be it through an alias or by accident.
+    pub(super) fn distinct_keys(&self) -> TokenStream {
+        let states: Vec<_> = self.handler.states().collect();
+        if states.iter().any(|state| self.is_generic(state)) {
+            // A constant cannot name the function's parameters; the runtime refuses such a call.
+            return TokenStream::new();
+        }
+        let message = format!(
+            "two parameters of `{}` hold the state under one key: keep one of them, or give each state its own \
+             `#[session_state(key = \"..\")]`",
+            self.handler.signature.ident
+        );
+        (1..states.len()).map(|last| self.distinct_key(&states[..=last], &message)).collect()
+    }
+
+    fn distinct_key(&self, states: &[&State], message: &str) -> TokenStream {
+        let types = states.iter().map(|state| &state.ty);
+        let site = states.last().map_or_else(Span::mixed_site, |state| at(&state.ty));
+        let (private, krate) = (self.private_at(site), tokens::placed(self.krate, site));
+        quote_spanned! {site=>
+            const _: () = ::core::assert!(
+                #private::distinct(&[#(<#types as #krate::SessionState>::KEY),*]),
+                #message
+            );
+        }
+    }
+
+    fn is_generic(&self, state: &State) -> bool {
+        let ty = state.ty.to_token_stream();
+        self.handler.signature.generics.params.iter().any(|parameter| {
+            let name = match parameter {
+                GenericParam::Lifetime(parameter) => &parameter.lifetime.ident,
+                GenericParam::Type(parameter) => &parameter.ident,
+                GenericParam::Const(parameter) => &parameter.ident,
+            };
+            tokens::mentions(&ty, name)
+        })
+    }
+
+    /// Where an error about the value that the user's function returns belongs.
+    pub(super) fn return_site(&self) -> Span {
+        match self.handler.returns() {
+            Some(ty) => at(ty),
+            None => at(&self.handler.signature.ident),
+        }
+    }
+}
+
+/// The place of the user's tokens, with the names of the expansion.
+pub(super) fn at(tokens: &impl Spanned) -> Span {
+    tokens.span().resolved_at(Span::mixed_site())
+}
+
+/// The name of the wrapper's parameter for the extractor with this index.
+pub(super) fn argument_ident(index: usize) -> Ident {
+    format_ident!("__arg{index}", span = Span::mixed_site())
+}
+
+fn state_ident(index: usize) -> Ident {
+    format_ident!("__state{index}", span = Span::mixed_site())
+}
+
+fn type_or_const(parameter: &GenericParam) -> Option<&Ident> {
+    match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+        GenericParam::Lifetime(_) => None,
+    }
+}

@@ -1,0 +1,111 @@
+//! `#[socket_handler]`
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+
+use super::{Parts, parts::argument_ident};
+use crate::model::Role;
+
+// Input:
+//
+//     #[socket_handler(session)]
+//     async fn logout(session: &mut User, socket: SocketRef) -> bool { .. }
+//
+// Output (paths shortened):
+//
+//     async fn logout(__call: Call<(Write<User>,)>, __arg0: SocketRef) {
+//         async fn logout(session: &mut User, socket: SocketRef) -> bool { .. }
+//         let __manual = /* one of the arguments is the `AckSender` */;
+//         let Some(mut __held) = begin(__call, __manual).await else { return };
+//         let __scope = __held.scope();
+//         let __outcome = {
+//             let (__state0,) = __held.states();
+//             let __result = __scope.run(logout(__state0.get(), __arg0)).await;
+//             // what was returned, as an acknowledgement
+//         };
+//         finish(__held, __outcome).await
+//     }
+pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let Parts { handler, private, .. } = parts;
+    let (vis, name) = (&handler.vis, &handler.signature.ident);
+    let attributes = parts.outer_attributes();
+    let (generics, where_clause) = (parts.wrapper_generics(), parts.wrapper_where());
+    let held = parts.held_types();
+    let parameters = parts.wrapper_parameters();
+    let distinct = parts.distinct_keys();
+    let user_function = parts.user_function(&handler.attributes_for(&[Role::Instrument]));
+    let manual = takes_ack_sender(parts);
+    let outcome = outcome(parts);
+    quote_spanned! {site=>
+        #(#attributes)*
+        #[allow(trivial_bounds, private_bounds)]
+        #vis async fn #name #generics(__call: #private::socket::Call<#held>, #parameters) #where_clause {
+            #distinct
+            #user_function
+            let __manual = #manual;
+            let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __manual).await else {
+                return;
+            };
+            let __scope = __held.scope();
+            let __outcome = #outcome;
+            #private::socket::finish(__held, __outcome).await;
+        }
+    }
+}
+
+/// Whether the user's function answers by itself, decided by the arguments' types.
+fn takes_ack_sender(parts: &Parts<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let private = &parts.private;
+    let arguments: Vec<_> = parts
+        .handler
+        .arguments()
+        .enumerate()
+        .map(|(index, argument)| {
+            let conditions = &argument.conditions;
+            let name = argument_ident(index);
+            quote_spanned!(site=> #(#conditions)* #private::socket::Argument(&#name).is_ack_sender())
+        })
+        .collect();
+    if arguments.is_empty() {
+        return quote_spanned!(site=> false);
+    }
+    quote_spanned! {site=>
+        {
+            #[allow(unused_imports)]
+            use #private::socket::{TakesAck as _, TakesNoAck as _};
+            let __are_ack_senders: &[bool] = &[#(#arguments),*];
+            __are_ack_senders.contains(&true)
+        }
+    }
+}
+
+/// Runs the user's function and splits what it returns, by type, into what is acknowledged. That is done while
+/// the states are still lent, because `impl Serialize` captures them.
+pub(super) fn outcome(parts: &Parts<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let private = &parts.private;
+    let states = parts.state_pattern();
+    let call = parts.user_call();
+    let return_site = parts.return_site();
+    let value = quote_spanned!(return_site=> __value);
+    let split = {
+        let private = parts.private_at(return_site);
+        quote_spanned!(return_site=> #private::Split::new(#value).split())
+    };
+    quote_spanned! {site=>
+        {
+            let #states = __held.states();
+            let __result = __scope.run(#call).await;
+            match __result {
+                ::core::result::Result::Ok(#value) => {
+                    #[allow(unused_imports)]
+                    use #private::{SplitResult as _, SplitValue as _};
+                    #split
+                }
+                ::core::result::Result::Err(__panicked) => #private::Outcome::Panicked(__panicked),
+            }
+        }
+    }
+}

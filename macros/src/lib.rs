@@ -1,0 +1,153 @@
+//! The attribute macros of `socketioxide-session`, which re-exports and explains them.
+//!
+//! Each expansion is thin: the user's function stays as it is, inside a wrapper that calls the runtime before and
+//! after it. An attribute goes `args` (what is in its parentheses), `model` (what it stands on, checked),
+//! `codegen`; mistakes are collected on the way and reported together.
+
+mod args;
+mod codegen;
+mod diagnostics;
+mod krate;
+mod model;
+mod state;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use proc_macro::TokenStream;
+
+use crate::{
+    diagnostics::Diagnostics,
+    model::{Function, Handler, Kind},
+};
+
+/// An axum handler with session state.
+///
+/// The attribute names the parameters that are session state; the others are axum's extractors, the one that
+/// consumes the request last. `&T` reads, `&mut T` takes the turn and writes, both see `T::default()` where
+/// nothing is stored; `Option<&T>` is `None` there. At most eight states, each once.
+///
+/// The function runs when every extractor has run and the turn has come. What it changed is saved before the
+/// response leaves, unless it returns `Err`, answers with a 5xx, panics or is cancelled. Any
+/// `impl IntoResponse` can be returned.
+///
+/// Goes above `#[debug_handler]`. `#[instrument]` moves to the inner function, so that it sees the parameters as
+/// they are written; every other attribute stays on the handler.
+///
+/// ```text
+/// #[http_handler(session)]
+/// async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect {
+///     session.name = Some(form.name);
+///     Redirect::to("/")
+/// }
+///
+/// let app = Router::new().route("/login", post(login));
+/// ```
+#[proc_macro_attribute]
+pub fn http_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    handler(Kind::Http, arguments.into(), item.into()).into()
+}
+
+/// A socketioxide message or disconnect handler with session state.
+///
+/// The attribute names the parameters that are session state, as in [`macro@http_handler`]; the list may be empty.
+/// The others are socketioxide's extractors.
+///
+/// What the function returns is the client's acknowledgement, sent when its changes are saved: `T: Serialize` and
+/// `Ok(T)` acknowledge the value, `()` acknowledges `null`, `Err(e)` saves nothing and acknowledges
+/// `{"error": e}`. A handler that takes `AckSender` answers by itself and returns `()` or `Result<(), E>`.
+///
+/// ```text
+/// #[socket_handler(session)]
+/// async fn logout(session: &mut User) -> bool {
+///     session.name.take().is_some()
+/// }
+///
+/// socket.on("logout", logout);
+/// ```
+#[proc_macro_attribute]
+pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    handler(Kind::Socket, arguments.into(), item.into()).into()
+}
+
+/// A socketioxide connect handler with session state.
+///
+/// Whatever must be waited for (loading, a turn) is awaited before the client hears that it is connected; then
+/// the function starts at once, so that `socket.on` comes in time for the client's first event. Middlewares are
+/// added as usual, with `connected.with(..)`.
+///
+/// The function becomes a unit struct that implements `ConnectHandler`. So it may be generic over the adapter
+/// only (`async fn connected<A: Adapter>(.., socket: SocketRef<A>)`, passed without a turbofish), and its
+/// parameters carry no `#[cfg]`. `#[expect(..)]` is taken as being about the function.
+///
+/// ```text
+/// #[connect_handler(session)]
+/// async fn connected(session: &User, socket: SocketRef) {
+///     socket.on("logout", logout);
+/// }
+///
+/// io.ns("/", connected);
+/// ```
+#[proc_macro_attribute]
+pub fn connect_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    handler(Kind::Connect, arguments.into(), item.into()).into()
+}
+
+/// A socketioxide connect middleware with session state.
+///
+/// `Err` refuses the connection and saves nothing: the client is told the error as its `Display` writes it.
+///
+/// ```text
+/// #[connect_middleware(session)]
+/// async fn only_users(session: &User) -> Result<(), &'static str> {
+///     session.name.as_ref().map(|_| ()).ok_or("log in first")
+/// }
+///
+/// io.ns("/chat", connected.with(only_users));
+/// ```
+#[proc_macro_attribute]
+pub fn connect_middleware(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    handler(Kind::ConnectMiddleware, arguments.into(), item.into()).into()
+}
+
+/// A struct that lives in the session.
+///
+/// Goes on a struct with named fields, above its `#[derive]`. It derives `Serialize` and `Deserialize` where the
+/// user does not (no dependency on serde is needed for that) and implements `Default`.
+///
+/// - `#[session_state(key = "user")]` sets the key in the session. The default is the struct's name in
+///   `snake_case`: `HTTPState` is `http_state`, `UserV2` is `user_v2`. Who renames a struct whose values are
+///   stored already keeps the key by writing it.
+/// - `#[session(default = EXPR)]` on a field sets its first value, which is also what a stored value without this
+///   field is given. Other fields start from their type's `Default`; a field whose type has none needs the
+///   attribute.
+///
+/// ```text
+/// #[session_state(key = "settings")]
+/// #[derive(Clone, Debug)]
+/// struct Settings {
+///     #[session(default = String::from("en"))]
+///     language: String,
+///     dark: bool,
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn session_state(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    state::expand(arguments.into(), item.into(), &krate::path()).into()
+}
+
+fn handler(
+    kind: Kind,
+    arguments: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> proc_macro2::TokenStream {
+    let diagnostics = Diagnostics::new();
+    let names = args::names(kind, arguments, &diagnostics);
+    let function = Function::read(kind, item.clone(), &diagnostics);
+    let handler = function.map(|function| Handler::check(kind, &names, function, &diagnostics));
+    match (diagnostics.finish(), handler) {
+        (Ok(()), Some(handler)) => codegen::expand(kind, &handler, &krate::path()),
+        // The user's function stays, so that an editor keeps completing in it.
+        (result, _) => [result.err().unwrap_or_default(), item].into_iter().collect(),
+    }
+}

@@ -1,0 +1,123 @@
+//! A handler whose signature has been checked: all that code generation needs to know.
+
+mod attributes;
+mod function;
+mod parameters;
+mod signature;
+
+use proc_macro2::{Ident, TokenStream};
+use syn::{Attribute, ReturnType, Signature, Type, Visibility};
+
+pub(crate) use self::{
+    attributes::{Role, Sorted},
+    function::Function,
+};
+use crate::diagnostics::Diagnostics;
+
+/// The handler attributes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Http,
+    Socket,
+    Connect,
+    ConnectMiddleware,
+}
+
+impl Kind {
+    /// The attribute's name, as users write it.
+    pub(crate) fn attribute(self) -> &'static str {
+        match self {
+            Self::Http => "http_handler",
+            Self::Socket => "socket_handler",
+            Self::Connect => "connect_handler",
+            Self::ConnectMiddleware => "connect_middleware",
+        }
+    }
+}
+
+/// A checked handler.
+pub(crate) struct Handler {
+    pub(crate) attributes: Vec<Sorted>,
+    pub(crate) vis: Visibility,
+    /// The user's signature, unchanged.
+    pub(crate) signature: Signature,
+    /// The user's body with its braces, unread.
+    pub(crate) body: TokenStream,
+    /// In the order of the signature.
+    pub(crate) parameters: Vec<Parameter>,
+}
+
+/// What one parameter is.
+pub(crate) enum Parameter {
+    State(State),
+    Argument(Argument),
+}
+
+/// A parameter that is session state.
+pub(crate) struct State {
+    pub(crate) access: Access,
+    pub(crate) ty: Type,
+}
+
+/// What a handler does to a state.
+#[derive(Clone, Copy)]
+pub(crate) enum Access {
+    /// `&mut T`
+    Write,
+    /// `&T`
+    Read,
+    /// `Option<&T>`
+    Maybe,
+}
+
+/// Any other parameter: an extractor.
+pub(crate) struct Argument {
+    pub(crate) ty: Type,
+    /// The parameter's `#[cfg]` and `#[cfg_attr]`: they hold for the wrapper's parameter, too.
+    pub(crate) conditions: Vec<Attribute>,
+}
+
+impl Handler {
+    /// Checks a function. What this returns is to be used only if no mistake was recorded.
+    pub(crate) fn check(kind: Kind, names: &[Ident], function: Function, diagnostics: &Diagnostics) -> Self {
+        signature::check(kind, &function, diagnostics);
+        let parameters = parameters::check(kind, names, &function.signature, diagnostics);
+        Self {
+            attributes: attributes::sort(function.attributes),
+            vis: function.vis,
+            signature: function.signature,
+            body: function.body,
+            parameters,
+        }
+    }
+
+    /// The states, in the order of the signature.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &State> {
+        self.parameters.iter().filter_map(|parameter| match parameter {
+            Parameter::State(state) => Some(state),
+            Parameter::Argument(_) => None,
+        })
+    }
+
+    /// The extractors, in the order of the signature.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &Argument> {
+        self.parameters.iter().filter_map(|parameter| match parameter {
+            Parameter::Argument(argument) => Some(argument),
+            Parameter::State(_) => None,
+        })
+    }
+
+    /// The attributes with one of these roles.
+    pub(crate) fn attributes_for(&self, roles: &[Role]) -> Vec<&Attribute> {
+        let sorted = self.attributes.iter().filter(|sorted| roles.contains(&sorted.role));
+        sorted.map(|sorted| &sorted.attribute).collect()
+    }
+
+    /// The type that the user's function returns, if it says one.
+    pub(crate) fn returns(&self) -> Option<&Type> {
+        match &self.signature.output {
+            ReturnType::Type(_, ty) => Some(ty),
+            ReturnType::Default => None,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Checks of the signature as a whole: what is a handler at all, and what it returns.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use syn::{GenericArgument, GenericParam, PathArguments, ReturnType, Type};
+
+use super::{Function, Kind, attributes::is_condition, parameters};
+use crate::diagnostics::Diagnostics;
+
+pub(super) fn check(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
+    check_qualifiers(kind, function, diagnostics);
+    check_body(function, diagnostics);
+    check_generics(function, diagnostics);
+    if kind == Kind::Connect {
+        check_adapter(function, diagnostics);
+    }
+    check_return(kind, function, diagnostics);
+}
+
+fn check_qualifiers(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
+    let signature = &function.signature;
+    let name = &signature.ident;
+    if signature.asyncness.is_none() {
+        diagnostics
+            .at(signature.fn_token, format_args!("a handler is asynchronous: write `async fn {name}`"));
+    }
+    if let Some(token) = &signature.constness {
+        diagnostics.at(token, format_args!("a handler runs at run time: write `async fn {name}`"));
+    }
+    if let Some(token) = &signature.unsafety {
+        diagnostics
+            .at(token, format_args!("a handler is called by the framework: write a safe `async fn {name}`"));
+    }
+    if let Some(token) = &signature.abi {
+        diagnostics.at(token, format_args!("a handler is called from Rust: write `async fn {name}`"));
+    }
+    if let Some(token) = &signature.variadic {
+        diagnostics.at(token, "a handler has a fixed list of parameters");
+    }
+    if let Some(receiver) = signature.receiver() {
+        let attribute = kind.attribute();
+        diagnostics.at(
+            receiver,
+            format_args!("`#[{attribute}]` goes on a free function: take what `self` holds as a parameter"),
+        );
+    }
+}
+
+fn check_body(function: &Function, diagnostics: &Diagnostics) {
+    if !is_braced(function.body.clone()) {
+        let name = &function.signature.ident;
+        diagnostics.at(&function.signature, format_args!("`{name}` has no body: write `{{ .. }}`"));
+    }
+}
+
+fn is_braced(body: TokenStream) -> bool {
+    let mut tokens = body.into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Group(group)), None) => match group.delimiter() {
+            Delimiter::Brace => true,
+            // What a `macro_rules!` macro passes on as a block.
+            Delimiter::None => is_braced(group.stream()),
+            Delimiter::Parenthesis | Delimiter::Bracket => false,
+        },
+        _ => false,
+    }
+}
+
+fn check_generics(function: &Function, diagnostics: &Diagnostics) {
+    for parameter in &function.signature.generics.params {
+        let attributes = match parameter {
+            GenericParam::Lifetime(parameter) => &parameter.attrs,
+            GenericParam::Type(parameter) => &parameter.attrs,
+            GenericParam::Const(parameter) => &parameter.attrs,
+        };
+        for condition in attributes.iter().filter(|attribute| is_condition(attribute)) {
+            diagnostics.at(condition, "a handler's type parameters are there whatever the configuration: put the `#[cfg]` on the function");
+        }
+    }
+}
+
+/// A connect handler becomes a value that implements a trait over the adapter, and over nothing else.
+fn check_adapter(function: &Function, diagnostics: &Diagnostics) {
+    let mut adapters = 0;
+    for parameter in &function.signature.generics.params {
+        if let GenericParam::Type(_) = parameter {
+            adapters += 1;
+            if adapters == 1 {
+                continue;
+            }
+        }
+        diagnostics.at(
+            parameter,
+            format_args!(
+                "a connect handler may be generic over the adapter only: write `async fn {}<A: Adapter>(..)` or \
+                 no parameter at all",
+                function.signature.ident
+            ),
+        );
+    }
+}
+
+fn check_return(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
+    match &function.signature.output {
+        ReturnType::Type(_, ty) if is_borrowed(ty) => {
+            diagnostics.at(ty, "return an owned value: the answer leaves after the session's turn has ended");
+        }
+        ReturnType::Type(_, ty) if matches!(parameters::ungrouped(ty), Type::Never(_)) => {
+            diagnostics.at(ty, "a handler comes to an end, where its changes are saved: write the type of its answer");
+        }
+        ReturnType::Default if kind == Kind::ConnectMiddleware => diagnostics.at(
+            &function.signature.ident,
+            "a connect middleware decides: write `-> Result<(), E>`, where `E: Display` is what a refused client is told",
+        ),
+        ReturnType::Type(..) | ReturnType::Default => {}
+    }
+}
+
+/// `&T` with any lifetime but `'static`, also in an `Option` or a `Result` by name: their aliases are the
+/// compiler's to find.
+fn is_borrowed(ty: &Type) -> bool {
+    match parameters::ungrouped(ty) {
+        Type::Reference(reference) => {
+            reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
+        }
+        Type::Path(path) => path.path.segments.last().is_some_and(|segment| {
+            let transparent = segment.ident == "Option" || segment.ident == "Result";
+            let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return false };
+            transparent
+                && arguments.args.iter().any(|argument| match argument {
+                    GenericArgument::Type(ty) => is_borrowed(ty),
+                    _ => false,
+                })
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,120 @@
+//! The arguments of `#[session_state]` and of `#[session]` on a field.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::{
+    Expr, LitStr, Token,
+    ext::IdentExt,
+    parse::{ParseStream, Parser},
+};
+
+use super::key;
+use crate::diagnostics::Diagnostics;
+
+/// A value that may be given once.
+struct Once<T>(Option<T>);
+
+impl<T> Once<T> {
+    fn set(&mut self, name: &Ident, value: T, diagnostics: &Diagnostics) {
+        if self.0.is_some() {
+            diagnostics.at(name, format_args!("`{name}` is given twice"));
+        } else {
+            self.0 = Some(value);
+        }
+    }
+}
+
+/// Reads `key = ".."`.
+pub(super) fn key(arguments: TokenStream, diagnostics: &Diagnostics) -> Option<LitStr> {
+    let mut key = Once(None);
+    let parser = |input: ParseStream<'_>| {
+        each(input, diagnostics, |name| {
+            if name != "key" {
+                let message =
+                    format!("`{name}` is no argument of `#[session_state]`: it takes `key = \"..\"`");
+                return Err(syn::Error::new(name.span(), message));
+            }
+            let value = value(input, "key = \"user\"")?;
+            check_key(&value, diagnostics);
+            key.set(name, value, diagnostics);
+            Ok(())
+        })
+    };
+    if let Err(error) = parser.parse2(arguments) {
+        diagnostics.push(error);
+    }
+    key.0
+}
+
+fn check_key(key: &LitStr, diagnostics: &Diagnostics) {
+    let reserved = key::RESERVED;
+    if key.value().is_empty() {
+        diagnostics.at(key, "a key has at least one character: write `key = \"user\"`");
+    } else if key.value().starts_with(reserved) {
+        diagnostics
+            .at(key, format_args!("keys that begin with `{reserved}` are reserved: write another one"));
+    }
+}
+
+/// Reads `default = EXPR`, out of all the `#[session]` attributes of one field.
+pub(super) fn default<'a>(
+    attributes: impl Iterator<Item = &'a syn::Attribute>,
+    diagnostics: &Diagnostics,
+) -> Option<Expr> {
+    let mut default = Once(None);
+    for attribute in attributes {
+        let parser = |input: ParseStream<'_>| {
+            if input.is_empty() {
+                return Err(input.error("`#[session]` says something: write `#[session(default = ..)]`"));
+            }
+            each(input, diagnostics, |name| {
+                if name != "default" {
+                    let message = format!("`{name}` is no argument of `#[session]`: it takes `default = ..`");
+                    return Err(syn::Error::new(name.span(), message));
+                }
+                let value = value(input, "default = 1")?;
+                default.set(name, value, diagnostics);
+                Ok(())
+            })
+        };
+        let read = match &attribute.meta {
+            syn::Meta::List(_) => attribute.parse_args_with(parser),
+            meta => Err(syn::Error::new_spanned(meta, "write `#[session(default = ..)]`")),
+        };
+        if let Err(error) = read {
+            diagnostics.push(error);
+        }
+    }
+    default.0
+}
+
+/// Calls `argument` at each name, which reads what follows it. A mistake in one argument hides none in the next.
+fn each(
+    input: ParseStream<'_>,
+    diagnostics: &Diagnostics,
+    mut argument: impl FnMut(&Ident) -> syn::Result<()>,
+) -> syn::Result<()> {
+    while !input.is_empty() {
+        let read = input.call(Ident::parse_any).and_then(|name| argument(&name));
+        let read =
+            read.and_then(|()| if input.is_empty() { Ok(()) } else { input.parse::<Token![,]>().map(drop) });
+        if let Err(error) = read {
+            diagnostics.push(error);
+            skip_argument(input)?;
+        }
+    }
+    Ok(())
+}
+
+fn skip_argument(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+/// Reads `= VALUE`.
+fn value<T: syn::parse::Parse>(input: ParseStream<'_>, example: &str) -> syn::Result<T> {
+    let explain = |error: syn::Error| syn::Error::new(error.span(), format!("{error}: write `{example}`"));
+    input.parse::<Token![=]>().map_err(explain)?;
+    input.parse().map_err(explain)
+}

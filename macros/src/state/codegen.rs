@@ -1,0 +1,154 @@
+//! From a checked session state to its expansion. Nothing in here can fail.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::{Attribute, Data, DeriveInput, LitStr, spanned::Spanned};
+
+use super::{
+    key,
+    model::{Derives, Field, Refused, Serde, State},
+};
+use crate::tokens;
+
+// Input:
+//
+//     #[session_state]
+//     #[derive(Clone)]
+//     struct User {
+//         name: Option<String>,
+//         #[session(default = 1)]
+//         visits: u32,
+//     }
+//
+// Output (paths shortened):
+//
+//     #[derive(Serialize, Deserialize)]
+//     #[derive(Clone)]
+//     #[serde(crate = "::socketioxide_session::__private::serde")]
+//     #[serde(default)]
+//     struct User { name: Option<String>, visits: u32 }
+//     impl Default for User { .. }
+//     impl SessionState for User { .. }
+pub(super) fn state(state: &State, krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let name = &state.input.ident;
+    let values = state.fields.iter().map(field_value);
+    let allow = allow_deprecated(state);
+    let default = quote_spanned! {site=>
+        #[automatically_derived]
+        #allow
+        impl ::core::default::Default for #name {
+            fn default() -> Self {
+                Self { #(#values,)* }
+            }
+        }
+    };
+    [structure(state, krate), default, session_state(name, &state.key, krate)].into_iter().collect()
+}
+
+/// What keeps the errors of a mistaken attribute to themselves: all that a state has, its defaults aside.
+pub(super) fn state_stand_in(state: &State, krate: &TokenStream) -> TokenStream {
+    let name = &state.input.ident;
+    [structure(state, krate), default_stand_in(name), session_state(name, &state.key, krate)]
+        .into_iter()
+        .collect()
+}
+
+/// What keeps the errors of something that can be no state to themselves, as far as that is possible.
+pub(super) fn refused_stand_in(refused: &Refused, krate: &TokenStream) -> TokenStream {
+    let Refused { input, derives } = refused;
+    if !input.generics.params.is_empty() || matches!(input.data, Data::Union(_)) {
+        return input.to_token_stream();
+    }
+    let item = with_serde(input, derives, &Serde { krate: false, default: true }, krate);
+    let default = if derives.default { TokenStream::new() } else { default_stand_in(&input.ident) };
+    [item, default, session_state(&input.ident, &key::from_name(&input.ident), krate)].into_iter().collect()
+}
+
+fn structure(state: &State, krate: &TokenStream) -> TokenStream {
+    with_serde(&state.input, &state.derives, &state.serde, krate)
+}
+
+/// The user's item, with what serde needs that the user did not write. The derives come first, for an attribute of
+/// a derive may not precede it.
+fn with_serde(input: &DeriveInput, derives: &Derives, serde: &Serde, krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let mut missing = Vec::new();
+    if !derives.serialize {
+        missing.push(quote_spanned!(site=> #krate::__private::serde::Serialize));
+    }
+    if !derives.deserialize {
+        missing.push(quote_spanned!(site=> #krate::__private::serde::Deserialize));
+    }
+    let derive = (!missing.is_empty()).then(|| quote_spanned!(site=> #[derive(#(#missing),*)]));
+    let path = LitStr::new(&format!("{krate}::__private::serde").replace(' ', ""), site);
+    let serde_crate =
+        (!missing.is_empty() && !serde.krate).then(|| quote_spanned!(site=> #[serde(crate = #path)]));
+    let serde_default = (!serde.default).then(|| quote_spanned!(site=> #[serde(default)]));
+
+    let attributes = &input.attrs;
+    let item = DeriveInput { attrs: Vec::new(), ..input.clone() };
+    quote_spanned! {site=>
+        #derive
+        #(#attributes)*
+        #serde_crate
+        #serde_default
+        #item
+    }
+}
+
+fn field_value(field: &Field) -> TokenStream {
+    let Field { name, ty, conditions, default } = field;
+    let value = if let Some(expression) = default {
+        expression.to_token_stream()
+    } else {
+        // At the field's type, so that a missing `Default` is reported there.
+        let site = ty.span().resolved_at(Span::mixed_site());
+        quote_spanned!(site=> <#ty as ::core::default::Default>::default())
+    };
+    quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #value)
+}
+
+/// `Default` names every field, also those whose use is deprecated.
+fn allow_deprecated(state: &State) -> Option<TokenStream> {
+    let fields = match &state.input.data {
+        Data::Struct(data) => data.fields.iter().flat_map(|field| field.attrs.iter()).collect(),
+        Data::Enum(_) | Data::Union(_) => Vec::new(),
+    };
+    let is_deprecated = |attribute: &&Attribute| attribute.path().is_ident("deprecated");
+    let deprecated = state.input.attrs.iter().chain(fields).any(|attribute| is_deprecated(&attribute));
+    deprecated.then(|| quote_spanned!(Span::mixed_site()=> #[allow(deprecated)]))
+}
+
+fn default_stand_in(name: &syn::Ident) -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        #[automatically_derived]
+        impl ::core::default::Default for #name {
+            fn default() -> Self {
+                ::core::unreachable!()
+            }
+        }
+    }
+}
+
+fn session_state(name: &syn::Ident, key: &str, krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let written = syn::ext::IdentExt::unraw(name).to_string();
+    // At the user's name, for the bounds of `SessionState` are checked here.
+    let at_name = name.span().resolved_at(site);
+    let trait_path = tokens::placed(krate, at_name);
+    let trait_path = quote_spanned!(at_name=> #trait_path::SessionState);
+    quote_spanned! {site=>
+        #[allow(deprecated)]
+        impl #trait_path for #name {
+            const KEY: &'static str = #key;
+            const NAME: &'static str = #written;
+
+            fn duplicate(&self) -> ::core::option::Option<Self> {
+                #[allow(unused_imports)]
+                use #krate::__private::{ViaClone as _, ViaNothing as _};
+                #krate::__private::Duplicate(self).duplicate()
+            }
+        }
+    }
+}

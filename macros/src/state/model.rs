@@ -1,0 +1,218 @@
+//! A checked session state: all that code generation needs to know.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::{Attribute, Data, DeriveInput, Expr, Fields, LitStr, Meta, Type};
+
+use super::{args, key};
+use crate::{diagnostics::Diagnostics, tokens};
+
+/// What the attribute stands on.
+pub(super) enum Checked {
+    State(State),
+    /// Something that can be no state, without our field attributes.
+    Refused(Refused),
+}
+
+/// Something that can be no state.
+pub(super) struct Refused {
+    pub(super) input: DeriveInput,
+    pub(super) derives: Derives,
+}
+
+/// A struct that is session state.
+pub(super) struct State {
+    /// The struct without what the expansion takes over: our field attributes, `derive(Default)`.
+    pub(super) input: DeriveInput,
+    pub(super) key: String,
+    pub(super) fields: Vec<Field>,
+    pub(super) derives: Derives,
+    pub(super) serde: Serde,
+}
+
+/// How a field comes to its first value.
+pub(super) struct Field {
+    pub(super) name: Ident,
+    pub(super) ty: Type,
+    pub(super) conditions: Vec<Attribute>,
+    pub(super) default: Option<Expr>,
+}
+
+/// What the user derives already.
+#[derive(Default)]
+pub(super) struct Derives {
+    pub(super) serialize: bool,
+    pub(super) deserialize: bool,
+    pub(super) default: bool,
+}
+
+/// What the user's container attributes `#[serde(..)]` say already.
+#[derive(Default)]
+pub(super) struct Serde {
+    pub(super) krate: bool,
+    pub(super) default: bool,
+}
+
+pub(super) fn check(mut input: DeriveInput, key: Option<LitStr>, diagnostics: &Diagnostics) -> Checked {
+    let named = check_shape(&input, diagnostics);
+    let generic = check_generics(&input, diagnostics);
+    let fields = match &mut input.data {
+        Data::Struct(data) => {
+            data.fields.iter_mut().filter_map(|field| check_field(field, diagnostics)).collect()
+        }
+        Data::Enum(_) | Data::Union(_) => Vec::new(),
+    };
+    if !named || generic {
+        let derives = take_derives(&mut input.attrs.clone());
+        return Checked::Refused(Refused { input, derives });
+    }
+    let key = key.map_or_else(|| key::from_name(&input.ident), |key| key.value());
+    let derives = take_derives(&mut input.attrs);
+    let serde = serde(&input.attrs);
+    Checked::State(State { input, key, fields, derives, serde })
+}
+
+/// Whether the item is a struct with named fields.
+fn check_shape(input: &DeriveInput, diagnostics: &Diagnostics) -> bool {
+    let name = &input.ident;
+    let what = match &input.data {
+        Data::Struct(data) if matches!(data.fields, Fields::Named(_)) => return true,
+        Data::Struct(data) if matches!(data.fields, Fields::Unit) => "a unit struct",
+        Data::Struct(_) => "a tuple struct",
+        Data::Enum(_) => "an enum",
+        Data::Union(_) => "a union",
+    };
+    diagnostics.at(
+        name,
+        format_args!(
+            "session state is stored field by field, under the fields' names, and `{name}` is {what}: write \
+             `struct {name} {{ name: Type, .. }}`"
+        ),
+    );
+    false
+}
+
+/// Whether the item has generics.
+fn check_generics(input: &DeriveInput, diagnostics: &Diagnostics) -> bool {
+    let generics = &input.generics;
+    if generics.params.is_empty() {
+        return false;
+    }
+    let name = &input.ident;
+    diagnostics.at(
+        &generics.params,
+        format_args!(
+            "a session state is one concrete type under one key: write `struct {name}` without parameters, and a \
+             struct for each type that is stored"
+        ),
+    );
+    true
+}
+
+fn check_field(field: &mut syn::Field, diagnostics: &Diagnostics) -> Option<Field> {
+    let (ours, others): (Vec<_>, Vec<_>) = std::mem::take(&mut field.attrs)
+        .into_iter()
+        .partition(|attribute| attribute.path().is_ident("session"));
+    field.attrs = others;
+    for attribute in field.attrs.iter().filter(|attribute| is_conditional_session(attribute)) {
+        diagnostics.at(
+            attribute,
+            "a field's default is there whatever the configuration: write `#[session(default = ..)]` and put the \
+             condition into the expression",
+        );
+    }
+    field.attrs.retain(|attribute| !is_conditional_session(attribute));
+    let default = args::default(ours.iter(), diagnostics);
+    let is_cfg = |attribute: &&Attribute| attribute.path().is_ident("cfg") || holds(attribute, "cfg");
+    let conditions = field.attrs.iter().filter(is_cfg).cloned().collect();
+    Some(Field { name: field.ident.clone()?, ty: field.ty.clone(), conditions, default })
+}
+
+fn is_conditional_session(attribute: &Attribute) -> bool {
+    holds(attribute, "session")
+}
+
+/// Whether a `cfg_attr` holds an attribute by this name.
+fn holds(attribute: &Attribute, name: &str) -> bool {
+    let Meta::List(list) = &attribute.meta else { return false };
+    let mut parts = tokens::split_at_commas(list.tokens.clone()).into_iter().skip(1);
+    attribute.path().is_ident("cfg_attr")
+        && parts.any(|part| matches!(tokens::leading_path(&part).as_slice(), [path] if path == name))
+}
+
+/// Takes `Default` out of the derives, for the expansion implements it, and the conditional derives that the
+/// expansion has unconditionally. Says what is left.
+fn take_derives(attributes: &mut Vec<Attribute>) -> Derives {
+    let mut derives = Derives::default();
+    attributes.retain_mut(|attribute| {
+        if attribute.path().is_ident("derive") {
+            return take_from_derive(attribute, &mut derives);
+        }
+        if holds(attribute, "derive") {
+            take_from_conditional_derive(attribute);
+        }
+        true
+    });
+    derives
+}
+
+/// Whether anything is left.
+fn take_from_derive(attribute: &mut Attribute, derives: &mut Derives) -> bool {
+    let Meta::List(list) = &mut attribute.meta else { return true };
+    let kept = without(&list.tokens, |name| {
+        derives.serialize |= name == "Serialize";
+        derives.deserialize |= name == "Deserialize";
+        derives.default |= name == "Default";
+        name == "Default"
+    });
+    list.tokens = kept;
+    !list.tokens.is_empty()
+}
+
+fn take_from_conditional_derive(attribute: &mut Attribute) {
+    let Meta::List(list) = &mut attribute.meta else { return };
+    let mut after_derive = false;
+    let tokens = std::mem::take(&mut list.tokens).into_iter().map(|token| match token {
+        TokenTree::Group(group) if after_derive => {
+            after_derive = false;
+            let kept = without(&group.stream(), |name| {
+                name == "Default" || name == "Serialize" || name == "Deserialize"
+            });
+            TokenTree::Group(proc_macro2::Group::new(group.delimiter(), kept))
+        }
+        token => {
+            after_derive = matches!(&token, TokenTree::Ident(ident) if ident == "derive");
+            token
+        }
+    });
+    list.tokens = tokens.collect();
+}
+
+/// A list of derives without those whose last segment is dropped.
+fn without(derives: &TokenStream, mut drops: impl FnMut(&Ident) -> bool) -> TokenStream {
+    let mut kept = TokenStream::new();
+    for part in tokens::split_at_commas(derives.clone()) {
+        let dropped = tokens::leading_path(&part).last().is_some_and(&mut drops);
+        if dropped || part.is_empty() {
+            continue;
+        }
+        if !kept.is_empty() {
+            let comma = proc_macro2::Punct::new(',', proc_macro2::Spacing::Alone);
+            kept.extend([TokenTree::Punct(comma)]);
+        }
+        kept.extend(part);
+    }
+    kept
+}
+
+fn serde(attributes: &[Attribute]) -> Serde {
+    let mut serde = Serde::default();
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
+        let Meta::List(list) = &attribute.meta else { continue };
+        for part in tokens::split_at_commas(list.tokens.clone()) {
+            let Some(TokenTree::Ident(name)) = part.into_iter().next() else { continue };
+            serde.krate |= name == "crate";
+            serde.default |= name == "default";
+        }
+    }
+    serde
+}

@@ -1,0 +1,216 @@
+//! Every mistake is reported, all of them at once, each with what to write instead.
+
+use super::*;
+
+#[track_caller]
+fn assert_mistakes(kind: Kind, arguments: &str, item: &str, expected: &[&str]) {
+    let expansion = handler(kind, arguments, item);
+    let messages = messages(&expansion);
+    assert_eq!(messages, expected, "#[{}({arguments})] {item}", kind.attribute());
+    assert!(squeezed(&expansion).ends_with(&squeezed(&tokens(item))), "the user's item stays as it is");
+}
+
+#[test]
+fn names() {
+    let item = "async fn login(session: &mut User, form: Form<Login>) {}";
+    assert_mistakes(
+        Kind::Http,
+        "session, foo",
+        item,
+        &[
+            "`foo` is not a parameter of `login`: the attribute names the parameters that are session state (this \
+           function has `session`, `form`)",
+        ],
+    );
+    assert_mistakes(
+        Kind::Http,
+        "foo",
+        "async fn login() {}",
+        &[
+            "`foo` is not a parameter of `login`: the attribute names the parameters that are session state (this \
+           function has no named parameter)",
+        ],
+    );
+    assert_mistakes(Kind::Http, "session, session", item, &["`session` is listed twice"]);
+    assert_mistakes(
+        Kind::Socket,
+        "session = x, 3, , session",
+        item,
+        &[
+            "expected the name of a parameter: the attribute lists the parameters that are session state, as in \
+             `#[socket_handler(session)]`",
+            "expected the name of a parameter: the attribute lists the parameters that are session state, as in \
+             `#[socket_handler(session)]`",
+            "a name is missing before a comma: write `#[socket_handler(session)]`",
+        ],
+    );
+    assert_mistakes(
+        Kind::Socket,
+        "a, b, c, d, e, f, g, h, i",
+        "async fn all(a: &A, b: &B, c: &C, d: &D, e: &E, f: &F, g: &G, h: &H, i: &I) {}",
+        &[
+            "a handler holds at most 8 states: put values that change together into one state, or take `Shared<T>`",
+        ],
+    );
+}
+
+#[test]
+fn unnamed_references() {
+    assert_mistakes(
+        Kind::Http,
+        "user",
+        "async fn checkout(user: &User, cart: &mut Cart, seen: Option<&Seen>, form: Form<F>) {}",
+        &[
+            "`cart` is a reference: name it in the attribute: `#[http_handler(user, cart, seen)]`",
+            "`seen` is a reference: name it in the attribute: `#[http_handler(user, cart, seen)]`",
+        ],
+    );
+    assert_mistakes(
+        Kind::Http,
+        "",
+        "async fn checkout(User { name }: &User) {}",
+        &[
+            "only session state is a reference: give the parameter a name and list it in the attribute, as in \
+           `#[http_handler(session)]`",
+        ],
+    );
+    assert_mistakes(
+        Kind::Http,
+        "sesion",
+        "async fn login(session: &User) {}",
+        &[
+            "`sesion` is not a parameter of `login`: the attribute names the parameters that are session state \
+             (this function has `session`)",
+            "`session` is a reference: name it in the attribute: `#[http_handler(session)]`",
+        ],
+    );
+}
+
+#[test]
+fn types_of_states() {
+    for (ty, message) in [
+        ("User", "session state is borrowed: write `s: &User` to read it or `s: &mut User` to change it"),
+        (
+            "Option<&mut User>",
+            "a state that is changed is always there: write `s: &mut User`, which starts from `User::default()` \
+             where nothing is stored",
+        ),
+        (
+            "std::option::Option<a::User>",
+            "session state is borrowed: write `s: Option<&a::User>` to see whether it is stored, or `s: &mut \
+             a::User` to change it",
+        ),
+        (
+            "&&User",
+            "session state is one concrete type under one key, and `&User` is none: write `s: &T` or `s: &mut T` \
+             with a `#[session_state]` struct `T`",
+        ),
+        (
+            "&impl Trait",
+            "session state is one concrete type under one key, and `impl Trait` is none: write `s: &T` or `s: &mut \
+             T` with a `#[session_state]` struct `T`",
+        ),
+        ("&'static mut User", "session state is borrowed for one call: write `&mut User`"),
+    ] {
+        assert_mistakes(Kind::Socket, "s", &format!("async fn handler(s: {ty}) {{}}"), &[message]);
+    }
+    assert_mistakes(
+        Kind::Socket,
+        "a, b",
+        "async fn handler(a: &User, b: &mut User) {}",
+        &["`User` is already held by `a`: one parameter per state"],
+    );
+    assert_mistakes(
+        Kind::Socket,
+        "a",
+        "async fn handler(#[cfg(unix)] a: &User) {}",
+        &["`a` is held whatever the configuration: put the `#[cfg]` on the function"],
+    );
+}
+
+#[test]
+fn functions() {
+    assert_mistakes(Kind::Http, "", "fn login() {}", &["a handler is asynchronous: write `async fn login`"]);
+    assert_mistakes(
+        Kind::Http,
+        "",
+        "async unsafe fn login() {}",
+        &["a handler is called by the framework: write a safe `async fn login`"],
+    );
+    assert_mistakes(
+        Kind::Http,
+        "",
+        "async fn login(&self) {}",
+        &["`#[http_handler]` goes on a free function: take what `self` holds as a parameter"],
+    );
+    assert_mistakes(Kind::Http, "", "async fn login();", &["`login` has no body: write `{ .. }`"]);
+    for item in ["struct Login;", "pub const LOGIN: u8 = 1;", "impl Login {}", "mod login {}"] {
+        assert_mistakes(Kind::Http, "", item, &["`#[http_handler]` goes on an `async fn`"]);
+    }
+    assert_mistakes(
+        Kind::Http,
+        "",
+        "async fn login<#[cfg(unix)] T>() {}",
+        &[
+            "a handler's type parameters are there whatever the configuration: put the `#[cfg]` on the function",
+        ],
+    );
+}
+
+#[test]
+fn returned_types() {
+    let owned = "return an owned value: the answer leaves after the session's turn has ended";
+    for ty in ["&str", "&'a str", "Option<&str>", "Result<(), &User>"] {
+        assert_mistakes(Kind::Socket, "s", &format!("async fn handler(s: &User) -> {ty} {{}}"), &[owned]);
+    }
+    assert_mistakes(
+        Kind::Socket,
+        "",
+        "async fn handler() -> ! {}",
+        &["a handler comes to an end, where its changes are saved: write the type of its answer"],
+    );
+    for ty in ["&'static str", "Result<(), &'static str>", "impl Serialize"] {
+        let expansion = handler(Kind::Socket, "s", &format!("async fn handler(s: &User) -> {ty} {{}}"));
+        assert_compiles_as_items(&expansion);
+    }
+}
+
+#[test]
+fn connect_handlers() {
+    let adapter_only = "a connect handler may be generic over the adapter only: write `async fn connected<A: Adapter>(..)` or no \
+         parameter at all";
+    for generics in ["A, B", "'a", "const N: usize"] {
+        let item = format!("async fn connected<{generics}>(s: &User) {{}}");
+        assert_mistakes(Kind::Connect, "s", &item, &[adapter_only]);
+    }
+    assert_mistakes(
+        Kind::Connect,
+        "",
+        "async fn connected(#[cfg(unix)] socket: SocketRef, data: impl Extractor) {}",
+        &[
+            "a connect handler's parameters are there whatever the configuration: put the `#[cfg]` on the function",
+            "a connect handler's parameters are concrete types: write the extractor's type",
+        ],
+    );
+    assert_mistakes(
+        Kind::ConnectMiddleware,
+        "",
+        "async fn only_users() {}",
+        &[
+            "a connect middleware decides: write `-> Result<(), E>`, where `E: Display` is what a refused client is \
+           told",
+        ],
+    );
+}
+
+#[test]
+fn all_at_once() {
+    let expansion = handler(Kind::Http, "a, a, b", "fn login(a: User, c: &Cart) -> &str {}");
+    assert_eq!(messages(&expansion).len(), 6);
+}
+
+#[test]
+fn a_slip_in_the_body_is_not_ours() {
+    let expansion = handler(Kind::Http, "", "async fn login() { let x = ; x. }");
+    assert_eq!(messages(&expansion), Vec::<String>::new());
+}

@@ -1,0 +1,175 @@
+//! How a handler holds its states: for reading, for writing, or as far as there are any.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::{
+    backend::Loaded,
+    change::{Changes, Fields, changed_fields},
+    error::Error,
+    state::{SessionState, decode, encode},
+    turns::Mode,
+};
+
+/// One parameter that is session state.
+pub trait Access: Sized + Send + Sync + 'static {
+    #[doc(hidden)]
+    const KEY: &'static str;
+    #[doc(hidden)]
+    const WRITES: bool;
+    #[doc(hidden)]
+    fn load(loaded: Option<&Loaded>) -> Result<Self, Error>;
+    #[doc(hidden)]
+    fn changes(&self, changes: &mut Changes) -> Result<(), Error>;
+}
+
+/// `&T`.
+#[derive(Debug)]
+pub struct Read<T>(Arc<T>);
+
+/// `&mut T`, with what was loaded, to know at the end what changed.
+#[derive(Debug)]
+pub struct Write<T> {
+    state: T,
+    before: Fields,
+}
+
+/// `Option<&T>`.
+#[derive(Debug)]
+pub struct Maybe<T>(Option<Arc<T>>);
+
+impl<T: SessionState> Read<T> {
+    /// The parameter.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    pub(crate) fn into_owned(self) -> Result<T, Error> {
+        match Arc::try_unwrap(self.0) {
+            Ok(state) => Ok(state),
+            Err(state) => match state.duplicate() {
+                Some(copy) => Ok(copy),
+                None => decode(&serde_json::Value::Object(encode(&*state)?)),
+            },
+        }
+    }
+}
+
+impl<T: SessionState> Write<T> {
+    /// The parameter.
+    pub fn get(&mut self) -> &mut T {
+        &mut self.state
+    }
+}
+
+impl<T: SessionState> Maybe<T> {
+    /// The parameter.
+    pub fn get(&self) -> Option<&T> {
+        self.0.as_deref()
+    }
+}
+
+impl<T: SessionState> Access for Read<T> {
+    const KEY: &'static str = T::KEY;
+    const WRITES: bool = false;
+
+    fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
+        Ok(Self(stored(loaded)?.unwrap_or_default()))
+    }
+
+    fn changes(&self, _: &mut Changes) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl<T: SessionState> Access for Write<T> {
+    const KEY: &'static str = T::KEY;
+    const WRITES: bool = true;
+
+    fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
+        let state = match loaded.and_then(|loaded| loaded.value(T::KEY)) {
+            None => T::default(),
+            Some(value) => {
+                let state = value.state::<T>()?;
+                state.duplicate().map_or_else(|| decode(value.json()), Ok)?
+            }
+        };
+        let before = encode(&state)?;
+        Ok(Self { state, before })
+    }
+
+    fn changes(&self, changes: &mut Changes) -> Result<(), Error> {
+        let after = encode(&self.state)?;
+        changes.extend(changed_fields(&self.before, &after).map(|change| (Cow::Borrowed(T::KEY), change)));
+        Ok(())
+    }
+}
+
+impl<T: SessionState> Access for Maybe<T> {
+    const KEY: &'static str = T::KEY;
+    const WRITES: bool = false;
+
+    fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
+        stored(loaded).map(Self)
+    }
+
+    fn changes(&self, _: &mut Changes) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn stored<T: SessionState>(loaded: Option<&Loaded>) -> Result<Option<Arc<T>>, Error> {
+    loaded.and_then(|loaded| loaded.value(T::KEY)).map(crate::value::StoredValue::state).transpose()
+}
+
+/// The states of a handler: a tuple of [`Access`]es.
+pub trait States: Sized + Send + Sync + 'static {
+    #[doc(hidden)]
+    const PLAN: &'static [(&'static str, Mode)];
+    #[doc(hidden)]
+    const KEYS: &'static [&'static str];
+    /// The keys of those that are written.
+    #[doc(hidden)]
+    fn turns() -> Vec<&'static str> {
+        Self::PLAN.iter().filter(|(_, mode)| *mode == Mode::Write).map(|(key, _)| *key).collect()
+    }
+    #[doc(hidden)]
+    fn load(loaded: Option<&Loaded>) -> Result<Self, Error>;
+    #[doc(hidden)]
+    fn changes(&self) -> Result<Changes, Error>;
+}
+
+const fn mode(writes: bool) -> Mode {
+    if writes { Mode::Write } else { Mode::Read }
+}
+
+macro_rules! states {
+    ($($access:ident)*) => {
+        impl<$($access: Access,)*> States for ($($access,)*) {
+            const PLAN: &'static [(&'static str, Mode)] = &[$(($access::KEY, mode($access::WRITES)),)*];
+            const KEYS: &'static [&'static str] = &[$($access::KEY,)*];
+
+            fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
+                let _ = loaded;
+                Ok(($($access::load(loaded)?,)*))
+            }
+
+            #[allow(non_snake_case, unused_mut, reason = "the types' names serve as the variables'")]
+            fn changes(&self) -> Result<Changes, Error> {
+                let mut changes = Changes::new();
+                let ($($access,)*) = self;
+                $($access.changes(&mut changes)?;)*
+                Ok(changes)
+            }
+        }
+    };
+}
+
+states!();
+states!(A);
+states!(A B);
+states!(A B C);
+states!(A B C D);
+states!(A B C D E);
+states!(A B C D E F);
+states!(A B C D E F G);
+states!(A B C D E F G H);

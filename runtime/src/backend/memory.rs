@@ -1,0 +1,211 @@
+//! Sessions in the memory of this process.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use time::OffsetDateTime;
+
+use super::{Action, Backend, BackendError, Commit, Keys, Lease, Load, Loaded, Meta};
+use crate::{change::Changes, clock, id::SessionId, registry::Registry, value::StoredValue};
+
+const SHARDS: usize = 64;
+
+/// A shard is swept this often for sessions that have expired; all of them in [`SHARDS`] times this.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Keeps sessions in memory: fast, gone with the process, and for one process only.
+///
+/// Cheap to clone; clones share the sessions and the order of turns. Sessions that have expired are freed within
+/// about a minute.
+///
+/// ```
+/// use socketioxide_session::{MemoryBackend, SessionLayer};
+///
+/// let layer = SessionLayer::new(MemoryBackend::default());
+/// ```
+#[derive(Clone)]
+pub struct MemoryBackend {
+    sessions: Arc<Sessions>,
+    registry: Registry,
+}
+
+struct Sessions {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: RandomState,
+    swept: AtomicBool,
+}
+
+type Shard = HashMap<SessionId, Record>;
+
+struct Record {
+    meta: Meta,
+    expires: OffsetDateTime,
+    values: Vec<(String, StoredValue)>,
+}
+
+impl Default for MemoryBackend {
+    fn default() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        let sessions = Sessions { shards, hasher: RandomState::new(), swept: AtomicBool::new(false) };
+        Self { sessions: Arc::new(sessions), registry: Registry::default() }
+    }
+}
+
+impl fmt::Debug for MemoryBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBackend").finish_non_exhaustive()
+    }
+}
+
+impl MemoryBackend {
+    /// An empty backend.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many sessions are held, among them some that have expired and are not freed yet.
+    pub fn len(&self) -> usize {
+        self.sessions.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    /// Whether no session is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[async_trait]
+impl Backend for MemoryBackend {
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
+        let shard = self.sessions.shard(id).lock();
+        let Some(record) = live(&shard, id) else { return Ok(None) };
+        let values = match load.keys {
+            Keys::All => record.values.clone(),
+            wanted @ Keys::Only(_) => {
+                record.values.iter().filter(|(key, _)| wanted.want(key)).cloned().collect()
+            }
+        };
+        let Record { meta, expires, .. } = record;
+        Ok(Some(Loaded { meta: meta.clone(), expires: *expires, values, lease: Lease::default() }))
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
+        match commit.action {
+            Action::Create => {
+                self.sessions.sweep_from_now_on();
+                let record = Record::new(commit)?;
+                self.sessions.shard(commit.id).lock().insert(commit.id, record);
+            }
+            Action::Update => {
+                let mut shard = self.sessions.shard(commit.id).lock();
+                let record = live_mut(&mut shard, commit.id).ok_or(BackendError::Gone)?;
+                record.change(commit)?;
+            }
+            Action::ChangeId(new) => {
+                // The old record is taken out and the new one put in under their own locks; nobody knows the
+                // new id yet, and nobody may use the old one any more.
+                let mut shard = self.sessions.shard(commit.id).lock();
+                let record = live_mut(&mut shard, commit.id).ok_or(BackendError::Gone)?;
+                record.change(commit)?;
+                let moved = shard.remove(&commit.id);
+                drop(shard);
+                if let Some(record) = moved {
+                    self.sessions.shard(new).lock().insert(new, record);
+                }
+            }
+            Action::End => drop(self.sessions.shard(commit.id).lock().remove(&commit.id)),
+        }
+        Ok(())
+    }
+}
+
+fn live(shard: &Shard, id: SessionId) -> Option<&Record> {
+    shard.get(&id).filter(|record| record.expires > clock::now())
+}
+
+fn live_mut(shard: &mut Shard, id: SessionId) -> Option<&mut Record> {
+    shard.get_mut(&id).filter(|record| record.expires > clock::now())
+}
+
+impl Record {
+    fn new(commit: &Commit) -> Result<Self, BackendError> {
+        let meta = commit.meta.clone().unwrap_or_else(|| Meta::new(commit.id));
+        let expires = commit.expires.unwrap_or(meta.created);
+        let mut record = Self { meta, expires, values: Vec::new() };
+        record.set(&commit.changes)?;
+        Ok(record)
+    }
+
+    fn change(&mut self, commit: &Commit) -> Result<(), BackendError> {
+        self.set(&commit.changes)?;
+        if let Some(meta) = &commit.meta {
+            self.meta = meta.clone();
+        }
+        if let Some(expires) = commit.expires {
+            self.expires = expires;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, changes: &Changes) -> Result<(), BackendError> {
+        // All results first: a change that is refused leaves everything as it was.
+        let mut results = Vec::with_capacity(changes.len());
+        for (key, change) in changes {
+            let at = self.values.iter().position(|(stored, _)| stored == key);
+            let result = change.apply(at.map(|at| &self.values[at].1));
+            results.push((key, result.map_err(|_| BackendError::NotAnObject(key.to_string()))?));
+        }
+        for (key, result) in results {
+            let at = self.values.iter().position(|(stored, _)| stored == key);
+            match (at, result) {
+                (Some(at), Some(value)) => self.values[at].1 = value,
+                (Some(at), None) => drop(self.values.swap_remove(at)),
+                (None, Some(value)) => self.values.push((key.to_string(), value)),
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sessions {
+    #[allow(clippy::cast_possible_truncation, reason = "the low bits choose the shard")]
+    fn shard(&self, id: SessionId) -> &Mutex<Shard> {
+        &self.shards[self.hasher.hash_one(id) as usize % SHARDS]
+    }
+
+    /// Starts the one task that frees what has expired, a shard at a time; it ends with the backend.
+    fn sweep_from_now_on(self: &Arc<Self>) {
+        if !self.swept.swap(true, Ordering::Relaxed) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+}
+
+async fn sweep(sessions: Weak<Sessions>) {
+    for shard in (0..SHARDS).cycle() {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        let Some(sessions) = sessions.upgrade() else { return };
+        let now = clock::now();
+        let mut shard = sessions.shards[shard].lock();
+        shard.retain(|_, record| record.expires > now);
+        let spare = shard.capacity() / 4;
+        if shard.len() < spare {
+            shard.shrink_to(spare);
+        }
+    }
+}

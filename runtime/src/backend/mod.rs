@@ -1,0 +1,180 @@
+//! Where sessions live: the trait, and what passes through it.
+
+mod memory;
+mod store;
+
+use std::{error::Error as StdError, fmt::Debug};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use tower_sessions::Expiry;
+
+pub use self::{memory::MemoryBackend, store::StoreBackend};
+pub use crate::{
+    change::{Change, Changes, NotAnObject},
+    id::SessionId,
+    registry::Registry,
+    value::StoredValue,
+};
+
+/// Where sessions live and turns are kept.
+///
+/// A backend stores records, a session each: an id, an expiry, [`Meta`] and values under keys. It has three
+/// duties beyond storing:
+///
+/// - A commit is all or nothing, and changes only the keys and fields that it names.
+/// - A record that does not exist (any more) is never brought back by a commit: [`BackendError::Gone`].
+/// - Expired records are as good as gone.
+///
+/// The runtime keeps the order of turns within the process, in the backend's [`Registry`]. A backend of several
+/// processes takes a lease on [`Load::turns`] as it loads, checks it in [`commit`](Backend::commit) and ends it
+/// there or in [`release`](Backend::release), so that each of these is one round trip.
+#[async_trait]
+pub trait Backend: Debug + Send + Sync + 'static {
+    /// What this process knows about the sessions of this backend. Clones of a backend share one.
+    fn registry(&self) -> &Registry;
+
+    /// Reads a session, and takes the turns that are asked for. `None` where there is no such session.
+    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError>;
+
+    /// Carries out a commit and ends its lease.
+    async fn commit(&self, commit: &Commit) -> Result<(), BackendError>;
+
+    /// Ends a lease without writing. Called also when a handler was cancelled.
+    async fn release(&self, id: SessionId, lease: Lease) {
+        let _ = (id, lease);
+    }
+}
+
+/// What to load.
+#[derive(Clone, Copy, Debug)]
+pub struct Load<'a> {
+    /// The keys whose values are wanted.
+    pub keys: Keys<'a>,
+    /// The keys of the states whose turns are taken.
+    pub turns: &'a [&'static str],
+}
+
+/// Which keys of a session are wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum Keys<'a> {
+    /// These, as far as they are stored.
+    Only(&'a [&'static str]),
+    /// All.
+    All,
+}
+
+impl Keys<'_> {
+    /// Whether this key is wanted.
+    pub fn want(&self, key: &str) -> bool {
+        match self {
+            Self::Only(keys) => keys.contains(&key),
+            Self::All => true,
+        }
+    }
+}
+
+/// A session as it was loaded.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What the runtime keeps about the session.
+    pub meta: Meta,
+    /// When the session expires.
+    pub expires: OffsetDateTime,
+    /// The values that were asked for and are stored.
+    pub values: Vec<(String, StoredValue)>,
+    /// The lease on the turns that were asked for.
+    pub lease: Lease,
+}
+
+impl Loaded {
+    /// The value under a key.
+    pub fn value(&self, key: &str) -> Option<&StoredValue> {
+        self.values.iter().find(|(stored, _)| stored == key).map(|(_, value)| value)
+    }
+}
+
+/// What the runtime keeps about a session, beside its values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The public key, for rooms and logs: stays when the id changes.
+    pub key: String,
+    /// When the session began.
+    pub created: OffsetDateTime,
+    /// The session's own expiry, if it was given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<Expiry>,
+    /// Begun by a handshake, and nothing written yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub provisional: bool,
+}
+
+impl Meta {
+    /// Of a session that begins now.
+    pub(crate) fn new(id: SessionId) -> Self {
+        Self { key: id.public_key(), created: crate::clock::now(), expiry: None, provisional: false }
+    }
+}
+
+/// The right to commit what was loaded with turns. In one process it says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lease(pub u64);
+
+/// What to commit.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The session.
+    pub id: SessionId,
+    /// The lease under which the changes were made.
+    pub lease: Lease,
+    /// What happens to the record.
+    pub action: Action,
+    /// The changed keys and fields.
+    pub changes: Changes,
+    /// The new [`Meta`], where it changes.
+    pub meta: Option<Meta>,
+    /// The new moment of expiry, where it changes.
+    pub expires: Option<OffsetDateTime>,
+}
+
+/// What a commit does to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A new record, of which `meta` and `expires` are set.
+    Create,
+    /// An existing record changes.
+    Update,
+    /// An existing record changes and moves to a new id; the old one ends.
+    ChangeId(SessionId),
+    /// The record ends. It is no fault if there is none.
+    End,
+}
+
+/// Why a backend did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// The session does not exist (any more).
+    #[error("there is no such session")]
+    Gone,
+    /// The lease was lost: somebody else has the turn.
+    #[error("the lease on the turn was lost")]
+    TurnLost,
+    /// Fields are to change in a value that is no JSON object.
+    #[error("the value stored under `{0}` is no JSON object")]
+    NotAnObject(String),
+    /// The commit was sent, but whether it took place is not known.
+    #[error("the answer to a commit was lost")]
+    OutcomeUnknown(#[source] Box<dyn StdError + Send + Sync>),
+    /// Anything else. Nothing was written.
+    #[error("the backend failed")]
+    Failed(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl BackendError {
+    /// The backend failed, for this reason, and wrote nothing.
+    pub fn failed(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Failed(source.into())
+    }
+}

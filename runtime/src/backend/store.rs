@@ -1,0 +1,173 @@
+//! Sessions in any `tower_sessions::SessionStore`.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tower_sessions::{SessionStore, session::Record};
+
+use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta};
+use crate::{
+    change::Changes, clock, config::DEFAULT_LIFE, id::SessionId, registry::Registry, value::StoredValue,
+};
+
+/// The key in a store's record under which [`Meta`] is kept. Handlers and plain `Session`s do not see it.
+const META_KEY: &str = "socketioxide-session";
+
+/// Keeps sessions in any [`SessionStore`]: those of tower-sessions' family, or your own.
+///
+/// A store knows only whole records. So each commit loads the record, changes in it what the handler changed and
+/// saves it, under a lock of this process: in one process everything holds that this crate promises. Several
+/// processes on one store can lose each other's changes.
+///
+/// Stores disagree on saving a record that was deleted meanwhile; here it is always refused.
+///
+/// ```
+/// use socketioxide_session::{SessionLayer, StoreBackend};
+/// # use tower_sessions::MemoryStore;
+///
+/// let layer = SessionLayer::new(StoreBackend::new(MemoryStore::default()));
+/// ```
+#[derive(Clone, Debug)]
+pub struct StoreBackend<S> {
+    store: Arc<S>,
+    locks: Arc<Locks>,
+    registry: Registry,
+}
+
+impl<S: SessionStore> StoreBackend<S> {
+    /// Keeps sessions in this store.
+    pub fn new(store: S) -> Self {
+        Self { store: Arc::new(store), locks: Arc::default(), registry: Registry::default() }
+    }
+
+    async fn record(&self, id: SessionId) -> Result<Option<Record>, BackendError> {
+        let record = self.store.load(&id.expose()).await.map_err(BackendError::failed)?;
+        // Not every store looks at the expiry.
+        Ok(record.filter(|record| record.expiry_date > clock::now()))
+    }
+
+    async fn create(&self, commit: &Commit) -> Result<(), BackendError> {
+        let meta = commit.meta.clone().unwrap_or_else(|| Meta::new(commit.id));
+        let expiry_date = commit.expires.unwrap_or_else(|| clock::now() + DEFAULT_LIFE);
+        let mut record = Record { id: commit.id.expose(), data: HashMap::new(), expiry_date };
+        apply(&mut record, &commit.changes)?;
+        put_meta(&mut record, &meta)?;
+        self.put_new(record).await
+    }
+
+    async fn put_new(&self, mut record: Record) -> Result<(), BackendError> {
+        let wanted = record.id;
+        self.store.create(&mut record).await.map_err(BackendError::failed)?;
+        if record.id == wanted {
+            return Ok(());
+        }
+        // A store that met the id before chose another one, which nobody here would know.
+        self.store.delete(&record.id).await.map_err(BackendError::failed)?;
+        Err(BackendError::failed("the store has a record under a fresh id already"))
+    }
+
+    async fn changed(&self, commit: &Commit) -> Result<Record, BackendError> {
+        let mut record = self.record(commit.id).await?.ok_or(BackendError::Gone)?;
+        apply(&mut record, &commit.changes)?;
+        let meta = commit.meta.clone().unwrap_or_else(|| meta_of(&record));
+        put_meta(&mut record, &meta)?;
+        if let Some(expires) = commit.expires {
+            record.expiry_date = expires;
+        }
+        Ok(record)
+    }
+}
+
+#[async_trait]
+impl<S: SessionStore> Backend for StoreBackend<S> {
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
+        let Some(record) = self.record(id).await? else { return Ok(None) };
+        let meta = meta_of(&record);
+        let wanted = |key: &String| key != META_KEY && load.keys.want(key);
+        let values = record.data.into_iter().filter(|(key, _)| wanted(key));
+        let values = values.map(|(key, value)| (key, StoredValue::new(value))).collect();
+        Ok(Some(Loaded { meta, expires: record.expiry_date, values, lease: Lease::default() }))
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
+        let lock = self.locks.of(commit.id);
+        let _guard = lock.lock().await;
+        match commit.action {
+            Action::Create => self.create(commit).await,
+            Action::Update => {
+                let record = self.changed(commit).await?;
+                self.store.save(&record).await.map_err(BackendError::failed)
+            }
+            Action::ChangeId(new) => {
+                let mut record = self.changed(commit).await?;
+                record.id = new.expose();
+                self.put_new(record).await?;
+                let ended = self.store.delete(&commit.id.expose()).await.map_err(BackendError::failed);
+                if ended.is_err() {
+                    // Two live ids of one session would be worse than a change that did not take place.
+                    self.store.delete(&new.expose()).await.map_err(BackendError::failed)?;
+                }
+                ended
+            }
+            Action::End => self.store.delete(&commit.id.expose()).await.map_err(BackendError::failed),
+        }
+    }
+}
+
+fn meta_of(record: &Record) -> Meta {
+    let stored = record.data.get(META_KEY).and_then(Meta::deserialize_from);
+    // A record that tower-sessions wrote alone has none.
+    stored.unwrap_or_else(|| Meta::new(SessionId::from(record.id)))
+}
+
+impl Meta {
+    fn deserialize_from(json: &Value) -> Option<Self> {
+        serde::Deserialize::deserialize(json).ok()
+    }
+}
+
+fn put_meta(record: &mut Record, meta: &Meta) -> Result<(), BackendError> {
+    let json = serde_json::to_value(meta).map_err(BackendError::failed)?;
+    record.data.insert(META_KEY.to_owned(), json);
+    Ok(())
+}
+
+fn apply(record: &mut Record, changes: &Changes) -> Result<(), BackendError> {
+    for (key, change) in changes {
+        let stored = record.data.remove(&**key).map(StoredValue::new);
+        let result = change.apply(stored.as_ref()).map_err(|_| BackendError::NotAnObject(key.to_string()))?;
+        if let Some(value) = result {
+            record.data.insert(key.to_string(), value.json().clone());
+        }
+    }
+    Ok(())
+}
+
+/// A lock a session, so that a record is read, changed and saved by one commit at a time.
+#[derive(Debug, Default)]
+struct Locks(Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Locks {
+    fn of(&self, id: SessionId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.0.lock();
+        if let Some(lock) = locks.get(&id).and_then(Weak::upgrade) {
+            return lock;
+        }
+        // A good moment to forget locks that nobody holds: as often as the map would grow.
+        if locks.len() == locks.capacity() {
+            locks.retain(|_, lock| lock.strong_count() > 0);
+        }
+        let lock = Arc::default();
+        locks.insert(id, Arc::downgrade(&lock));
+        lock
+    }
+}

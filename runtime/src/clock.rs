@@ -1,0 +1,14 @@
+//! The time of day, moved along when a test pauses or advances tokio's clock.
+
+use std::time::Instant as StdInstant;
+
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+/// The wall clock, plus what tokio's clock is ahead of (or behind) the machine's: nothing, outside of tests.
+pub(crate) fn now() -> OffsetDateTime {
+    let wall = OffsetDateTime::now_utc();
+    let machine = StdInstant::now();
+    let tokio = Instant::now().into_std();
+    if tokio >= machine { wall + (tokio - machine) } else { wall - (machine - tokio) }
+}

@@ -1,0 +1,85 @@
+//! What a `SessionLayer` was told, and the moments that follow from it.
+
+use std::{borrow::Cow, time::Duration};
+
+use time::OffsetDateTime;
+use tower_sessions::Expiry;
+
+use crate::{backend::Meta, cookie::CookieConfig, turns::Limits};
+
+/// How long a record lives after its last write where no expiry is set, as in tower-sessions.
+pub(crate) const DEFAULT_LIFE: time::Duration = time::Duration::weeks(2);
+
+/// How long a session lives that a handshake began and in which nothing was written yet.
+pub(crate) const HANDSHAKE_LIFE: time::Duration = time::Duration::minutes(10);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) cookie: CookieConfig,
+    pub(crate) expiry: Option<Expiry>,
+    pub(crate) absolute_timeout: Option<Duration>,
+    pub(crate) touch_interval: Duration,
+    pub(crate) always_save: bool,
+    pub(crate) limits: Limits,
+    pub(crate) socket_path: Cow<'static, str>,
+    pub(crate) session_on_handshake: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            cookie: CookieConfig::default(),
+            expiry: None,
+            absolute_timeout: None,
+            touch_interval: Duration::from_mins(1),
+            always_save: false,
+            limits: Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 4096 },
+            socket_path: Cow::Borrowed("/socket.io"),
+            session_on_handshake: true,
+        }
+    }
+}
+
+impl Config {
+    /// The expiry that holds for a session: its own, or the layer's.
+    pub(crate) fn expiry_of(&self, meta: &Meta) -> Option<Expiry> {
+        meta.expiry.or(self.expiry)
+    }
+
+    /// When a session that is active at `now` expires.
+    pub(crate) fn expires_at(&self, meta: &Meta, now: OffsetDateTime) -> OffsetDateTime {
+        let moment = if meta.provisional {
+            now.saturating_add(HANDSHAKE_LIFE)
+        } else {
+            match self.expiry_of(meta) {
+                Some(Expiry::OnInactivity(life)) => now.saturating_add(life),
+                Some(Expiry::AtDateTime(moment)) => moment,
+                Some(Expiry::OnSessionEnd) | None => now.saturating_add(DEFAULT_LIFE),
+            }
+        };
+        self.last_moment(meta).map_or(moment, |last| moment.min(last))
+    }
+
+    /// When the absolute timeout ends a session, however active it is.
+    pub(crate) fn last_moment(&self, meta: &Meta) -> Option<OffsetDateTime> {
+        let timeout = time::Duration::try_from(self.absolute_timeout?).unwrap_or(time::Duration::MAX);
+        Some(meta.created.saturating_add(timeout))
+    }
+
+    /// The new moment of expiry, if a session's activity at `now` must be written.
+    pub(crate) fn touched(
+        &self,
+        meta: &Meta,
+        expires: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Option<OffsetDateTime> {
+        let life = match self.expiry_of(meta) {
+            _ if meta.provisional => HANDSHAKE_LIFE,
+            Some(Expiry::OnInactivity(life)) => life,
+            _ => return None,
+        };
+        let interval = time::Duration::try_from(self.touch_interval).unwrap_or(life).min(life / 2);
+        let renewed = self.expires_at(meta, now);
+        (renewed - expires >= interval).then_some(renewed)
+    }
+}

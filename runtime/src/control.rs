@@ -1,0 +1,174 @@
+//! `SessionControl`: what a handler asks of the session itself, carried out with its commit.
+
+use std::{fmt, sync::Arc};
+
+use parking_lot::Mutex;
+use tower_sessions::Expiry;
+
+use crate::error::{Error, ErrorKind};
+
+/// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) cycle_id: bool,
+    pub(crate) flush: bool,
+    pub(crate) keep_changes: bool,
+    /// The outer `Option`: whether it was asked for at all.
+    #[allow(clippy::option_option, reason = "no expiry of its own is an expiry to ask for")]
+    pub(crate) expiry: Option<Option<Expiry>>,
+}
+
+impl Asked {
+    pub(crate) fn anything(&self) -> bool {
+        self.cycle_id || self.flush || self.expiry.is_some()
+    }
+}
+
+/// Collects what is asked for, until it is taken to be carried out.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    asked: Mutex<Asked>,
+    /// Whether a cookie can be set at the end.
+    can_cycle: bool,
+}
+
+impl Requests {
+    pub(crate) fn new(can_cycle: bool) -> Self {
+        Self { asked: Mutex::default(), can_cycle }
+    }
+
+    pub(crate) fn take(&self) -> Asked {
+        std::mem::take(&mut *self.asked.lock())
+    }
+}
+
+tokio::task_local! {
+    /// What the annotated handler that runs in this task collects.
+    pub(crate) static CALL: Arc<Requests>;
+}
+
+/// Asks something of the session itself: a new id, its end, another expiry.
+///
+/// What is asked for takes effect with the handler's commit, and with nothing before it; so it is undone where
+/// the handler's changes are (except for [`flush`](Self::flush)).
+///
+/// In HTTP this is an extractor for any handler: the layer carries out what was asked for when the response
+/// leaves, or, under [`#[http_handler]`](macro@crate::http_handler), the handler's own commit does. On sockets it
+/// needs a handler under one of this crate's attributes, else its methods are errors.
+///
+/// ```
+/// use socketioxide_session::{Error, SessionControl, http_handler, session_state};
+///
+/// #[session_state]
+/// struct User {
+///     name: Option<String>,
+/// }
+///
+/// #[http_handler(user)]
+/// async fn login(user: &mut User, control: SessionControl) -> Result<(), Error> {
+///     user.name = Some("Ada".to_owned());
+///     control.cycle_id()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct SessionControl {
+    /// `None`: those of the annotated handler that runs.
+    requests: Option<Arc<Requests>>,
+    key: String,
+}
+
+impl fmt::Debug for SessionControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionControl").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl SessionControl {
+    pub(crate) fn of_request(requests: Arc<Requests>, key: String) -> Self {
+        Self { requests: Some(requests), key }
+    }
+
+    pub(crate) fn of_call(key: String) -> Self {
+        Self { requests: None, key }
+    }
+
+    /// The session's public key: for rooms and logs. It stays when the id changes, and is no credential.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Gives the session a new id, against session fixation: call it where a visitor's rights change (login).
+    ///
+    /// The new record exists before the old one goes, and the new cookie is set on the response.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] in a socket handler, where no cookie can be set: do it in the HTTP request that
+    /// logs the visitor in; or without one of this crate's attributes on a socket.
+    pub fn cycle_id(&self) -> Result<(), Error> {
+        self.ask(|requests| {
+            if !requests.can_cycle {
+                return Err(Error::with_text(
+                    ErrorKind::Unavailable,
+                    "a socket handler cannot change the session's id, because it cannot set a cookie: call \
+                     `cycle_id` in an HTTP handler (the login request), after which the page's sockets \
+                     reconnect with the new cookie",
+                ));
+            }
+            requests.asked.lock().cycle_id = true;
+            Ok(())
+        })
+    }
+
+    /// Ends the session (logout): its record goes, its sockets are disconnected, its cookie is removed.
+    ///
+    /// Once called it is carried out, also when the handler then fails or its client leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.ask(|requests| {
+            requests.asked.lock().flush = true;
+            Ok(())
+        })
+    }
+
+    /// Gives the session an expiry of its own; `None` returns to the layer's.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes.
+    pub fn set_expiry(&self, expiry: impl Into<Option<Expiry>>) -> Result<(), Error> {
+        let expiry = expiry.into();
+        self.ask(|requests| {
+            requests.asked.lock().expiry = Some(expiry);
+            Ok(())
+        })
+    }
+
+    /// Commits the changes although the handler returns `Err`: for a counter of failed logins.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes.
+    pub fn keep_changes(&self) -> Result<(), Error> {
+        self.ask(|requests| {
+            requests.asked.lock().keep_changes = true;
+            Ok(())
+        })
+    }
+
+    fn ask(&self, act: impl FnOnce(&Requests) -> Result<(), Error>) -> Result<(), Error> {
+        if let Some(requests) = &self.requests {
+            return act(requests);
+        }
+        CALL.try_with(|requests| act(requests)).unwrap_or_else(|_| {
+            Err(Error::with_text(
+                ErrorKind::Unavailable,
+                "on a socket, `SessionControl` acts with the commit of an annotated handler: put \
+                 `#[socket_handler()]` (or `#[connect_handler()]`) above the function, and call it from there",
+            ))
+        })
+    }
+}

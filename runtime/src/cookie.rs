@@ -1,0 +1,198 @@
+//! The session cookie: reading it from a request, and writing it to a response.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderValue, header};
+use time::{Duration, OffsetDateTime};
+use tower_cookies::{
+    Cookie, Key,
+    cookie::{CookieJar, SameSite},
+};
+use tower_sessions::{Expiry, session::Id};
+
+use crate::{clock, id::SessionId};
+
+/// The longest life that browsers give a cookie
+/// ([RFC 6265bis](https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.5)).
+const LONGEST_LIFE: Duration = Duration::days(400);
+
+#[derive(Clone, Debug)]
+pub(crate) struct CookieConfig {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) http_only: bool,
+    pub(crate) same_site: SameSite,
+    pub(crate) secure: bool,
+    pub(crate) path: Cow<'static, str>,
+    pub(crate) domain: Option<Cow<'static, str>>,
+    pub(crate) protection: Protection,
+}
+
+impl Default for CookieConfig {
+    fn default() -> Self {
+        Self {
+            // Says nothing about what runs here, as OWASP's session management advises.
+            name: Cow::Borrowed("id"),
+            http_only: true,
+            same_site: SameSite::Lax,
+            secure: true,
+            path: Cow::Borrowed("/"),
+            domain: None,
+            protection: Protection::Plain,
+        }
+    }
+}
+
+/// How the cookie's value is protected.
+#[derive(Clone)]
+pub(crate) enum Protection {
+    Plain,
+    Signed(SigningKeys),
+    Private(SigningKeys),
+}
+
+impl std::fmt::Debug for Protection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "Plain",
+            Self::Signed(_) => "Signed(..)",
+            Self::Private(_) => "Private(..)",
+        })
+    }
+}
+
+/// One key, or several for rotation: the first protects new cookies, all are accepted.
+///
+/// ```
+/// use socketioxide_session::{Key, MemoryBackend, SessionLayer};
+///
+/// let (new, old) = (Key::generate(), Key::generate());
+/// let layer = SessionLayer::new(MemoryBackend::default()).with_signed([new, old]);
+/// ```
+#[derive(Clone)]
+pub struct SigningKeys {
+    first: Key,
+    others: Vec<Key>,
+}
+
+impl std::fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningKeys(..)")
+    }
+}
+
+impl SigningKeys {
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl From<Key> for SigningKeys {
+    fn from(first: Key) -> Self {
+        Self { first, others: Vec::new() }
+    }
+}
+
+impl<const N: usize> From<[Key; N]> for SigningKeys {
+    /// # Panics
+    ///
+    /// If the array is empty.
+    fn from(keys: [Key; N]) -> Self {
+        Self::from(Vec::from(keys))
+    }
+}
+
+impl From<Vec<Key>> for SigningKeys {
+    /// # Panics
+    ///
+    /// If the list is empty.
+    fn from(mut keys: Vec<Key>) -> Self {
+        assert!(!keys.is_empty(), "a cookie needs at least one key");
+        let first = keys.remove(0);
+        Self { first, others: keys }
+    }
+}
+
+impl CookieConfig {
+    /// The id that a request shows. Two cookies of our name count as none: one of them is somebody else's.
+    pub(crate) fn read(&self, headers: &HeaderMap) -> Option<SessionId> {
+        let mut ours = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|header| header.to_str().ok())
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| Cookie::parse_encoded(pair.trim()).ok())
+            .filter(|cookie| cookie.name() == self.name);
+        let cookie = ours.next().filter(|_| ours.next().is_none())?.into_owned();
+        let cookie = self.verify(cookie)?;
+        cookie.value().parse::<Id>().ok().map(SessionId::from)
+    }
+
+    fn verify(&self, cookie: Cookie<'static>) -> Option<Cookie<'static>> {
+        let jar = CookieJar::new();
+        match &self.protection {
+            Protection::Plain => Some(cookie),
+            Protection::Signed(keys) => keys.all().find_map(|key| jar.signed(key).verify(cookie.clone())),
+            Protection::Private(keys) => keys.all().find_map(|key| jar.private(key).decrypt(cookie.clone())),
+        }
+    }
+
+    /// The header that sets the cookie.
+    pub(crate) fn set(
+        &self,
+        id: SessionId,
+        expiry: Option<Expiry>,
+        last: Option<OffsetDateTime>,
+    ) -> Option<HeaderValue> {
+        let mut cookie = self.cookie(id.expose().to_string());
+        if let Some(life) = life(expiry, last, clock::now()) {
+            cookie.set_max_age(life);
+        }
+        header_value(&self.protect(cookie))
+    }
+
+    /// The header that removes the cookie: with the path and domain under which it was set.
+    pub(crate) fn remove(&self) -> Option<HeaderValue> {
+        let mut cookie = self.cookie(String::new());
+        cookie.make_removal();
+        header_value(&cookie)
+    }
+
+    fn cookie(&self, value: String) -> Cookie<'static> {
+        let mut cookie = Cookie::build((self.name.clone(), value))
+            .http_only(self.http_only)
+            .same_site(self.same_site)
+            .secure(self.secure)
+            .path(self.path.clone());
+        if let Some(domain) = &self.domain {
+            cookie = cookie.domain(domain.clone());
+        }
+        cookie.build()
+    }
+
+    fn protect(&self, cookie: Cookie<'static>) -> Cookie<'static> {
+        let name = cookie.name().to_owned();
+        let mut jar = CookieJar::new();
+        match &self.protection {
+            Protection::Plain => return cookie,
+            Protection::Signed(keys) => jar.signed_mut(&keys.first).add(cookie.clone()),
+            Protection::Private(keys) => jar.private_mut(&keys.first).add(cookie.clone()),
+        }
+        jar.get(&name).cloned().unwrap_or(cookie)
+    }
+}
+
+/// How long the browser keeps the cookie; `None`: until it is closed. A cookie outlives the inactivity, for events
+/// that keep a session alive cannot renew it.
+fn life(expiry: Option<Expiry>, last: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<Duration> {
+    let life = match expiry {
+        Some(Expiry::OnInactivity(_)) => LONGEST_LIFE,
+        Some(Expiry::AtDateTime(moment)) => moment - now,
+        Some(Expiry::OnSessionEnd) | None => return None,
+    };
+    let life = last.map_or(life, |last| life.min(last - now));
+    Some(life.clamp(Duration::ZERO, LONGEST_LIFE))
+}
+
+fn header_value(cookie: &Cookie<'static>) -> Option<HeaderValue> {
+    HeaderValue::try_from(cookie.encoded().to_string()).ok()
+}

@@ -1,0 +1,188 @@
+//! What can go wrong, each kind with one HTTP status and one code for sockets.
+
+use std::{borrow::Cow, error::Error as StdError, sync::Arc};
+
+use http::StatusCode;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+/// What went wrong, for programs to decide on.
+///
+/// Each kind has one HTTP [status](ErrorKind::status) and one [code](ErrorKind::code) that a Socket.IO client
+/// finds in `{"error": "<text>", "code": "<kind>"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No [`SessionLayer`](crate::SessionLayer) saw the request or the socket's handshake. 500, `layer_missing`.
+    LayerMissing,
+    /// A write, but there is no session and none can begin here: a socket whose handshake was given none, or
+    /// a background task whose response has left. 403, `no_session`.
+    NoSession,
+    /// The session ended (logout, expiry) while this call ran, or before it began. 409, `session_ended`.
+    SessionEnded,
+    /// The session's id changed (login) while this call ran under the old one. 409, `id_changed`.
+    IdChanged,
+    /// The turn did not come within [`with_turn_timeout`](crate::SessionLayer::with_turn_timeout). 503,
+    /// `turn_timeout`.
+    TurnTimeout,
+    /// [`with_max_waiters`](crate::SessionLayer::with_max_waiters) calls wait for this turn already. 503,
+    /// `too_many_waiters`.
+    TooManyWaiters,
+    /// The turn was held longer than [`with_turn_limit`](crate::SessionLayer::with_turn_limit) (or its lease
+    /// was lost) and has passed on: nothing was written. 503, `turn_lost`.
+    TurnLost,
+    /// [`Shared`](crate::Shared) was used inside a call that holds a turn of the same session. 500,
+    /// `nested_turn`.
+    NestedTurn,
+    /// A stored value does not decode into its state; it stays as it is. 500, `undecodable`.
+    Undecodable,
+    /// A state or an answer could not be serialised. 500, `encode`.
+    Encode,
+    /// The backend failed: nothing was written. 503, `backend`.
+    Backend,
+    /// The backend's answer to a commit was lost: whether it took place is not known. 500, `outcome_unknown`.
+    OutcomeUnknown,
+    /// A [`SessionControl`](crate::SessionControl) method was called where it cannot act. 500, `unavailable`.
+    Unavailable,
+    /// The handler panicked. 500, `panicked`.
+    Panicked,
+}
+
+impl ErrorKind {
+    /// The HTTP status that answers a request that failed like this.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::NoSession => StatusCode::FORBIDDEN,
+            Self::SessionEnded | Self::IdChanged => StatusCode::CONFLICT,
+            Self::TurnTimeout | Self::TooManyWaiters | Self::TurnLost | Self::Backend => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::LayerMissing
+            | Self::NestedTurn
+            | Self::Undecodable
+            | Self::Encode
+            | Self::OutcomeUnknown
+            | Self::Unavailable
+            | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The code that a Socket.IO client sees.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::LayerMissing => "layer_missing",
+            Self::NoSession => "no_session",
+            Self::SessionEnded => "session_ended",
+            Self::IdChanged => "id_changed",
+            Self::TurnTimeout => "turn_timeout",
+            Self::TooManyWaiters => "too_many_waiters",
+            Self::TurnLost => "turn_lost",
+            Self::NestedTurn => "nested_turn",
+            Self::Undecodable => "undecodable",
+            Self::Encode => "encode",
+            Self::Backend => "backend",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::Unavailable => "unavailable",
+            Self::Panicked => "panicked",
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::LayerMissing => {
+                "no SessionLayer saw this request: write `.layer(SessionLayer::new(backend))` as the last \
+                 `.layer(..)` of the router, after `.layer(socket_layer)`, so that it is outside of both the \
+                 routes and the Socket.IO layer"
+            }
+            Self::NoSession => "there is no session here and none can begin",
+            Self::SessionEnded => "the session has ended; nothing was saved",
+            Self::IdChanged => "the session's id has changed; nothing was saved under the old one",
+            Self::TurnTimeout => "the session is busy: the turn did not come in time",
+            Self::TooManyWaiters => "the session is busy: too many calls wait for this turn",
+            Self::TurnLost => "the turn was held too long and has passed on; nothing was saved",
+            Self::NestedTurn => {
+                "`Shared` was used inside a call that holds a turn of this session, which would wait for \
+                 itself: name the state in the attribute of the handler instead"
+            }
+            Self::Undecodable => "a stored value does not decode into its state",
+            Self::Encode => "a value could not be serialised",
+            Self::Backend => "the session backend failed",
+            Self::OutcomeUnknown => {
+                "the session backend's answer was lost: the change may or may not be saved"
+            }
+            Self::Unavailable => "this is not possible here",
+            Self::Panicked => "the handler panicked",
+        }
+    }
+}
+
+/// The crate's error.
+///
+/// Its text is fit for clients: it holds no stored value, no id and nothing of a backend's own message. The
+/// cause is its [`source`](StdError::source).
+///
+/// ```
+/// use socketioxide_session::{Error, ErrorKind};
+///
+/// fn retry_later(error: &Error) -> bool {
+///     matches!(error.kind(), ErrorKind::TurnTimeout | ErrorKind::TooManyWaiters | ErrorKind::Backend)
+/// }
+/// ```
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Error {
+    kind: ErrorKind,
+    text: Cow<'static, str>,
+    #[source]
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self { kind, text: Cow::Borrowed(kind.text()), source: None }
+    }
+
+    pub(crate) fn with_text(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, text: text.into(), source: None }
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Writes the one log line of this error: at `error` what the application or its backend must mend, at
+    /// `debug` what a client or the moment caused.
+    pub(crate) fn log(&self, place: &str) {
+        let code = self.kind.code();
+        let cause = self.source.as_deref().map(tracing::field::display);
+        match self.kind {
+            ErrorKind::NoSession
+            | ErrorKind::SessionEnded
+            | ErrorKind::IdChanged
+            | ErrorKind::TurnTimeout
+            | ErrorKind::TooManyWaiters => tracing::debug!(code, cause, "{place}: {self}"),
+            _ => tracing::error!(code, cause, "{place}: {self}"),
+        }
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+/// As a Socket.IO client sees it: `{"error": "<text>", "code": "<kind>"}`.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("error", &*self.text)?;
+        map.serialize_entry("code", self.kind.code())?;
+        map.end()
+    }
+}

@@ -1,0 +1,79 @@
+//! What `#[http_handler]` expands to: `begin`, the user's function, `finish`.
+
+use std::{convert::Infallible, marker::PhantomData};
+
+use axum_core::extract::FromRequestParts;
+pub use axum_core::response::{IntoResponse, Response};
+use http::request::Parts;
+
+use super::extract::RequestSession;
+use crate::{
+    access::States,
+    error::{Error, ErrorKind},
+    unit::{Outcome, Panicked, Scope, Unit},
+};
+
+/// A call of an annotated handler that has not begun: extracted first, it takes nothing yet.
+pub struct Call<P> {
+    session: Option<RequestSession>,
+    states: PhantomData<fn() -> P>,
+}
+
+impl<P: States, S: Send + Sync> FromRequestParts<S> for Call<P> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self { session: RequestSession::of(parts).ok().cloned(), states: PhantomData })
+    }
+}
+
+/// A call that has its states.
+pub struct Held<P>(Unit<P>);
+
+impl<P: States> Held<P> {
+    /// What the user's function runs in.
+    pub fn scope(&self) -> Scope {
+        self.0.scope()
+    }
+
+    /// The states.
+    pub fn states(&mut self) -> &mut P {
+        &mut self.0.states
+    }
+}
+
+/// Takes the turn, after every other extractor has run, and loads the states.
+///
+/// # Errors
+///
+/// The response that tells why they cannot be had.
+pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Response> {
+    begin_unit(call).await.map(Held).map_err(refuse)
+}
+
+async fn begin_unit<P: States>(call: Call<P>) -> Result<Unit<P>, Error> {
+    let session = call.session.ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+    let ticket = session.handle.join::<P>()?;
+    Unit::begin(session.handle, session.requests, ticket).await
+}
+
+/// Commits or discards, and gives the response. `result`: what the user's function returned, as a response, and
+/// whether it is an `Err`.
+pub async fn finish<P: States>(held: Held<P>, result: Result<(Response, bool), Panicked>) -> Response {
+    let (response, outcome) = match result {
+        Ok((response, is_err)) => {
+            let failed = is_err || response.status().is_server_error();
+            (response, if failed { Outcome::Failed } else { Outcome::Normal })
+        }
+        Err(panicked) => (refuse(panicked.error()), Outcome::Panicked),
+    };
+    match held.0.conclude(outcome).await {
+        Ok(()) => response,
+        Err(error) => refuse(error),
+    }
+}
+
+fn refuse(error: Error) -> Response {
+    error.log("an HTTP handler");
+    error.into_response()
+}

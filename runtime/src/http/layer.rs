@@ -1,0 +1,176 @@
+//! `SessionLayer`: the builder.
+
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+use tower_cookies::cookie::SameSite;
+use tower_layer::Layer;
+use tower_sessions::Expiry;
+
+use super::service::SessionService;
+use crate::{
+    backend::Backend,
+    config::Config,
+    cookie::{Protection, SigningKeys},
+};
+
+/// The tower layer that gives requests and handshakes their session.
+///
+/// It goes outside of the routes and of the Socket.IO layer, so it is the last `.layer(..)` of the router. Builder
+/// methods that [`SessionManagerLayer`](https://docs.rs/tower-sessions/0.14/tower_sessions/service/struct.SessionManagerLayer.html)
+/// has too have its names. Clones share the backend.
+///
+/// ```
+/// use axum::Router;
+/// use socketioxide::SocketIo;
+/// use socketioxide_session::{MemoryBackend, SessionLayer};
+///
+/// let (socket_layer, io) = SocketIo::new_layer();
+/// let app: Router = Router::new()
+///     .layer(socket_layer)
+///     .layer(SessionLayer::new(MemoryBackend::default()).with_name("__Host-id"));
+/// ```
+#[derive(Clone)]
+pub struct SessionLayer {
+    backend: Arc<dyn Backend>,
+    config: Arc<Config>,
+}
+
+impl fmt::Debug for SessionLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer").field("backend", &self.backend).field("config", &self.config).finish()
+    }
+}
+
+impl SessionLayer {
+    /// Sessions in this backend, with the defaults that each method names.
+    pub fn new(backend: impl Backend) -> Self {
+        Self { backend: Arc::new(backend), config: Arc::default() }
+    }
+
+    /// The cookie's name. Default: `id`. Recommended behind TLS: a name that begins with `__Host-`, which browsers
+    /// accept from this host alone.
+    #[must_use]
+    pub fn with_name(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|config| config.cookie.name = name.into())
+    }
+
+    /// Whether the cookie is sent over TLS only. Default: yes. For plain `http://` in development: `false`.
+    #[must_use]
+    pub fn with_secure(self, secure: bool) -> Self {
+        self.with(|config| config.cookie.secure = secure)
+    }
+
+    /// Whether scripts of the page cannot read the cookie. Default: yes.
+    #[must_use]
+    pub fn with_http_only(self, http_only: bool) -> Self {
+        self.with(|config| config.cookie.http_only = http_only)
+    }
+
+    /// Which requests from other sites carry the cookie. Default: [`SameSite::Lax`].
+    #[must_use]
+    pub fn with_same_site(self, same_site: SameSite) -> Self {
+        self.with(|config| config.cookie.same_site = same_site)
+    }
+
+    /// The path below which the cookie is sent. Default: `/`. It must cover the Socket.IO path.
+    #[must_use]
+    pub fn with_path(self, path: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|config| config.cookie.path = path.into())
+    }
+
+    /// The domain, with its subdomains, to which the cookie is sent. Default: this host only.
+    #[must_use]
+    pub fn with_domain(self, domain: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|config| config.cookie.domain = Some(domain.into()))
+    }
+
+    /// When sessions expire. Default: with the browser's session; the record two weeks after its last write.
+    ///
+    /// For [`Expiry::OnInactivity`] a write, a request and an event that name session state are activity. The
+    /// cookie itself then outlives the inactivity, for an event cannot renew it.
+    #[must_use]
+    pub fn with_expiry(self, expiry: Expiry) -> Self {
+        self.with(|config| config.expiry = Some(expiry))
+    }
+
+    /// How long a session lives at most, however active it is. Default: no limit.
+    #[must_use]
+    pub fn with_absolute_timeout(self, timeout: Duration) -> Self {
+        self.with(|config| config.absolute_timeout = Some(timeout))
+    }
+
+    /// How often activity is written at most, for [`Expiry::OnInactivity`]. Default: every 60 seconds; at most
+    /// half the inactivity.
+    #[must_use]
+    pub fn with_touch_interval(self, interval: Duration) -> Self {
+        self.with(|config| config.touch_interval = interval)
+    }
+
+    /// Whether a session is saved, and its cookie set, at the end of each request that has one. Default: only
+    /// when it changed.
+    #[must_use]
+    pub fn with_always_save(self, always_save: bool) -> Self {
+        self.with(|config| config.always_save = always_save)
+    }
+
+    /// Signs the cookie: with the first key, while all are accepted. Default: plain.
+    #[must_use]
+    pub fn with_signed(self, keys: impl Into<SigningKeys>) -> Self {
+        self.with(|config| config.cookie.protection = Protection::Signed(keys.into()))
+    }
+
+    /// Encrypts the cookie: with the first key, while all are accepted. Default: plain.
+    #[must_use]
+    pub fn with_private(self, keys: impl Into<SigningKeys>) -> Self {
+        self.with(|config| config.cookie.protection = Protection::Private(keys.into()))
+    }
+
+    /// The longest wait for a turn; past it the caller is told
+    /// [`TurnTimeout`](crate::ErrorKind::TurnTimeout). Default: 30 seconds.
+    #[must_use]
+    pub fn with_turn_timeout(self, timeout: Duration) -> Self {
+        self.with(|config| config.limits.wait = timeout)
+    }
+
+    /// The longest time that a handler may hold a turn; past it the turn passes on, and the handler's commit is
+    /// refused as [`TurnLost`](crate::ErrorKind::TurnLost). Default: 30 seconds.
+    #[must_use]
+    pub fn with_turn_limit(self, limit: Duration) -> Self {
+        self.with(|config| config.limits.hold = limit)
+    }
+
+    /// How many calls may wait for one state of one session; more are told
+    /// [`TooManyWaiters`](crate::ErrorKind::TooManyWaiters). Default: 4096.
+    #[must_use]
+    pub fn with_max_waiters(self, waiters: usize) -> Self {
+        self.with(|config| config.limits.waiters = waiters)
+    }
+
+    /// The path of Socket.IO, as given to `SocketIoBuilder::req_path`. Default: `/socket.io`.
+    #[must_use]
+    pub fn with_socket_path(self, path: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|config| config.socket_path = path.into())
+    }
+
+    /// Whether a client that shows no session is given one in the handshake's response. Default: yes.
+    ///
+    /// Such a session lives for ten minutes until something is written to it. Turned off, a socket without a
+    /// session reads defaults, and writing is [`NoSession`](crate::ErrorKind::NoSession).
+    #[must_use]
+    pub fn with_session_on_handshake(self, begin: bool) -> Self {
+        self.with(|config| config.session_on_handshake = begin)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(Arc::make_mut(&mut self.config));
+        self
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService::new(inner, Arc::clone(&self.backend), Arc::clone(&self.config))
+    }
+}

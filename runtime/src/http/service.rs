@@ -1,0 +1,208 @@
+//! The service around the application: what happens to a request before and after its handler.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum_core::{BoxError, body::Body, response::IntoResponse};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use tower_service::Service;
+
+use super::{
+    disconnect::after_response,
+    error::respond,
+    extract::RequestSession,
+    handshake::{EngineRequest, classify},
+};
+use crate::{
+    backend::Backend,
+    binding::Binding,
+    change::Changes,
+    config::Config,
+    control::Requests,
+    error::Error,
+    handle::{CookieEffect, Handle, Work},
+    view::RequestView,
+};
+
+/// The service that [`SessionLayer`](crate::SessionLayer) makes.
+#[derive(Clone)]
+pub struct SessionService<S> {
+    inner: S,
+    backend: Arc<dyn Backend>,
+    config: Arc<Config>,
+}
+
+impl<S: fmt::Debug> fmt::Debug for SessionService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<S> SessionService<S> {
+    pub(super) fn new(inner: S, backend: Arc<dyn Backend>, config: Arc<Config>) -> Self {
+        Self { inner, backend, config }
+    }
+}
+
+impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SessionService<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone + Send + 'static,
+    S::Future: Send,
+    RequestBody: Send + 'static,
+    ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
+    ResponseBody::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+        // The clone takes the place of the service that was made ready, and that is now used.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let work = RequestWork::new(&self.backend, &self.config, &request);
+        Box::pin(async move {
+            if let Err(refusal) = work.before(&mut request).await {
+                return Ok(refusal);
+            }
+            let response = inner.call(request).await?;
+            Ok(work.after(response.map(Body::new)).await)
+        })
+    }
+}
+
+/// What the layer does around one request. Dropped before its end, it still ends a session that was flushed.
+struct RequestWork {
+    handle: Arc<Handle>,
+    requests: Arc<Requests>,
+    view: Arc<RequestView>,
+    session: tower_sessions::Session,
+    config: Arc<Config>,
+    engine: EngineRequest,
+    shown: Option<crate::id::SessionId>,
+}
+
+impl RequestWork {
+    fn new<B>(backend: &Arc<dyn Backend>, config: &Arc<Config>, request: &Request<B>) -> Self {
+        let shown = config.cookie.read(request.headers());
+        let engine = classify(request, &config.socket_path);
+        let handle = Arc::new(Handle::new(Arc::clone(backend), Arc::clone(config), shown));
+        let requests = Arc::new(Requests::new(true));
+        let shown_id = shown.map(crate::id::SessionId::expose);
+        let (view, session) = RequestView::new(Arc::clone(&handle), shown_id);
+        Self { handle, requests, view, session, config: Arc::clone(config), engine, shown }
+    }
+
+    /// Puts the session into the request's extensions.
+    async fn before<B>(&self, request: &mut Request<B>) -> Result<(), Response<Body>> {
+        let extensions = request.extensions_mut();
+        extensions.insert(self.session.clone());
+        let (handle, requests) = (Arc::clone(&self.handle), Arc::clone(&self.requests));
+        extensions.insert(RequestSession { handle, requests });
+        if self.engine == EngineRequest::Handshake {
+            let binding = self.bind().await?;
+            request.extensions_mut().insert(binding);
+        }
+        Ok(())
+    }
+
+    /// The session of a connection: the one whose cookie is shown, or one that begins now.
+    async fn bind(&self) -> Result<Binding, Response<Body>> {
+        self.handle.resolve().await.map_err(refuse)?;
+        if !self.handle.is_stored() {
+            if self.shown.is_some_and(|id| self.handle.registry().ending(id).is_some()) {
+                let text = "this session has just ended or changed its id: connect again with the new cookie";
+                return Err(respond(StatusCode::SERVICE_UNAVAILABLE, text));
+            }
+            if self.config.session_on_handshake {
+                self.handle.begin_provisional().await.map_err(refuse)?;
+            }
+        }
+        Ok(Binding::new(self.handle.for_connection()))
+    }
+
+    /// Saves what is left to save, and sets the cookie.
+    async fn after(self, response: Response<Body>) -> Response<Body> {
+        let response = if self.engine == EngineRequest::Handshake && !opened(response.status()) {
+            self.undo_handshake().await;
+            response
+        } else {
+            match self.conclude(response.status()).await {
+                Ok(()) => response,
+                Err(error) => refuse(error),
+            }
+        };
+        self.handle.no_more_cookies();
+        let response = self.with_cookie(response);
+        after_response(self.handle.take_sockets(), response)
+    }
+
+    async fn conclude(&self, status: StatusCode) -> Result<(), Error> {
+        let good = !status.is_server_error();
+        let of_view = self.view.conclude(good).await;
+        let asked = self.requests.take();
+        if asked.flush {
+            self.handle.end().await?;
+        } else if (good || asked.keep_changes) && of_view.is_ok() {
+            self.handle.commit(Work { asked, ..Work::of(Changes::new()) }, None).await?;
+        }
+        of_view
+    }
+
+    /// A handshake that was refused leaves no session behind.
+    async fn undo_handshake(&self) {
+        if matches!(self.handle.take_cookie(), CookieEffect::Set { .. }) {
+            if let Err(error) = self.handle.end().await {
+                error.log("a refused handshake");
+            }
+            self.handle.take_cookie();
+        }
+    }
+
+    fn with_cookie(&self, mut response: Response<Body>) -> Response<Body> {
+        let cookie = match self.handle.take_cookie() {
+            CookieEffect::Keep => None,
+            CookieEffect::Set { id, expiry, last } => self.config.cookie.set(id, expiry, last),
+            CookieEffect::Remove => self.shown.and_then(|_| self.config.cookie.remove()),
+        };
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl Drop for RequestWork {
+    fn drop(&mut self) {
+        let asked = self.view.close();
+        if asked.flush || self.requests.take().flush {
+            let handle = Arc::clone(&self.handle);
+            tokio::spawn(async move {
+                if let Err(error) = handle.end().await {
+                    error.log("a flush whose client left");
+                }
+                after_response(handle.take_sockets(), Response::default());
+            });
+        }
+    }
+}
+
+/// Whether the Socket.IO layer opened a connection.
+fn opened(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS
+}
+
+fn refuse(error: Error) -> Response<Body> {
+    error.log("a request");
+    error.into_response()
+}

@@ -1,0 +1,45 @@
+//! Session ids, which nothing prints, and the public key that stands for a session in rooms and logs.
+
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use tower_sessions::session::Id;
+
+/// A session's id: the secret that its cookie carries. 128 bits from a cryptographic generator.
+///
+/// It has no `Display`, and `Debug` does not show it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(Id);
+
+impl SessionId {
+    /// A fresh id.
+    pub fn random() -> Self {
+        Self(Id::default())
+    }
+
+    /// The id itself, for a store or a cookie.
+    pub fn expose(self) -> Id {
+        self.0
+    }
+
+    /// The public key of a session that began under this id: a hash, which leads nobody back to the id.
+    pub(crate) fn public_key(self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(b"socketioxide-session public key");
+        hash.update(self.0.0.to_le_bytes());
+        URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
+    }
+}
+
+impl From<Id> for SessionId {
+    fn from(id: Id) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(..)")
+    }
+}

@@ -1,0 +1,82 @@
+//! What the macros' expansions name. Not for users: it changes without notice.
+
+pub use serde;
+
+pub use crate::{
+    access::{Maybe, Read, Write},
+    outcome::{ByShape, ByValue, Never, Outcome, Shape, Split, SplitResult, SplitValue},
+    unit::Panicked,
+};
+
+/// For `#[http_handler]`.
+pub mod http {
+    pub use crate::http::handler::{Call, Held, IntoResponse, Response, begin, finish};
+}
+
+/// For `#[socket_handler]`.
+pub mod socket {
+    pub use crate::socket::handler::{Argument, Call, Held, TakesAck, TakesNoAck, begin, finish};
+}
+
+/// For `#[connect_handler]` and `#[connect_middleware]`.
+pub mod connect {
+    pub use crate::socket::connect::*;
+}
+
+/// Whether no two of these keys are the same.
+pub const fn distinct(keys: &[&str]) -> bool {
+    let mut first = 0;
+    while first < keys.len() {
+        let mut second = first + 1;
+        while second < keys.len() {
+            if same(keys[first].as_bytes(), keys[second].as_bytes()) {
+                return false;
+            }
+            second += 1;
+        }
+        first += 1;
+    }
+    true
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// A state, which [`ViaClone`] and [`ViaNothing`] duplicate if its type can.
+#[derive(Debug)]
+pub struct Duplicate<'a, T>(pub &'a T);
+
+/// For a type that is `Clone`: found first.
+pub trait ViaClone<T> {
+    /// A copy, if there can be one.
+    fn duplicate(self) -> Option<T>;
+}
+
+impl<T: Clone> ViaClone<T> for Duplicate<'_, T> {
+    fn duplicate(self) -> Option<T> {
+        Some(self.0.clone())
+    }
+}
+
+/// For any other type.
+pub trait ViaNothing<T> {
+    /// A copy, if there can be one.
+    fn duplicate(self) -> Option<T>;
+}
+
+impl<T> ViaNothing<T> for &Duplicate<'_, T> {
+    fn duplicate(self) -> Option<T> {
+        None
+    }
+}

@@ -1,0 +1,100 @@
+//! `Shared<T>`: short turns on demand, for handlers that wait long, closures and background tasks.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use crate::{
+    access::{Read, States, Write},
+    control::Requests,
+    error::Error,
+    handle::Handle,
+    state::SessionState,
+    unit::{Outcome, Unit, not_inside_a_turn_of},
+};
+
+/// A state that is read and changed on demand: an extractor on both sides, with no attribute needed.
+///
+/// It holds nothing by itself: [`update`](Self::update) holds the turn for its closure only, [`read`](Self::read)
+/// not at all. So it is for handlers that wait long (for a slow service, for the client, for another call of the
+/// same session), for closures given to `socket.on`, and for background tasks, in which it outlives the request.
+///
+/// A handler that holds a turn of the session (it has a `&mut` state) must not wait for another one: both methods
+/// are errors there at once. The rule: what a handler waits for must not need a turn that the handler holds.
+///
+/// ```
+/// use socketioxide::extract::SocketRef;
+/// use socketioxide_session::{Error, Shared, session_state};
+///
+/// #[session_state]
+/// struct Import {
+///     rows: u64,
+/// }
+///
+/// async fn on_connect(socket: SocketRef) {
+///     socket.on("import", async |import: Shared<Import>| {
+///         for _ in 0..10 {
+///             tokio::time::sleep(std::time::Duration::from_secs(1)).await; // holds up nobody
+///             import.update(|import| import.rows += 100).await.ok();
+///         }
+///     });
+/// }
+/// ```
+pub struct Shared<T> {
+    handle: Arc<Handle>,
+    state: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self { handle: Arc::clone(&self.handle), state: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl<T: SessionState> Shared<T> {
+    pub(crate) fn new(handle: Arc<Handle>) -> Self {
+        Self { handle, state: PhantomData }
+    }
+
+    /// The state as it is after the writers that came before: `T::default()` where nothing is stored yet.
+    ///
+    /// # Errors
+    ///
+    /// [`NestedTurn`](crate::ErrorKind::NestedTurn) inside a call that holds a turn of this session; those of a
+    /// handler with `&T`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up its place in the queue.
+    pub async fn read(&self) -> Result<T, Error> {
+        let unit = self.begin::<(Read<T>,)>().await?;
+        unit.states.0.into_owned()
+    }
+
+    /// Takes the turn, changes the state, commits, and gives what the closure returned.
+    ///
+    /// # Errors
+    ///
+    /// [`NestedTurn`](crate::ErrorKind::NestedTurn) inside a call that holds a turn of this session; those of a
+    /// handler with `&mut T`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before the commit discards; a commit once begun runs to its end.
+    pub async fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
+        let mut unit = self.begin::<(Write<T>,)>().await?;
+        let result = change(unit.states.0.get());
+        unit.conclude(Outcome::Normal).await?;
+        Ok(result)
+    }
+
+    async fn begin<S: States>(&self) -> Result<Unit<S>, Error> {
+        not_inside_a_turn_of(self.handle.id())?;
+        let ticket = self.handle.join::<S>()?;
+        Unit::begin(Arc::clone(&self.handle), Arc::new(Requests::new(false)), ticket).await
+    }
+}

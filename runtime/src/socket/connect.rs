@@ -1,0 +1,321 @@
+//! What `#[connect_handler]` and `#[connect_middleware]` expand to. Whatever must be waited for is awaited before
+//! CONNECT is answered; then the user's function starts without a wait, so that its `socket.on` comes in time.
+
+use std::{
+    fmt::{self, Display},
+    future::Future,
+    marker::PhantomData,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+pub use socketioxide::{
+    adapter::Adapter,
+    extract::SocketRef,
+    handler::{ConnectHandler, ConnectMiddleware, FromConnectParts},
+    socket::Socket,
+};
+pub use socketioxide_core::Value;
+
+use super::{
+    handler::{outcome_of, tell},
+    peer::{self, Reply, binding_of},
+};
+use crate::{
+    access::States,
+    backend::Keys,
+    control::Requests,
+    error::{Error, ErrorKind},
+    handle::{Handle, Lookup},
+    outcome::Outcome as Returned,
+    registry::SessionSocket,
+    turns::Ticket,
+    unit::{Outcome, Panicked, Scope, Unit},
+};
+
+/// What CONNECT waits for.
+pub type Prepared<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
+
+/// Marks the `ConnectHandler` implementations of this crate's attribute.
+#[derive(Debug)]
+pub enum ByAttribute {}
+
+/// A connect handler that has its states, between CONNECT and its end.
+pub struct Held<P> {
+    unit: Unit<P>,
+    handle: Arc<Handle>,
+    reply: Reply,
+    /// Ends the socket, over any adapter.
+    disconnect: Box<dyn FnOnce() + Send + Sync>,
+}
+
+impl<P: States> Held<P> {
+    /// What the user's function runs in.
+    pub fn scope(&self) -> Scope {
+        self.unit.scope()
+    }
+
+    /// The states.
+    pub fn states(&mut self) -> &mut P {
+        &mut self.unit.states
+    }
+}
+
+/// Waits between the middlewares and CONNECT, in the socket's extensions. If the client goes, the socket is
+/// dropped, and the turn with it.
+struct Waiting<P>(Arc<Mutex<Option<Unit<P>>>>);
+
+impl<P> Clone for Waiting<P> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// Before CONNECT: ties the socket to its session, waits for the turn and loads the states.
+pub fn prepare<'a, A: Adapter, P: States>(socket: Arc<Socket<A>>) -> Prepared<'a> {
+    Box::pin(async move {
+        let unit = enter::<P, A>(&socket).await.map_err(refusal)?;
+        socket.extensions.insert(Waiting(Arc::new(Mutex::new(Some(unit)))));
+        Ok(())
+    })
+}
+
+/// After CONNECT: what [`prepare`] got.
+pub fn take<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P>> {
+    let unit = socket.extensions.remove::<Waiting<P>>()?.0.lock().take()?;
+    let handle = Arc::clone(binding_of(socket)?.handle());
+    let reply = Reply::to_event(socket, None);
+    let weak = Arc::downgrade(socket);
+    let disconnect = Box::new(move || {
+        if let Some(socket) = weak.upgrade() {
+            tokio::spawn(peer::disconnect(SocketRef::from(socket)));
+        }
+    });
+    Some(Held { unit, handle, reply, disconnect })
+}
+
+/// An extractor of the user's failed: as in socketioxide, the function is not called.
+#[allow(clippy::needless_pass_by_value, reason = "the states are given back here")]
+pub fn not_extracted<P: States>(held: Held<P>, error: &dyn std::error::Error) {
+    tracing::error!("a connect handler is not called, because an argument cannot be extracted: {error}");
+    drop(held);
+}
+
+/// Starts the user's function at once, on this task, as far as its first wait; the rest goes on a task of its own.
+pub fn start(function: impl Future<Output = ()> + Send + 'static) {
+    let mut function = Box::pin(function);
+    let mut context = Context::from_waker(Waker::noop());
+    if pin!(&mut function).poll(&mut context) == Poll::Pending {
+        tokio::spawn(function);
+    }
+}
+
+/// Commits or discards. A client that was told CONNECT already hears of a failed commit by `session_error`, and is
+/// disconnected.
+pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(held: Held<P>, returned: Returned<T, E>) {
+    let Held { unit, handle, reply, disconnect } = held;
+    match unit.conclude(outcome_of(&returned)).await {
+        Ok(()) => match returned {
+            Returned::Value(_) => {}
+            Returned::Error(error) => tell(&reply, &error).await,
+            Returned::Panicked(panicked) => {
+                let error = panicked.error();
+                error.log("a connect handler");
+                reply.own_error(&error).await;
+            }
+        },
+        Err(error) => {
+            error.log("a connect handler");
+            reply.own_error(&error).await;
+            disconnect();
+        }
+    }
+    handle.take_sockets().into_iter().for_each(SessionSocket::disconnect);
+}
+
+async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Unit<P>, Error> {
+    begin_unit(arrive::<P, A>(socket)?).await
+}
+
+/// A connection's session, and the places in its queues.
+type Arrived = (Arc<Handle>, Option<Ticket>);
+
+/// Takes the places in the queues, and ties the socket to its session.
+fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Arrived, Error> {
+    let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+    let handle = Arc::clone(binding.handle());
+    if handle.is_stored() {
+        peer::bind(socket, &binding);
+    }
+    let ticket = handle.join::<P>()?;
+    Ok((handle, ticket))
+}
+
+async fn begin_unit<P: States>((handle, ticket): Arrived) -> Result<Unit<P>, Error> {
+    if ticket.is_none() {
+        // No state to load, but the session must be there all the same.
+        must_live(&handle).await?;
+    }
+    Unit::begin(handle, Arc::new(Requests::new(false)), ticket).await
+}
+
+async fn must_live(handle: &Handle) -> Result<(), Error> {
+    match handle.load(Keys::Only(&[]), &[]).await? {
+        Lookup::Found(_) | Lookup::Nothing | Lookup::Renamed => Ok(()),
+    }
+}
+
+/// A connect middleware's call, whose places in the queues are taken.
+pub struct MiddlewareCall<P> {
+    arrived: Mutex<Result<Arrived, Error>>,
+    states: PhantomData<fn() -> P>,
+}
+
+impl<A: Adapter, P: States> FromConnectParts<A> for MiddlewareCall<P> {
+    type Error = std::convert::Infallible;
+
+    fn from_connect_parts(socket: &Arc<Socket<A>>, _: &Option<Value>) -> Result<Self, Self::Error> {
+        Ok(Self { arrived: Mutex::new(arrive::<P, A>(socket)), states: PhantomData })
+    }
+}
+
+/// A connect middleware that has its states.
+pub struct MiddlewareHeld<P>(Unit<P>);
+
+impl<P: States> MiddlewareHeld<P> {
+    /// What the user's function runs in.
+    pub fn scope(&self) -> Scope {
+        self.0.scope()
+    }
+
+    /// The states.
+    pub fn states(&mut self) -> &mut P {
+        &mut self.0.states
+    }
+}
+
+/// Waits for the turn and loads the states.
+///
+/// # Errors
+///
+/// The text of the `connect_error`, if they cannot be had.
+pub async fn begin<P: States>(call: MiddlewareCall<P>) -> Result<MiddlewareHeld<P>, Refusal> {
+    let begun = match call.arrived.into_inner() {
+        Ok(arrived) => begin_unit(arrived).await,
+        Err(error) => Err(error),
+    };
+    begun.map(MiddlewareHeld).map_err(Refusal::own)
+}
+
+/// Commits, or discards and refuses the connection.
+///
+/// # Errors
+///
+/// The text of the `connect_error`.
+pub async fn finish_middleware<P: States, E: Display>(
+    held: MiddlewareHeld<P>,
+    result: Result<Result<(), E>, Panicked>,
+) -> Result<(), Refusal> {
+    let (outcome, refusal) = match result {
+        Ok(Ok(())) => (Outcome::Normal, None),
+        Ok(Err(error)) => (Outcome::Failed, Some(Refusal(error.to_string()))),
+        Err(panicked) => (Outcome::Panicked, Some(Refusal::own(panicked.error()))),
+    };
+    held.0.conclude(outcome).await.map_err(Refusal::own)?;
+    refusal.map_or(Ok(()), Err)
+}
+
+/// The text of a `connect_error`.
+#[derive(Debug)]
+pub struct Refusal(String);
+
+impl Refusal {
+    #[allow(clippy::needless_pass_by_value, reason = "it is logged and done with")]
+    fn own(error: Error) -> Self {
+        error.log("a connection");
+        Self(error.to_string())
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn refusal(error: Error) -> Box<dyn Display + Send> {
+    Box::new(Refusal::own(error))
+}
+
+/// A connect middleware for namespaces whose connect handler is not annotated: lets sockets in whose session is
+/// alive, and disconnects them with its end.
+///
+/// ```
+/// use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler};
+/// use socketioxide_session::session_alive;
+///
+/// async fn connected(socket: SocketRef) {}
+///
+/// let (_, io) = SocketIo::new_layer();
+/// io.ns("/news", connected.with(session_alive));
+/// ```
+///
+/// # Errors
+///
+/// The `connect_error`, where there is no live session.
+pub async fn session_alive(call: MiddlewareCall<()>) -> Result<(), Refusal> {
+    let (handle, _) = call.arrived.into_inner().map_err(Refusal::own)?;
+    must_live(&handle).await.map_err(Refusal::own)?;
+    if handle.is_stored() { Ok(()) } else { Err(Refusal::own(Error::new(ErrorKind::NoSession))) }
+}
+
+/// A connect handler with a middleware before it. socketioxide's own would not call the handler's part before
+/// CONNECT.
+pub struct Layered<A, H, M, T> {
+    handler: H,
+    middleware: M,
+    arguments: PhantomData<fn() -> (A, T)>,
+}
+
+impl<A, H, M, T> Layered<A, H, M, T> {
+    /// The middleware comes first.
+    pub fn new(handler: H, middleware: M) -> Self {
+        Self { handler, middleware, arguments: PhantomData }
+    }
+}
+
+impl<A, H: Clone, M: Clone, T> Clone for Layered<A, H, M, T> {
+    fn clone(&self) -> Self {
+        Self::new(self.handler.clone(), self.middleware.clone())
+    }
+}
+
+impl<A, H, M, T> ConnectHandler<A, ByAttribute> for Layered<A, H, M, T>
+where
+    A: Adapter,
+    H: ConnectHandler<A, ByAttribute>,
+    M: ConnectMiddleware<A, T>,
+    T: Send + Sync + 'static,
+{
+    fn call(&self, socket: Arc<Socket<A>>, auth: Option<Value>) {
+        self.handler.call(socket, auth);
+    }
+
+    fn call_middleware<'a>(&'a self, socket: Arc<Socket<A>>, auth: &'a Option<Value>) -> Prepared<'a> {
+        Box::pin(async move {
+            self.middleware.call(Arc::clone(&socket), auth).await?;
+            self.handler.call_middleware(socket, auth).await
+        })
+    }
+
+    fn with<M2, T2>(self, middleware: M2) -> impl ConnectHandler<A, ByAttribute>
+    where
+        M2: ConnectMiddleware<A, T2> + Send + Sync + 'static,
+        T2: Send + Sync + 'static,
+    {
+        Layered::<A, _, _, T2>::new(self, middleware)
+    }
+}

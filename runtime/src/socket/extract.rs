@@ -1,0 +1,72 @@
+//! What socket handlers extract: `SessionControl`, `Shared`.
+
+use std::sync::Arc;
+
+use socketioxide::{
+    adapter::Adapter,
+    handler::{FromConnectParts, FromDisconnectParts, FromMessageParts},
+    socket::{DisconnectReason, Socket},
+};
+use socketioxide_core::Value;
+
+use super::peer::binding_of;
+use crate::{
+    binding::Binding,
+    control::SessionControl,
+    error::{Error, ErrorKind},
+    shared::Shared,
+    state::SessionState,
+};
+
+/// What can be extracted from a socket's binding, for each kind of handler alike.
+trait FromBinding: Sized {
+    fn from_binding(binding: &Binding) -> Self;
+
+    fn from_socket<A: Adapter>(socket: &Socket<A>) -> Result<Self, Error> {
+        let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+        Ok(Self::from_binding(&binding))
+    }
+}
+
+impl FromBinding for SessionControl {
+    fn from_binding(binding: &Binding) -> Self {
+        Self::of_call(binding.handle().key())
+    }
+}
+
+impl<T: SessionState> FromBinding for Shared<T> {
+    fn from_binding(binding: &Binding) -> Self {
+        Self::new(Arc::clone(binding.handle()))
+    }
+}
+
+macro_rules! extract_from_binding {
+    ($extractor:ty $(, $state:ident)?) => {
+        impl<A: Adapter $(, $state: SessionState)?> FromMessageParts<A> for $extractor {
+            type Error = Error;
+
+            fn from_message_parts(s: &Arc<Socket<A>>, _: &mut Value, _: &Option<i64>) -> Result<Self, Error> {
+                Self::from_socket(s)
+            }
+        }
+
+        impl<A: Adapter $(, $state: SessionState)?> FromConnectParts<A> for $extractor {
+            type Error = Error;
+
+            fn from_connect_parts(s: &Arc<Socket<A>>, _: &Option<Value>) -> Result<Self, Error> {
+                Self::from_socket(s)
+            }
+        }
+
+        impl<A: Adapter $(, $state: SessionState)?> FromDisconnectParts<A> for $extractor {
+            type Error = Error;
+
+            fn from_disconnect_parts(s: &Arc<Socket<A>>, _: DisconnectReason) -> Result<Self, Error> {
+                Self::from_socket(s)
+            }
+        }
+    };
+}
+
+extract_from_binding!(SessionControl);
+extract_from_binding!(Shared<T>, T);

@@ -1,0 +1,190 @@
+//! What `#[socket_handler]` expands to: `begin`, the user's function, `finish`.
+
+use std::{convert::Infallible, marker::PhantomData, sync::Arc};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use socketioxide::{
+    adapter::Adapter,
+    extract::AckSender,
+    handler::{FromDisconnectParts, FromMessageParts},
+    socket::{DisconnectReason, Socket},
+};
+use socketioxide_core::Value;
+
+use super::peer::{Reply, binding_of};
+use crate::{
+    access::States,
+    binding::Binding,
+    control::Requests,
+    error::{Error, ErrorKind},
+    outcome::Outcome as Returned,
+    registry::SessionSocket,
+    turns::Ticket,
+    unit::{Outcome, Scope, Unit},
+};
+
+/// An event whose places in the queues are taken: when its packet was read, before its handler's task began.
+pub struct Call<P> {
+    arrived: Mutex<Result<Arrived, Error>>,
+    reply: Reply,
+    states: PhantomData<fn() -> P>,
+}
+
+struct Arrived {
+    binding: Binding,
+    ticket: Option<Ticket>,
+}
+
+impl<P: States> Call<P> {
+    fn new<A: Adapter>(socket: &Arc<Socket<A>>, reply: Reply) -> Self {
+        Self { arrived: Mutex::new(arrive::<P, A>(socket)), reply, states: PhantomData }
+    }
+}
+
+fn arrive<P: States, A: Adapter>(socket: &Socket<A>) -> Result<Arrived, Error> {
+    let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+    let ticket = binding.handle().join::<P>()?;
+    Ok(Arrived { binding, ticket })
+}
+
+impl<A: Adapter, P: States> FromMessageParts<A> for Call<P> {
+    type Error = Infallible;
+
+    fn from_message_parts(
+        socket: &Arc<Socket<A>>,
+        _: &mut Value,
+        ack_id: &Option<i64>,
+    ) -> Result<Self, Infallible> {
+        Ok(Self::new(socket, Reply::to_event(socket, *ack_id)))
+    }
+}
+
+impl<A: Adapter, P: States> FromDisconnectParts<A> for Call<P> {
+    type Error = Infallible;
+
+    fn from_disconnect_parts(socket: &Arc<Socket<A>>, _: DisconnectReason) -> Result<Self, Infallible> {
+        Ok(Self::new(socket, Reply::to_nobody(socket)))
+    }
+}
+
+/// A call that has its states.
+pub struct Held<P> {
+    unit: Unit<P>,
+    binding: Binding,
+    reply: Reply,
+    /// The handler took `AckSender`: on success nothing more is acknowledged.
+    acknowledges_itself: bool,
+}
+
+impl<P: States> Held<P> {
+    /// What the user's function runs in.
+    pub fn scope(&self) -> Scope {
+        self.unit.scope()
+    }
+
+    /// The states.
+    pub fn states(&mut self) -> &mut P {
+        &mut self.unit.states
+    }
+}
+
+/// Waits for the turn and loads the states. `None` if they cannot be had: the client is told by then.
+pub async fn begin<P: States>(call: Call<P>, acknowledges_itself: bool) -> Option<Held<P>> {
+    let Call { arrived, reply, .. } = call;
+    match begin_unit(arrived.into_inner()).await {
+        Ok((unit, binding)) => Some(Held { unit, binding, reply, acknowledges_itself }),
+        Err(error) => {
+            error.log("a socket handler");
+            reply.own_error(&error).await;
+            None
+        }
+    }
+}
+
+async fn begin_unit<P: States>(arrived: Result<Arrived, Error>) -> Result<(Unit<P>, Binding), Error> {
+    let Arrived { binding, ticket } = arrived?;
+    let requests = Arc::new(Requests::new(false));
+    let unit = Unit::begin(Arc::clone(binding.handle()), requests, ticket).await?;
+    Ok((unit, binding))
+}
+
+/// Commits or discards, and answers after it.
+pub async fn finish<P: States, T: Serialize + Sync, E: Serialize + Sync + 'static>(
+    held: Held<P>,
+    returned: Returned<T, E>,
+) {
+    let Held { unit, binding, reply, acknowledges_itself } = held;
+    match unit.conclude(outcome_of(&returned)).await {
+        Ok(()) => answer(&reply, returned, acknowledges_itself).await,
+        Err(error) => {
+            error.log("a socket handler");
+            reply.own_error(&error).await;
+        }
+    }
+    // The acting socket's answer first, then its end.
+    binding.handle().take_sockets().into_iter().for_each(SessionSocket::disconnect);
+}
+
+pub(super) fn outcome_of<T, E>(returned: &Returned<T, E>) -> Outcome {
+    match returned {
+        Returned::Value(_) => Outcome::Normal,
+        Returned::Error(_) => Outcome::Failed,
+        Returned::Panicked(_) => Outcome::Panicked,
+    }
+}
+
+async fn answer<T: Serialize + Sync, E: Serialize + Sync + 'static>(
+    reply: &Reply,
+    returned: Returned<T, E>,
+    acknowledges_itself: bool,
+) {
+    match returned {
+        Returned::Value(_) if acknowledges_itself => {}
+        Returned::Value(value) => reply.value(&value).await,
+        Returned::Error(error) => tell(reply, &error).await,
+        Returned::Panicked(panicked) => {
+            let error = panicked.error();
+            error.log("a socket handler");
+            reply.own_error(&error).await;
+        }
+    }
+}
+
+/// Tells the client of a handler's error: `{"error": e}`, but of an error of this crate, passed on with `?`, with
+/// its code.
+pub(super) async fn tell<E: Serialize + Sync + 'static>(reply: &Reply, error: &E) {
+    match (error as &dyn std::any::Any).downcast_ref::<Error>() {
+        Some(own) => reply.own_error(own).await,
+        None => reply.user_error(error).await,
+    }
+}
+
+/// An argument of a handler, of which it is asked whether it is an `AckSender`.
+pub struct Argument<'a, T>(pub &'a T);
+
+/// It is.
+#[allow(clippy::wrong_self_convention, reason = "a probe is consumed: its method is chosen by autoref")]
+pub trait TakesAck {
+    /// Whether the handler acknowledges by itself.
+    fn is_ack_sender(self) -> bool;
+}
+
+impl<A: Adapter> TakesAck for Argument<'_, AckSender<A>> {
+    fn is_ack_sender(self) -> bool {
+        true
+    }
+}
+
+/// It is not.
+#[allow(clippy::wrong_self_convention, reason = "a probe is consumed: its method is chosen by autoref")]
+pub trait TakesNoAck {
+    /// Whether the handler acknowledges by itself.
+    fn is_ack_sender(self) -> bool;
+}
+
+impl<T> TakesNoAck for &Argument<'_, T> {
+    fn is_ack_sender(self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,8 @@
+//! The Socket.IO side: what sockets extract, and annotated handlers. Only here socketioxide is named.
+
+pub(crate) mod connect;
+mod extract;
+pub(crate) mod handler;
+mod peer;
+
+pub use self::connect::session_alive;

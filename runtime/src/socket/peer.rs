@@ -1,0 +1,210 @@
+//! A socket over any adapter: answering it, telling it of an error, and ending it.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use serde::Serialize;
+use socketioxide::{
+    SendError, SocketError, SocketIo,
+    adapter::Adapter,
+    extract::{AckSender, SocketRef},
+    handler::{FromConnectParts, FromMessageParts},
+    socket::Socket,
+};
+use socketioxide_core::Value;
+
+use crate::{
+    binding::Binding,
+    error::{Error, ErrorKind},
+    registry::SessionSocket,
+};
+
+/// How long to wait for room in a full buffer before looking again: the first time, and at most.
+const ROOM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// What [`Peer::try_send`] came to.
+enum Sent {
+    Yes,
+    /// The connection's buffer is full.
+    Full,
+    /// The client is not there any more.
+    Gone,
+    NotEncoded(Error),
+}
+
+type Data<'a> = &'a (dyn erased_serde::Serialize + Sync);
+
+/// What to send.
+#[derive(Clone, Copy)]
+enum Packet {
+    Ack(i64),
+    SessionError,
+}
+
+/// A [`Socket`] whose adapter is forgotten, so that a handler's wrapper needs no type parameter.
+trait Peer: Send + Sync {
+    fn try_send(self: Arc<Self>, packet: Packet, data: Data<'_>) -> Sent;
+}
+
+impl<A: Adapter> Peer for Socket<A> {
+    fn try_send(self: Arc<Self>, packet: Packet, data: Data<'_>) -> Sent {
+        let result = match packet {
+            Packet::Ack(id) => {
+                let mut unread = Value::Bytes(bytes::Bytes::new());
+                match AckSender::from_message_parts(&self, &mut unread, &Some(id)) {
+                    Ok(sender) => sender.send(data),
+                    Err(never) => match never {},
+                }
+            }
+            Packet::SessionError => self.emit("session_error", data),
+        };
+        match result {
+            Ok(()) => Sent::Yes,
+            Err(SendError::Socket(SocketError::InternalChannelFull)) => Sent::Full,
+            Err(SendError::Socket(SocketError::Closed)) => Sent::Gone,
+            Err(SendError::Serialize(error)) => Sent::NotEncoded(
+                Error::with_text(ErrorKind::Encode, "the answer could not be serialised").because(error),
+            ),
+        }
+    }
+}
+
+/// Where the answer to one event goes.
+pub(super) struct Reply {
+    peer: Arc<dyn Peer>,
+    binding: Option<Binding>,
+    kind: ReplyKind,
+}
+
+#[derive(Clone, Copy)]
+enum ReplyKind {
+    /// An acknowledgement that the client waits for.
+    Ack(i64),
+    /// The client waits for none: it hears of errors only.
+    NoAck,
+    /// Nobody is there any more (a disconnect handler).
+    Nobody,
+}
+
+/// The payload of an error that a handler returned.
+#[derive(Serialize)]
+struct Failed<E> {
+    error: E,
+}
+
+impl Reply {
+    pub(super) fn to_event<A: Adapter>(socket: &Arc<Socket<A>>, ack_id: Option<i64>) -> Self {
+        let kind = ack_id.map_or(ReplyKind::NoAck, ReplyKind::Ack);
+        Self { peer: Arc::clone(socket) as _, binding: binding_of(socket), kind }
+    }
+
+    pub(super) fn to_nobody<A: Adapter>(socket: &Arc<Socket<A>>) -> Self {
+        Self { kind: ReplyKind::Nobody, ..Self::to_event(socket, None) }
+    }
+
+    /// Acknowledges what the handler returned.
+    pub(super) async fn value<T: Serialize + Sync>(&self, value: &T) {
+        if let ReplyKind::Ack(id) = self.kind
+            && let Err(error) = self.send(Packet::Ack(id), value).await
+        {
+            error.log("an acknowledgement");
+            self.own_error(&error).await;
+        }
+    }
+
+    /// Tells the client of the error that the handler returned.
+    pub(super) async fn user_error<E: Serialize + Sync>(&self, error: &E) {
+        if let Err(error) = self.error(&Failed { error }).await {
+            error.log("an error to acknowledge");
+            self.own_error(&error).await;
+        }
+    }
+
+    /// Tells the client of an error of this crate.
+    pub(super) async fn own_error(&self, error: &Error) {
+        self.error(error).await.ok();
+    }
+
+    async fn error<E: Serialize + Sync>(&self, error: &E) -> Result<(), Error> {
+        match self.kind {
+            ReplyKind::Ack(id) => self.send(Packet::Ack(id), error).await,
+            ReplyKind::NoAck => self.send(Packet::SessionError, error).await,
+            ReplyKind::Nobody => Ok(()),
+        }
+    }
+
+    /// Sends, and waits for room while the client is there. One at a time of a connection looks for room; the
+    /// others wait in line.
+    async fn send<T: Serialize + Sync>(&self, packet: Packet, data: &T) -> Result<(), Error> {
+        let mut turn = None;
+        let mut pause = ROOM.0;
+        loop {
+            match Arc::clone(&self.peer).try_send(packet, data) {
+                Sent::Yes | Sent::Gone => return Ok(()),
+                Sent::NotEncoded(error) => return Err(error),
+                Sent::Full => {}
+            }
+            match &self.binding {
+                Some(binding) if turn.is_none() => turn = Some(binding.full_buffer().lock().await),
+                _ => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(ROOM.1);
+                }
+            }
+        }
+    }
+}
+
+/// What the handshake left for the sockets of its connection.
+pub(super) fn binding_of<A: Adapter>(socket: &Socket<A>) -> Option<Binding> {
+    socket.req_parts().extensions.get().cloned()
+}
+
+/// Ties a socket to its session, until the socket is gone.
+pub(super) fn bind<A: Adapter>(socket: &Arc<Socket<A>>, binding: &Binding) {
+    let handle = binding.handle();
+    let of_socket = Arc::new(BoundSocket(Arc::downgrade(socket)));
+    let weak: Weak<dyn SessionSocket> = Arc::downgrade(&of_socket) as _;
+    let guard = handle.registry().bind(handle.id(), weak);
+    // The socket's own extensions keep it tied, and its end unties it: the disconnect handler is the user's.
+    socket.extensions.insert(Arc::new((of_socket, guard)));
+}
+
+/// A socket as the registry knows it. Weak: sockets are socketioxide's.
+struct BoundSocket<A: Adapter>(Weak<Socket<A>>);
+
+impl<A: Adapter> SessionSocket for BoundSocket<A> {
+    fn leave_rooms(&self) {
+        for socket in self.of_all_namespaces() {
+            socket.leave_all();
+        }
+    }
+
+    fn disconnect(self: Arc<Self>) {
+        for socket in self.of_all_namespaces() {
+            tokio::spawn(disconnect(socket));
+        }
+    }
+}
+
+impl<A: Adapter> BoundSocket<A> {
+    /// The sockets of the connection: they have the same id in each namespace.
+    fn of_all_namespaces(&self) -> Vec<SocketRef<A>> {
+        let Some(socket) = self.0.upgrade() else { return Vec::new() };
+        let Ok(io) = SocketIo::from_connect_parts(&socket, &None);
+        let mut sockets: Vec<_> = io.nsps().iter().filter_map(|ns| ns.get_socket(socket.id)).collect();
+        if sockets.iter().all(|found| found.ns() != socket.ns()) {
+            sockets.push(SocketRef::from(socket));
+        }
+        sockets
+    }
+}
+
+/// Ends a socket in its namespace; waits for room in a full buffer, for the client is told.
+pub(super) async fn disconnect<A: Adapter>(socket: SocketRef<A>) {
+    let mut pause = ROOM.0;
+    while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(ROOM.1);
+    }
+}

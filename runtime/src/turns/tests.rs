@@ -1,0 +1,304 @@
+//! The queues by themselves: order, limits, cancellation at every point, and a million turns without a deadlock.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::pin,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    task::{Context, Waker},
+};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: Limits =
+    Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 100_000 };
+
+const A: &str = "a";
+const B: &str = "b";
+const C: &str = "c";
+
+type Plan = &'static [(&'static str, Mode)];
+
+const WRITE_A: Plan = &[(A, Mode::Write)];
+const READ_A: Plan = &[(A, Mode::Read)];
+
+fn turns() -> (Arc<Turns>, SessionId) {
+    (Arc::new(Turns::new()), SessionId::random())
+}
+
+fn join(turns: &Arc<Turns>, session: SessionId, plan: Plan) -> Ticket {
+    turns.join(session, plan, LIMITS).unwrap()
+}
+
+fn has_come(ticket: &Ticket) -> bool {
+    ticket.limits_unless_granted().is_none()
+}
+
+#[tokio::test]
+async fn writers_come_one_after_the_other_and_readers_together() {
+    let (turns, session) = turns();
+    let first = join(&turns, session, WRITE_A);
+    let readers = [join(&turns, session, READ_A), join(&turns, session, READ_A)];
+    let last = join(&turns, session, WRITE_A);
+    assert!(has_come(&first));
+    assert!(!readers.iter().any(has_come));
+    drop(first);
+    assert!(readers.iter().all(has_come));
+    assert!(!has_come(&last));
+    drop(readers);
+    assert!(has_come(&last));
+    drop(last);
+    assert_eq!(turns.sessions(), 0);
+}
+
+#[tokio::test]
+async fn a_reader_that_has_its_snapshot_holds_up_nobody() {
+    let (turns, session) = turns();
+    let both = join(&turns, session, &[(A, Mode::Read), (B, Mode::Write)]).turn().await.unwrap();
+    let writer = join(&turns, session, WRITE_A);
+    assert!(!has_come(&writer));
+    both.release_reads();
+    assert!(has_come(&writer));
+    let behind = join(&turns, session, &[(B, Mode::Write)]);
+    assert!(!has_come(&behind));
+}
+
+#[tokio::test]
+async fn other_states_and_other_sessions_do_not_wait() {
+    let (turns, session) = turns();
+    let _held = join(&turns, session, WRITE_A).turn().await.unwrap();
+    assert!(has_come(&join(&turns, session, &[(B, Mode::Write)])));
+    assert!(has_come(&join(&turns, SessionId::random(), WRITE_A)));
+}
+
+#[tokio::test]
+async fn a_queue_that_is_full_refuses() {
+    let (turns, session) = turns();
+    let limits = Limits { waiters: 2, ..LIMITS };
+    let places: Vec<_> = (0..3).map(|_| turns.join(session, WRITE_A, limits).unwrap()).collect();
+    let refused = turns.join(session, WRITE_A, limits).err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::TooManyWaiters);
+    assert!(turns.join(session, &[(B, Mode::Write)], limits).is_ok(), "another state's queue is not full");
+    drop(places);
+    assert!(turns.join(session, WRITE_A, limits).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_at_its_limit() {
+    let (turns, session) = turns();
+    let limits = Limits { wait: Duration::from_secs(5), ..LIMITS };
+    let _held = join(&turns, session, WRITE_A).turn().await.unwrap();
+    let began = Instant::now();
+    let error = turns.join(session, WRITE_A, limits).unwrap().turn().await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::TurnTimeout);
+    assert_eq!(began.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_held_too_long_passes_on_and_cannot_commit() {
+    let (turns, session) = turns();
+    let limits = Limits { hold: Duration::from_secs(2), ..LIMITS };
+    let slow = turns.join(session, WRITE_A, limits).unwrap().turn().await.unwrap();
+    let began = Instant::now();
+    let next = turns.join(session, WRITE_A, limits).unwrap().turn().await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 2);
+    assert_eq!(slow.begin_commit().unwrap_err().kind(), ErrorKind::TurnLost);
+    next.begin_commit().unwrap();
+    drop(slow);
+    assert_eq!(turns.sessions(), 1, "the late holder's end takes nothing from the next one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_under_way_is_not_interrupted() {
+    let (turns, session) = turns();
+    let limits = Limits { hold: Duration::from_secs(2), wait: Duration::from_secs(10), ..LIMITS };
+    let committing = turns.join(session, WRITE_A, limits).unwrap().turn().await.unwrap();
+    committing.begin_commit().unwrap();
+    let waiting = turns.join(session, WRITE_A, limits).unwrap().turn().await;
+    assert_eq!(waiting.err().unwrap().kind(), ErrorKind::TurnTimeout);
+}
+
+#[tokio::test]
+async fn a_waiter_dropped_after_any_number_of_polls_leaves_the_queue_whole() {
+    for polls in 0..4 {
+        for dropped in 0..3 {
+            let (turns, session) = turns();
+            let held = join(&turns, session, WRITE_A).turn().await.unwrap();
+            let mut context = Context::from_waker(Waker::noop());
+            let mut waiting: VecDeque<_> =
+                (0..3).map(|_| Box::pin(join(&turns, session, WRITE_A).turn())).collect();
+            for _ in 0..polls {
+                assert!(waiting[dropped].as_mut().poll(&mut context).is_pending());
+            }
+            drop(waiting.remove(dropped));
+            drop(held);
+            for rest in waiting {
+                drop(rest.await.unwrap());
+            }
+            assert_eq!(turns.sessions(), 0, "polls: {polls}, dropped: {dropped}");
+        }
+    }
+}
+
+#[test]
+fn a_woken_waiter_that_is_dropped_hands_its_turn_on() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (turns, session) = turns();
+    runtime.block_on(async {
+        let held = join(&turns, session, WRITE_A).turn().await.unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut woken = Box::pin(join(&turns, session, WRITE_A).turn());
+        let mut next = pin!(join(&turns, session, WRITE_A).turn());
+        assert!(woken.as_mut().poll(&mut context).is_pending());
+        assert!(next.as_mut().poll(&mut context).is_pending());
+        drop(held);
+        drop(woken);
+        next.await.unwrap();
+    });
+}
+
+/// Plans whose queues overlap in every order; joined one after the other they would deadlock.
+const PLANS: [Plan; 5] = [
+    &[(A, Mode::Write), (B, Mode::Write)],
+    &[(B, Mode::Write), (A, Mode::Write)],
+    &[(A, Mode::Write), (C, Mode::Write)],
+    &[(B, Mode::Write)],
+    &[(A, Mode::Read), (C, Mode::Write)],
+];
+
+#[test]
+fn a_million_turns_over_several_queues_all_finish_first_come_first_served() {
+    const TASKS: u64 = 40;
+    const TURNS: u64 = 1_000_000 / TASKS;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
+    let (turns, session) = turns();
+    // The order of joining, by a counter that is read and raised under the queues' own mutex, for writers of B.
+    let arrivals = Arc::new(Mutex::new(0_u64));
+    let served = Arc::new(AtomicU64::new(0));
+    let finished = Arc::new(AtomicUsize::new(0));
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| {
+                let (turns, arrivals) = (Arc::clone(&turns), Arc::clone(&arrivals));
+                let (served, finished) = (Arc::clone(&served), Arc::clone(&finished));
+                tokio::spawn(async move {
+                    for turn in 0..TURNS {
+                        let plan = PLANS[usize::try_from((task + turn) % 5).unwrap()];
+                        let counts = plan.iter().any(|(key, _)| *key == B);
+                        let (ticket, number) = if counts {
+                            let mut arrivals = arrivals.lock();
+                            *arrivals += 1;
+                            (join(&turns, session, plan), *arrivals)
+                        } else {
+                            (join(&turns, session, plan), 0)
+                        };
+                        let held = ticket.turn().await.unwrap();
+                        if counts {
+                            assert_eq!(served.fetch_add(1, Ordering::Relaxed) + 1, number);
+                        }
+                        if turn % 3 == 0 {
+                            tokio::task::yield_now().await;
+                        }
+                        drop(held);
+                        finished.fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    assert_eq!(finished.load(Ordering::Relaxed), usize::try_from(TASKS * TURNS).unwrap());
+    assert_eq!(turns.sessions(), 0);
+}
+
+#[test]
+fn a_million_sessions_touched_once_leave_no_queues() {
+    let turns = Arc::new(Turns::new());
+    for _ in 0..1_000_000 {
+        drop(join(&turns, SessionId::random(), WRITE_A));
+    }
+    assert_eq!(turns.sessions(), 0);
+}
+
+/// What the queues must do, said in the simplest way: a call has its turn when no earlier call that still has a
+/// place is in its way.
+#[derive(Default)]
+struct Model {
+    calls: Vec<(usize, Vec<(&'static str, Mode)>)>,
+}
+
+impl Model {
+    fn may_go(&self, id: usize) -> bool {
+        let at = self.calls.iter().position(|(call, _)| *call == id).unwrap();
+        let (earlier, own) = (&self.calls[..at], &self.calls[at].1);
+        !earlier.iter().flat_map(|(_, plan)| plan).any(|(key, mode)| {
+            own.iter().any(|(mine, how)| mine == key && (*mode == Mode::Write || *how == Mode::Write))
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join(usize),
+    Leave(usize),
+    ReleaseReads(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (0..6_usize).prop_map(Step::Join),
+        2 => any::<prop::sample::Index>().prop_map(|index| Step::Leave(index.index(8))),
+        1 => any::<prop::sample::Index>().prop_map(|index| Step::ReleaseReads(index.index(8))),
+    ];
+    prop::collection::vec(step, 0..40)
+}
+
+proptest! {
+    /// Any sequence of joining, leaving (granted or not) and giving up reads gives turns to whom the model does.
+    #[test]
+    fn the_queues_do_what_the_model_says(steps in steps()) {
+        let plans: [Plan; 6] = [READ_A, PLANS[0], PLANS[1], PLANS[2], PLANS[3], PLANS[4]];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let (turns, session) = turns();
+        let mut model = Model::default();
+        let mut tickets: Vec<(usize, Ticket)> = Vec::new();
+        let mut granted: Vec<usize> = Vec::new();
+        for (id, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Join(plan) => {
+                    tickets.push((id, join(&turns, session, plans[plan])));
+                    model.calls.push((id, plans[plan].to_vec()));
+                }
+                Step::Leave(at) if at < tickets.len() => {
+                    let (id, ticket) = tickets.remove(at);
+                    drop(ticket);
+                    model.calls.retain(|(call, _)| *call != id);
+                }
+                Step::ReleaseReads(at) if at < tickets.len() && granted.contains(&tickets[at].0) => {
+                    let (id, ticket) = &tickets[at];
+                    ticket.with(|session, wakers| {
+                        session.leave(ticket.call, |mode| mode == Mode::Read, wakers);
+                    });
+                    let (_, plan) = model.calls.iter_mut().find(|(call, _)| call == id).unwrap();
+                    plan.retain(|(_, mode)| *mode == Mode::Write);
+                }
+                Step::Leave(_) | Step::ReleaseReads(_) => {}
+            }
+            for (id, ticket) in &tickets {
+                let expected = granted.contains(id) || model.may_go(*id);
+                prop_assert_eq!(has_come(ticket), expected, "call {}", id);
+                if expected && !granted.contains(id) {
+                    granted.push(*id);
+                }
+            }
+        }
+        drop(tickets);
+        prop_assert_eq!(turns.sessions(), 0);
+    }
+}
