@@ -43,8 +43,8 @@ fn unreadable(kind: Kind, argument: &TokenStream, diagnostics: &Diagnostics) {
     diagnostics.at(
         argument,
         format_args!(
-            "expected the name of a parameter: the attribute lists the parameters that are session state, as \
-             in `#[{attribute}(session)]`"
+            "expected the name of a parameter: the attribute lists the parameters that are session state, \
+             as in `#[{attribute}(session)]`"
         ),
     );
 }

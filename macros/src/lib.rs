@@ -1,8 +1,8 @@
 //! The attribute macros of `socketioxide-session`, which re-exports and explains them.
 //!
-//! Each expansion is thin: the user's function stays as it is, inside a wrapper that calls the runtime before and
-//! after it. An attribute goes `args` (what is in its parentheses), `model` (what it stands on, checked),
-//! `codegen`; mistakes are collected on the way and reported together.
+//! Each expansion is thin: the user's function stays as it is, inside a wrapper that calls the runtime
+//! before and after it. An attribute goes `args` (what is in its parentheses), `model` (what it stands on,
+//! checked), `codegen`; mistakes are collected on the way and reported together.
 
 mod args;
 mod codegen;
@@ -23,16 +23,16 @@ use crate::{
 
 /// An axum handler with session state.
 ///
-/// The attribute names the parameters that are session state; the others are axum's extractors, the one that
-/// consumes the request last. `&T` reads, `&mut T` takes the turn and writes, both see `T::default()` where
-/// nothing is stored; `Option<&T>` is `None` there. At most eight states, each once.
+/// The attribute names the parameters that are session state; the others are axum's extractors, the one
+/// that consumes the request last. `&T` reads, `&mut T` takes the turn and writes, both see `T::default()`
+/// where nothing is stored; `Option<&T>` is `None` there. At most eight states, each once.
 ///
-/// The function runs when every extractor has run and the turn has come. What it changed is saved before the
-/// response leaves, unless it returns `Err`, answers with a 5xx, panics or is cancelled. Any
-/// `impl IntoResponse` can be returned.
+/// The function runs when every extractor has run and the turn has come. What it changed is saved before
+/// the response leaves, unless it returns `Err`, answers with a 5xx, panics or is cancelled. It can
+/// return any `impl IntoResponse`.
 ///
-/// Goes above `#[debug_handler]`. `#[instrument]` moves to the inner function, so that it sees the parameters as
-/// they are written; every other attribute stays on the handler.
+/// Goes above `#[debug_handler]`. `#[instrument]` moves to the inner function, so that it sees the
+/// parameters as they are written; every other attribute stays on the handler.
 ///
 /// ```text
 /// #[http_handler(session)]
@@ -50,12 +50,13 @@ pub fn http_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// A socketioxide message or disconnect handler with session state.
 ///
-/// The attribute names the parameters that are session state, as in [`macro@http_handler`]; the list may be empty.
-/// The others are socketioxide's extractors.
+/// The attribute names the parameters that are session state, as in [`macro@http_handler`]; the list may be
+/// empty. The others are socketioxide's extractors.
 ///
-/// What the function returns is the client's acknowledgement, sent when its changes are saved: `T: Serialize` and
-/// `Ok(T)` acknowledge the value, `()` acknowledges `null`, `Err(e)` saves nothing and acknowledges
-/// `{"error": e}`. A handler that takes `AckSender` answers by itself and returns `()` or `Result<(), E>`.
+/// What the function returns is the client's acknowledgement, sent when its changes are saved:
+/// `T: Serialize` and `Ok(T)` acknowledge the value, `()` acknowledges `null`, `Err(e)` saves nothing and
+/// acknowledges `{"error": e}`. A handler that takes `AckSender` answers by itself and returns `()` or
+/// `Result<(), E>`.
 ///
 /// ```text
 /// #[socket_handler(session)]
@@ -72,13 +73,13 @@ pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
 
 /// A socketioxide connect handler with session state.
 ///
-/// Whatever must be waited for (loading, a turn) is awaited before the client hears that it is connected; then
-/// the function starts at once, so that `socket.on` comes in time for the client's first event. Middlewares are
-/// added as usual, with `connected.with(..)`.
+/// Whatever must be waited for (loading, a turn) is awaited before the client hears that it is connected;
+/// then the function starts at once, so that `socket.on` comes in time for the client's first event.
+/// Middlewares are added as usual, with `connected.with(..)`.
 ///
-/// The function becomes a unit struct that implements `ConnectHandler`. So it may be generic over the adapter
-/// only (`async fn connected<A: Adapter>(.., socket: SocketRef<A>)`, passed without a turbofish), and its
-/// parameters carry no `#[cfg]`. `#[expect(..)]` is taken as being about the function.
+/// The function becomes a unit struct that implements `ConnectHandler`. So it may be generic over the
+/// adapter only (`async fn connected<A: Adapter>(.., socket: SocketRef<A>)`, passed without a turbofish),
+/// and its parameters carry no `#[cfg]`. `#[expect(..)]` is taken as being about the function.
 ///
 /// ```text
 /// #[connect_handler(session)]
@@ -112,15 +113,15 @@ pub fn connect_middleware(arguments: TokenStream, item: TokenStream) -> TokenStr
 
 /// A struct that lives in the session.
 ///
-/// Goes on a struct with named fields, above its `#[derive]`. It derives `Serialize` and `Deserialize` where the
-/// user does not (no dependency on serde is needed for that) and implements `Default`.
+/// Goes on a struct with named fields, above its `#[derive]`. It derives `Serialize` and `Deserialize`
+/// where the user does not (no dependency on serde is needed for that) and implements `Default`.
 ///
 /// - `#[session_state(key = "user")]` sets the key in the session. The default is the struct's name in
-///   `snake_case`: `HTTPState` is `http_state`, `UserV2` is `user_v2`. Who renames a struct whose values are
-///   stored already keeps the key by writing it.
-/// - `#[session(default = EXPR)]` on a field sets its first value, which is also what a stored value without this
-///   field is given. Other fields start from their type's `Default`; a field whose type has none needs the
-///   attribute.
+///   `snake_case`: `HTTPState` is `http_state`, `UserV2` is `user_v2`. Who renames a struct whose values
+///   are stored already keeps the key by writing it.
+/// - `#[session(default = EXPR)]` on a field sets its first value, which is also what a stored value
+///   without this field is given. Other fields start from their type's `Default`; a field whose type has
+///   none needs the attribute.
 ///
 /// ```text
 /// #[session_state(key = "settings")]

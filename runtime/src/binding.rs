@@ -1,7 +1,7 @@
 //! The tie between a connection and its session: left on the handshake's request by the HTTP side, found there by
 //! the sockets of the connection, in every namespace. It holds an id, never data.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::handle::Handle;
 
@@ -11,20 +11,41 @@ pub(crate) struct Binding(Arc<Connection>);
 
 struct Connection {
     handle: Arc<Handle>,
+    /// The connection's Engine.IO `sid`, if it was opened by polling.
+    sid: OnceLock<String>,
     /// Held by the one answer that waits for room in the connection's full buffer, so that others wait in line.
     full_buffer: tokio::sync::Mutex<()>,
 }
 
 impl Binding {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self(Arc::new(Connection { handle: Arc::new(handle), full_buffer: tokio::sync::Mutex::default() }))
+        let (sid, full_buffer) = Default::default();
+        Self(Arc::new(Connection { handle: Arc::new(handle), sid, full_buffer }))
     }
 
     pub(crate) fn handle(&self) -> &Arc<Handle> {
         &self.0.handle
     }
 
+    /// Remembers the connection's `sid` while the connection lives, so that its later requests must show the
+    /// cookie of its session.
+    pub(crate) fn opened(&self, sid: &str) {
+        let handle = self.handle();
+        if handle.is_stored() && self.0.sid.set(sid.to_owned()).is_ok() {
+            handle.registry().opened(sid.to_owned(), handle.id());
+        }
+    }
+
     pub(crate) fn full_buffer(&self) -> &tokio::sync::Mutex<()> {
         &self.0.full_buffer
+    }
+}
+
+/// The last socket of the connection is gone.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(sid) = self.sid.get() {
+            self.handle.registry().closed(sid);
+        }
     }
 }

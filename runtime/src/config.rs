@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
-use crate::{backend::Meta, cookie::CookieConfig, turns::Limits};
+use crate::{backend::Meta, cookie::CookieConfig, origin::OriginPolicy, turns::Limits};
 
 /// How long a record lives after its last write where no expiry is set, as in tower-sessions.
 pub(crate) const DEFAULT_LIFE: time::Duration = time::Duration::weeks(2);
@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) socket_path: Cow<'static, str>,
     pub(crate) session_on_handshake: bool,
+    pub(crate) origins: OriginPolicy,
 }
 
 impl Default for Config {
@@ -36,6 +37,7 @@ impl Default for Config {
             limits: Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 4096 },
             socket_path: Cow::Borrowed("/socket.io"),
             session_on_handshake: true,
+            origins: OriginPolicy::default(),
         }
     }
 }
@@ -48,16 +50,20 @@ impl Config {
 
     /// When a session that is active at `now` expires.
     pub(crate) fn expires_at(&self, meta: &Meta, now: OffsetDateTime) -> OffsetDateTime {
-        let moment = if meta.provisional {
-            now.saturating_add(HANDSHAKE_LIFE)
-        } else {
-            match self.expiry_of(meta) {
-                Some(Expiry::OnInactivity(life)) => now.saturating_add(life),
-                Some(Expiry::AtDateTime(moment)) => moment,
-                Some(Expiry::OnSessionEnd) | None => now.saturating_add(DEFAULT_LIFE),
-            }
+        let mut moment = match self.expiry_of(meta) {
+            Some(Expiry::OnInactivity(life)) => now.saturating_add(life),
+            Some(Expiry::AtDateTime(moment)) => moment,
+            Some(Expiry::OnSessionEnd) | None => now.saturating_add(DEFAULT_LIFE),
         };
+        if meta.provisional {
+            moment = moment.min(now.saturating_add(HANDSHAKE_LIFE));
+        }
         self.last_moment(meta).map_or(moment, |last| moment.min(last))
+    }
+
+    /// Whether a session ends when nothing happens in it.
+    pub(crate) fn ends_by_inactivity(&self, meta: &Meta) -> bool {
+        matches!(self.expiry_of(meta), Some(Expiry::OnInactivity(_)))
     }
 
     /// When the absolute timeout ends a session, however active it is.
@@ -74,8 +80,8 @@ impl Config {
         now: OffsetDateTime,
     ) -> Option<OffsetDateTime> {
         let life = match self.expiry_of(meta) {
-            _ if meta.provisional => HANDSHAKE_LIFE,
             Some(Expiry::OnInactivity(life)) => life,
+            _ if meta.provisional => HANDSHAKE_LIFE,
             _ => return None,
         };
         let interval = time::Duration::try_from(self.touch_interval).unwrap_or(life).min(life / 2);

@@ -127,6 +127,26 @@ impl CookieConfig {
         cookie.value().parse::<Id>().ok().map(SessionId::from)
     }
 
+    /// Whether a request comes from where [`SameSite::Strict`] keeps the cookie back.
+    pub(crate) fn is_kept_from(&self, headers: &HeaderMap) -> bool {
+        self.same_site == SameSite::Strict
+            && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+    }
+
+    /// Takes this cookie out of a response that sets it.
+    pub(crate) fn take_out(&self, headers: &mut HeaderMap) {
+        let is_ours = |value: &HeaderValue| {
+            let name = value.to_str().ok().and_then(|cookie| cookie.split_once('='));
+            name.is_some_and(|(name, _)| name.trim() == self.name)
+        };
+        let others: Vec<_> =
+            headers.get_all(header::SET_COOKIE).iter().filter(|value| !is_ours(value)).cloned().collect();
+        headers.remove(header::SET_COOKIE);
+        for value in others {
+            headers.append(header::SET_COOKIE, value);
+        }
+    }
+
     fn verify(&self, cookie: Cookie<'static>) -> Option<Cookie<'static>> {
         let jar = CookieJar::new();
         match &self.protection {

@@ -24,6 +24,7 @@ use crate::{
     id::SessionId,
     registry::{Ending, Registry, SessionSocket},
     turns::{Ticket, Turn},
+    watch::watch,
 };
 
 /// The session of one request or connection. Requests and sockets that show the same cookie have a handle each.
@@ -44,6 +45,8 @@ struct Current {
     next: Option<SessionId>,
     key: String,
     cookie: CookieEffect,
+    /// Whether the id was changed through this handle.
+    changed_id: bool,
     /// Sockets of an id that ended here, to be disconnected when the answer is out.
     to_disconnect: Vec<Arc<dyn SessionSocket>>,
 }
@@ -117,6 +120,7 @@ impl Handle {
             next: None,
             key: String::new(),
             cookie: CookieEffect::Keep,
+            changed_id: false,
             to_disconnect: Vec::new(),
         };
         Self {
@@ -157,6 +161,17 @@ impl Handle {
     /// Whether there is a session, as far as is known.
     pub(crate) fn is_stored(&self) -> bool {
         self.current.lock().presence == Presence::Stored
+    }
+
+    /// Whether the session's id was changed through this handle.
+    pub(crate) fn has_changed_id(&self) -> bool {
+        self.current.lock().changed_id
+    }
+
+    /// Says when the session expires, so that its sockets end with it.
+    pub(crate) fn watch(&self, expires: OffsetDateTime) {
+        watch(&self.backend, &self.config);
+        self.registry().expires(self.id(), expires);
     }
 
     /// The id that the session will have once a change of id is committed.
@@ -339,11 +354,15 @@ impl Handle {
         };
         self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
 
+        if let Some(expires) = commit.expires.filter(|_| work.asked.expiry.is_some()) {
+            self.registry().expires(id, expires);
+        }
         let sockets = new_id.map(|_| self.registry().end(id, Ending::Changed));
         let mut current = self.current.lock();
         if let Some(new) = new_id {
             current.id = new;
             current.next = None;
+            current.changed_id = true;
             current.to_disconnect.extend(sockets.into_iter().flatten());
         }
         if new_id.is_some() || work.asked.expiry.is_some() || work.even_if_unchanged {

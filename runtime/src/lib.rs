@@ -20,6 +20,7 @@ mod error;
 mod handle;
 mod http;
 mod id;
+mod origin;
 mod outcome;
 mod private;
 mod registry;
@@ -30,6 +31,7 @@ mod turns;
 mod unit;
 mod value;
 mod view;
+mod watch;
 
 /// What the macros' expansions name. Not for users: it changes without notice.
 #[doc(hidden)]

@@ -2,13 +2,14 @@
 //! and the ids that ended or changed lately.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     fmt,
     sync::{Arc, Weak},
     time::Duration,
 };
 
 use parking_lot::Mutex;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{error::ErrorKind, id::SessionId, turns::Turns};
@@ -23,7 +24,39 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     turns: Arc<Turns>,
     recent: Mutex<Recent>,
-    sockets: Mutex<HashMap<SessionId, Vec<Bound>>>,
+    sockets: Mutex<Sockets>,
+    /// The sessions of the Engine.IO connections that were opened by polling, by their `sid`.
+    connections: Mutex<HashMap<String, SessionId>>,
+}
+
+/// The sockets of sessions, and when the sessions expire as far as is known.
+#[derive(Default)]
+struct Sockets {
+    by_session: HashMap<SessionId, OfSession>,
+    by_expiry: BTreeMap<OffsetDateTime, Vec<SessionId>>,
+    watched: bool,
+}
+
+#[derive(Default)]
+struct OfSession {
+    bound: Vec<Bound>,
+    next: u64,
+    expires: Option<OffsetDateTime>,
+}
+
+impl Sockets {
+    fn forget(&mut self, id: SessionId) -> Option<OfSession> {
+        let of_session = self.by_session.remove(&id)?;
+        if let Some(moment) = of_session.expires
+            && let Some(ids) = self.by_expiry.get_mut(&moment)
+        {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_expiry.remove(&moment);
+            }
+        }
+        Some(of_session)
+    }
 }
 
 /// A connected socket, as far as this room needs to know it.
@@ -75,7 +108,8 @@ impl Recent {
 impl Default for Registry {
     fn default() -> Self {
         let turns = Arc::new(Turns::new());
-        Self(Arc::new(Inner { turns, recent: Mutex::default(), sockets: Mutex::default() }))
+        let (recent, sockets, connections) = Default::default();
+        Self(Arc::new(Inner { turns, recent, sockets, connections }))
     }
 }
 
@@ -110,8 +144,8 @@ impl Registry {
             recent.order.push_back((Instant::now(), id));
         }
         drop(recent);
-        let bound = self.0.sockets.lock().remove(&id).unwrap_or_default();
-        let sockets: Vec<_> = bound.iter().filter_map(|bound| bound.socket.upgrade()).collect();
+        let of_session = self.0.sockets.lock().forget(id).unwrap_or_default();
+        let sockets: Vec<_> = of_session.bound.iter().filter_map(|bound| bound.socket.upgrade()).collect();
         for socket in &sockets {
             socket.leave_rooms();
         }
@@ -121,10 +155,74 @@ impl Registry {
     /// Ties a socket to its session until the guard is dropped.
     pub(crate) fn bind(&self, id: SessionId, socket: Weak<dyn SessionSocket>) -> SocketGuard {
         let mut sockets = self.0.sockets.lock();
-        let bound = sockets.entry(id).or_default();
-        let ticket = bound.last().map_or(0, |last| last.ticket + 1);
-        bound.push(Bound { ticket, socket });
+        let of_session = sockets.by_session.entry(id).or_default();
+        let ticket = of_session.next;
+        of_session.next += 1;
+        of_session.bound.push(Bound { ticket, socket });
         SocketGuard { registry: self.clone(), id, ticket }
+    }
+
+    /// Says when a session expires, if it has sockets.
+    pub(crate) fn expires(&self, id: SessionId, expires: OffsetDateTime) {
+        let mut sockets = self.0.sockets.lock();
+        let sockets = &mut *sockets;
+        let Some(of_session) = sockets.by_session.get_mut(&id) else { return };
+        // A later moment is found out when the earlier one has come.
+        if of_session.expires.is_none_or(|known| expires < known) {
+            let known = of_session.expires.replace(expires);
+            if let Some(ids) = known.and_then(|known| sockets.by_expiry.get_mut(&known)) {
+                ids.retain(|other| *other != id);
+            }
+            sockets.by_expiry.entry(expires).or_default().push(id);
+        }
+    }
+
+    /// The sessions with sockets whose moment of expiry has come, as far as is known.
+    pub(crate) fn due(&self, now: OffsetDateTime) -> Vec<SessionId> {
+        let mut sockets = self.0.sockets.lock();
+        let later = sockets.by_expiry.split_off(&now);
+        let due = std::mem::replace(&mut sockets.by_expiry, later);
+        let mut ids = Vec::new();
+        for (moment, candidates) in due {
+            for id in candidates {
+                if let Some(of_session) = sockets.by_session.get_mut(&id)
+                    && of_session.expires == Some(moment)
+                {
+                    of_session.expires = None;
+                    ids.push(id);
+                }
+            }
+        }
+        ids
+    }
+
+    /// Remembers to which session a connection is bound.
+    pub(crate) fn opened(&self, sid: String, id: SessionId) {
+        self.0.connections.lock().insert(sid, id);
+    }
+
+    /// The session to which a connection is bound.
+    pub(crate) fn bound_to(&self, sid: &str) -> Option<SessionId> {
+        self.0.connections.lock().get(sid).copied()
+    }
+
+    pub(crate) fn closed(&self, sid: &str) {
+        self.0.connections.lock().remove(sid);
+    }
+
+    /// Whether a watch must be begun; it then counts as begun.
+    pub(crate) fn begin_watch(&self) -> bool {
+        !std::mem::replace(&mut self.0.sockets.lock().watched, true)
+    }
+
+    /// Whether there is still something to watch; if not, the watch counts as ended.
+    pub(crate) fn keep_watching(&self) -> bool {
+        let mut sockets = self.0.sockets.lock();
+        sockets.watched = !sockets.by_session.is_empty();
+        if !sockets.watched {
+            sockets.by_expiry.clear();
+        }
+        sockets.watched
     }
 }
 
@@ -138,10 +236,10 @@ pub(crate) struct SocketGuard {
 impl Drop for SocketGuard {
     fn drop(&mut self) {
         let mut sockets = self.registry.0.sockets.lock();
-        if let Some(bound) = sockets.get_mut(&self.id) {
-            bound.retain(|bound| bound.ticket != self.ticket);
-            if bound.is_empty() {
-                sockets.remove(&self.id);
+        if let Some(of_session) = sockets.by_session.get_mut(&self.id) {
+            of_session.bound.retain(|bound| bound.ticket != self.ticket);
+            if of_session.bound.is_empty() {
+                sockets.forget(self.id);
             }
         }
     }

@@ -4,6 +4,7 @@
 use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
+use time::OffsetDateTime;
 
 use crate::{
     access::States,
@@ -89,6 +90,11 @@ impl<S: States> Unit<S> {
             };
             return Ok(Self { states, handle, requests, turn, loaded });
         }
+    }
+
+    /// When the session expires, if it was loaded.
+    pub(crate) fn expires(&self) -> Option<OffsetDateTime> {
+        self.loaded.as_ref().map(|loaded| loaded.expires)
     }
 
     /// What the user's function runs in.

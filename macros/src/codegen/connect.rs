@@ -71,7 +71,8 @@ fn implementation(parts: &Parts<'_>) -> TokenStream {
     let held = parts.held_types();
     quote_spanned! {site=>
         // A deprecated handler still has its implementation, and the user may bound the adapter as well.
-        #[allow(deprecated, trivial_bounds, clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
+        #[allow(deprecated, trivial_bounds)]
+        #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
         impl<#adapter_parameter> #private::connect::ConnectHandler<#adapter, #private::connect::ByAttribute>
             for #name
         where
@@ -83,13 +84,7 @@ fn implementation(parts: &Parts<'_>) -> TokenStream {
                 &'a self,
                 __socket: ::std::sync::Arc<#private::connect::Socket<#adapter>>,
                 _: &'a ::core::option::Option<#private::connect::Value>,
-            ) -> ::core::pin::Pin<::std::boxed::Box<
-                dyn ::core::future::Future<Output = ::core::result::Result<
-                        (),
-                        ::std::boxed::Box<dyn ::core::fmt::Display + ::core::marker::Send>,
-                    >> + ::core::marker::Send
-                    + 'a,
-            >> {
+            ) -> #private::connect::Prepared<'a> {
                 #private::connect::prepare::<#adapter, #held>(__socket)
             }
 
@@ -146,6 +141,7 @@ fn call(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
     let private = &parts.private;
     let held = parts.held_types();
     let outcome = socket::outcome(parts);
+    let finish = socket::finish(parts, &quote_spanned!(site=> connect));
     let arguments = parts.handler.arguments().enumerate().map(|(index, argument)| {
         let name = argument_ident(index);
         let ty = &argument.ty;
@@ -167,15 +163,13 @@ fn call(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
             __socket: ::std::sync::Arc<#private::connect::Socket<#adapter>>,
             __auth: ::core::option::Option<#private::connect::Value>,
         ) {
-            let ::core::option::Option::Some(mut __held) = #private::connect::take::<#adapter, #held>(&__socket)
-            else {
-                return;
-            };
+            let __taken = #private::connect::take::<#adapter, #held>(&__socket);
+            let ::core::option::Option::Some(mut __held) = __taken else { return };
             #(#arguments)*
             #private::connect::start(async move {
                 let __scope = __held.scope();
                 let __outcome = #outcome;
-                #private::connect::finish(__held, __outcome).await;
+                #finish;
             });
         }
     }

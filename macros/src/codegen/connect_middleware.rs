@@ -15,7 +15,7 @@ use crate::model::Role;
 //
 //     async fn only_users(__call: MiddlewareCall<(Read<User>,)>) -> Result<(), Refusal> {
 //         async fn only_users(session: &User) -> Result<(), NotLoggedIn> { .. }
-//         let mut __held = match begin(__call).await { Ok(held) => held, Err(refusal) => return Err(refusal) };
+//         let mut __held = match begin(__call).await { Ok(held) => held, Err(no) => return Err(no) };
 //         let __scope = __held.scope();
 //         let __verdict = {
 //             let (__state0,) = __held.states();

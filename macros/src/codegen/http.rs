@@ -61,8 +61,8 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     }
 }
 
-/// The response and whether it was an `Err`: made while the states are still lent, because `impl IntoResponse`
-/// captures them.
+/// The response and whether it was an `Err`: made while the states are still lent, because
+/// `impl IntoResponse` captures them.
 fn answer(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let private = &parts.private;

@@ -1,7 +1,7 @@
 //! The pieces that the expansions of all handler attributes share.
 //!
-//! Local names are hygienic, and begin with `__` because a constant or a unit struct of the user's by the same
-//! name would turn a binding into a pattern.
+//! Local names are hygienic, and begin with `__` because a constant or a unit struct of the user's by the
+//! same name would turn a binding into a pattern.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
@@ -51,8 +51,9 @@ impl<'a> Parts<'a> {
         quote_spanned!(Span::mixed_site()=> (#(#types,)*))
     }
 
-    /// `User: SessionState` for each concrete state. Said here, a missing `#[session_state]` is reported once and at
-    /// the user's type: the rest of the expansion may rely on it. A generic function brings its own bounds.
+    /// `User: SessionState` for each concrete state. Said here, a missing `#[session_state]` is reported
+    /// once and at the user's type: the rest of the expansion may rely on it. A generic function brings its
+    /// own bounds.
     pub(super) fn state_predicates(&self) -> Vec<TokenStream> {
         let concrete = self.handler.states().filter(|state| !self.is_generic(state));
         let predicates = concrete.map(|state| {
@@ -71,7 +72,8 @@ impl<'a> Parts<'a> {
         (!predicates.is_empty()).then(|| quote_spanned!(Span::mixed_site()=> where #(#predicates),*))
     }
 
-    /// The runtime's type for what is done to a state, at the user's type: "is not session state" is to point there.
+    /// The runtime's type for what is done to a state, at the user's type: "is not session state" is to
+    /// point there.
     fn access(&self, state: &State) -> TokenStream {
         let site = at(&state.ty);
         let private = self.private_at(site);
@@ -85,8 +87,8 @@ impl<'a> Parts<'a> {
     /// The user's function, unchanged but for the attributes that went to the outer item.
     pub(super) fn user_function(&self, attributes: &[&syn::Attribute]) -> TokenStream {
         let Handler { signature, body, .. } = self.handler;
-        // The attribute, not the user, asks for `async` and for references to states however small, and calls the
-        // function once.
+        // The attribute, not the user, asks for `async` and for references to states however small, and
+        // calls the function once.
         quote_spanned! {Span::mixed_site()=>
             #(#attributes)*
             #[allow(clippy::unused_async, clippy::trivially_copy_pass_by_ref, clippy::single_call_fn)]
@@ -171,8 +173,8 @@ impl<'a> Parts<'a> {
             return TokenStream::new();
         }
         let message = format!(
-            "two parameters of `{}` hold the state under one key: keep one of them, or give each state its own \
-             `#[session_state(key = \"..\")]`",
+            "two parameters of `{}` hold the state under one key: keep one of them, or give each state its \
+             own `#[session_state(key = \"..\")]`",
             self.handler.signature.ident
         );
         (1..states.len()).map(|last| self.distinct_key(&states[..=last], &message)).collect()

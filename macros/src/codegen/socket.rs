@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
 use super::{Parts, parts::argument_ident};
-use crate::model::Role;
+use crate::{model::Role, tokens};
 
 // Input:
 //
@@ -37,6 +37,7 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let user_function = parts.user_function(&handler.attributes_for(&[Role::Instrument]));
     let manual = takes_ack_sender(parts);
     let outcome = outcome(parts);
+    let finish = finish(parts, &quote_spanned!(site=> socket));
     quote_spanned! {site=>
         #(#attributes)*
         #[allow(trivial_bounds, private_bounds)]
@@ -44,12 +45,11 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
             #distinct
             #user_function
             let __manual = #manual;
-            let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __manual).await else {
-                return;
-            };
+            let __begun = #private::socket::begin(__call, __manual).await;
+            let ::core::option::Option::Some(mut __held) = __begun else { return };
             let __scope = __held.scope();
             let __outcome = #outcome;
-            #private::socket::finish(__held, __outcome).await;
+            #finish;
         }
     }
 }
@@ -81,31 +81,31 @@ fn takes_ack_sender(parts: &Parts<'_>) -> TokenStream {
     }
 }
 
-/// Runs the user's function and splits what it returns, by type, into what is acknowledged. That is done while
-/// the states are still lent, because `impl Serialize` captures them.
+/// Runs the user's function and splits what it returns, by type, into a value and an error.
 pub(super) fn outcome(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let private = &parts.private;
     let states = parts.state_pattern();
     let call = parts.user_call();
-    let return_site = parts.return_site();
-    let value = quote_spanned!(return_site=> __value);
-    let split = {
-        let private = parts.private_at(return_site);
-        quote_spanned!(return_site=> #private::Split::new(#value).split())
-    };
     quote_spanned! {site=>
         {
             let #states = __held.states();
-            let __result = __scope.run(#call).await;
-            match __result {
-                ::core::result::Result::Ok(#value) => {
+            match __scope.run(#call).await {
+                ::core::result::Result::Ok(__value) => {
                     #[allow(unused_imports)]
                     use #private::{SplitResult as _, SplitValue as _};
-                    #split
+                    #private::Split::new(__value).split()
                 }
                 ::core::result::Result::Err(__panicked) => #private::Outcome::Panicked(__panicked),
             }
         }
     }
+}
+
+/// The call of the `finish` of this module, which asks for what can be sent: at the type that the user
+/// returns.
+pub(super) fn finish(parts: &Parts<'_>, module: &TokenStream) -> TokenStream {
+    let site = parts.return_site();
+    let (private, module) = (parts.private_at(site), tokens::placed(module, site));
+    quote_spanned!(site=> #private::#module::finish(__held, __outcome).await)
 }

@@ -70,8 +70,8 @@ fn check_names(names: &[Ident], typed: &[&PatType], signature: &Signature, diagn
         diagnostics.at(
             name,
             format_args!(
-                "`{name}` is not a parameter of `{}`: the attribute names the parameters that are session state \
-                 (this function has {has})",
+                "`{name}` is not a parameter of `{}`: the attribute names the parameters that are session \
+                 state (this function has {has})",
                 signature.ident
             ),
         );
@@ -122,7 +122,8 @@ impl Mistake<'_> {
             Self::ByValue(ty) => {
                 let ty = spelled(ty);
                 format!(
-                    "session state is borrowed: write `{name}: &{ty}` to read it or `{name}: &mut {ty}` to change it"
+                    "session state is borrowed: write `{name}: &{ty}` to read it or `{name}: &mut {ty}` to \
+                     change it"
                 )
             }
             Self::MaybeMutable(ty) => {
@@ -135,8 +136,8 @@ impl Mistake<'_> {
             Self::MaybeByValue(ty) => {
                 let ty = spelled(ty);
                 format!(
-                    "session state is borrowed: write `{name}: Option<&{ty}>` to see whether it is stored, or \
-                     `{name}: &mut {ty}` to change it"
+                    "session state is borrowed: write `{name}: Option<&{ty}>` to see whether it is stored, \
+                     or `{name}: &mut {ty}` to change it"
                 )
             }
             Self::ForEver(reference) => {
@@ -191,7 +192,8 @@ fn inside_option(ty: &Type) -> Option<&Type> {
     }
 }
 
-fn looks_like_state(ty: &Type) -> bool {
+/// `&T`, `&mut T`, or one of them in an `Option`.
+pub(super) fn looks_like_state(ty: &Type) -> bool {
     let ty = ungrouped(ty);
     matches!(inside_option(ty).unwrap_or(ty), Type::Reference(_))
 }
@@ -217,8 +219,8 @@ fn check_argument(kind: Kind, parameter: &PatType, full_list: &str, diagnostics:
         let message = match name_of(parameter) {
             Some(name) => format!("`{name}` is a reference: name it in the attribute: `{full_list}`"),
             None => format!(
-                "only session state is a reference: give the parameter a name and list it in the attribute, as in \
-                 `#[{}(session)]`",
+                "only session state is a reference: give the parameter a name and list it in the \
+                 attribute, as in `#[{}(session)]`",
                 kind.attribute()
             ),
         };
@@ -230,7 +232,8 @@ fn check_argument(kind: Kind, parameter: &PatType, full_list: &str, diagnostics:
     for condition in parameter.attrs.iter().filter(|attribute| is_condition(attribute)) {
         diagnostics.at(
             condition,
-            "a connect handler's parameters are there whatever the configuration: put the `#[cfg]` on the function",
+            "a connect handler's parameters are there whatever the configuration: put the `#[cfg]` on the \
+             function",
         );
     }
     if let Type::ImplTrait(ty) = ungrouped(&parameter.ty) {

@@ -1,10 +1,11 @@
 //! Checks of the signature as a whole: what is a handler at all, and what it returns.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::{GenericArgument, GenericParam, PathArguments, ReturnType, Type};
 
 use super::{Function, Kind, attributes::is_condition, parameters};
-use crate::diagnostics::Diagnostics;
+use crate::{diagnostics::Diagnostics, tokens};
 
 pub(super) fn check(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
     check_qualifiers(kind, function, diagnostics);
@@ -73,7 +74,11 @@ fn check_generics(function: &Function, diagnostics: &Diagnostics) {
             GenericParam::Const(parameter) => &parameter.attrs,
         };
         for condition in attributes.iter().filter(|attribute| is_condition(attribute)) {
-            diagnostics.at(condition, "a handler's type parameters are there whatever the configuration: put the `#[cfg]` on the function");
+            diagnostics.at(
+                condition,
+                "a handler's type parameters are there whatever the configuration: put the `#[cfg]` on the \
+                 function",
+            );
         }
     }
 }
@@ -91,8 +96,8 @@ fn check_adapter(function: &Function, diagnostics: &Diagnostics) {
         diagnostics.at(
             parameter,
             format_args!(
-                "a connect handler may be generic over the adapter only: write `async fn {}<A: Adapter>(..)` or \
-                 no parameter at all",
+                "a connect handler may be generic over the adapter only: write `async fn {}<A: \
+                 Adapter>(..)` or no parameter at all",
                 function.signature.ident
             ),
         );
@@ -105,11 +110,22 @@ fn check_return(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
             diagnostics.at(ty, "return an owned value: the answer leaves after the session's turn has ended");
         }
         ReturnType::Type(_, ty) if matches!(parameters::ungrouped(ty), Type::Never(_)) => {
-            diagnostics.at(ty, "a handler comes to an end, where its changes are saved: write the type of its answer");
+            diagnostics.at(
+                ty,
+                "a handler comes to an end, where its changes are saved: write the type of its answer",
+            );
+        }
+        ReturnType::Type(_, ty) if sends_after_turn(kind) && captures(function, ty) => {
+            diagnostics.at(
+                ty,
+                "the answer leaves after the session's turn has ended, and `impl Trait` borrows the \
+                 states: write the type itself, or add `+ use<>`",
+            );
         }
         ReturnType::Default if kind == Kind::ConnectMiddleware => diagnostics.at(
             &function.signature.ident,
-            "a connect middleware decides: write `-> Result<(), E>`, where `E: Display` is what a refused client is told",
+            "a connect middleware decides: write `-> Result<(), E>`, where `E: Display` is what a refused \
+             client is told",
         ),
         ReturnType::Type(..) | ReturnType::Default => {}
     }
@@ -133,4 +149,20 @@ fn is_borrowed(ty: &Type) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether the value itself is needed after the turn. An HTTP handler's is a response by then, a
+/// middleware's a text.
+fn sends_after_turn(kind: Kind) -> bool {
+    matches!(kind, Kind::Socket | Kind::Connect)
+}
+
+/// In an `async fn`, `impl Trait` captures the lifetimes of all parameters unless it says which.
+fn captures(function: &Function, ty: &Type) -> bool {
+    let takes_references = function.signature.inputs.iter().any(|input| match input {
+        syn::FnArg::Typed(typed) => parameters::looks_like_state(&typed.ty),
+        syn::FnArg::Receiver(_) => false,
+    });
+    let mentions = |word| tokens::mentions(&ty.to_token_stream(), &Ident::new(word, Span::call_site()));
+    takes_references && mentions("impl") && !mentions("use")
 }

@@ -87,7 +87,8 @@ pub(super) fn default<'a>(
     default.0
 }
 
-/// Calls `argument` at each name, which reads what follows it. A mistake in one argument hides none in the next.
+/// Calls `argument` at each name, which reads what follows it. A mistake in one argument hides none in the
+/// next.
 fn each(
     input: ParseStream<'_>,
     diagnostics: &Diagnostics,

@@ -69,8 +69,8 @@ fn structure(state: &State, krate: &TokenStream) -> TokenStream {
     with_serde(&state.input, &state.derives, &state.serde, krate)
 }
 
-/// The user's item, with what serde needs that the user did not write. The derives come first, for an attribute of
-/// a derive may not precede it.
+/// The user's item, with what serde needs that the user did not write. The derives come first, for an
+/// attribute of a derive may not precede it.
 fn with_serde(input: &DeriveInput, derives: &Derives, serde: &Serde, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let mut missing = Vec::new();

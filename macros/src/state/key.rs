@@ -6,8 +6,8 @@ use syn::ext::IdentExt;
 /// Keys that begin like this are the runtime's own.
 pub(super) const RESERVED: &str = "socketioxide-session";
 
-/// The struct's name in `snake_case`. A word begins at a capital that follows a small letter or a digit, and at
-/// the last capital of several if a small letter follows it.
+/// The struct's name in `snake_case`. A word begins at a capital that follows a small letter or a digit,
+/// and at the last capital of several if a small letter follows it.
 pub(super) fn from_name(name: &Ident) -> String {
     let name: Vec<char> = name.unraw().to_string().chars().collect();
     let mut key = String::new();

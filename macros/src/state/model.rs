@@ -84,8 +84,8 @@ fn check_shape(input: &DeriveInput, diagnostics: &Diagnostics) -> bool {
     diagnostics.at(
         name,
         format_args!(
-            "session state is stored field by field, under the fields' names, and `{name}` is {what}: write \
-             `struct {name} {{ name: Type, .. }}`"
+            "session state is stored field by field, under the fields' names, and `{name}` is {what}: \
+             write `struct {name} {{ name: Type, .. }}`"
         ),
     );
     false
@@ -101,8 +101,8 @@ fn check_generics(input: &DeriveInput, diagnostics: &Diagnostics) -> bool {
     diagnostics.at(
         &generics.params,
         format_args!(
-            "a session state is one concrete type under one key: write `struct {name}` without parameters, and a \
-             struct for each type that is stored"
+            "a session state is one concrete type under one key: write `struct {name}` without parameters, \
+             and a struct for each type that is stored"
         ),
     );
     true
@@ -116,8 +116,8 @@ fn check_field(field: &mut syn::Field, diagnostics: &Diagnostics) -> Option<Fiel
     for attribute in field.attrs.iter().filter(|attribute| is_conditional_session(attribute)) {
         diagnostics.at(
             attribute,
-            "a field's default is there whatever the configuration: write `#[session(default = ..)]` and put the \
-             condition into the expression",
+            "a field's default is there whatever the configuration: write `#[session(default = ..)]` and \
+             put the condition into the expression",
         );
     }
     field.attrs.retain(|attribute| !is_conditional_session(attribute));
@@ -139,8 +139,8 @@ fn holds(attribute: &Attribute, name: &str) -> bool {
         && parts.any(|part| matches!(tokens::leading_path(&part).as_slice(), [path] if path == name))
 }
 
-/// Takes `Default` out of the derives, for the expansion implements it, and the conditional derives that the
-/// expansion has unconditionally. Says what is left.
+/// Takes `Default` out of the derives, for the expansion implements it, and the conditional derives that
+/// the expansion has unconditionally. Says what is left.
 fn take_derives(attributes: &mut Vec<Attribute>) -> Derives {
     let mut derives = Derives::default();
     attributes.retain_mut(|attribute| {

@@ -72,8 +72,8 @@ fn conditions_go_with_the_parameter() {
 
 #[test]
 fn attributes_go_where_they_belong() {
-    let item = "/** Documented. */ #[debug_handler] #[cfg_attr(feature = \"t\", inline, tracing::instrument(skip(a)))] \
-                #[cfg(unix)] async fn handler() {}";
+    let item = "/** Documented. */ #[debug_handler] #[cfg_attr(feature = \"t\", inline, \
+                tracing::instrument(skip(a)))] #[cfg(unix)] async fn handler() {}";
     let text = squeezed(&handler(Kind::Http, "", item));
     let place = |wanted: &str| text.find(&squeezed(wanted)).unwrap_or_else(|| panic!("no `{wanted}`"));
     let wrapper = place("async fn handler(__call");
@@ -82,8 +82,8 @@ fn attributes_go_where_they_belong() {
     }
     assert!(place("#[cfg_attr(feature = \"t\", tracing::instrument(skip(a)))]") > wrapper);
 
-    let item = "/** Documented. */ #[cfg(unix)] #[allow(dead_code)] #[instrument] #[expect(unused)] #[deprecated] \
-                async fn handler() {}";
+    let item = "/** Documented. */ #[cfg(unix)] #[allow(dead_code)] #[instrument] #[expect(unused)] \
+                #[deprecated] async fn handler() {}";
     let text = squeezed(&handler(Kind::Connect, "", item));
     let place = |wanted: &str| text.find(&squeezed(wanted)).unwrap_or_else(|| panic!("no `{wanted}`"));
     let (structure, constant) = (place("struct handler;"), place("const _: () ="));

@@ -17,19 +17,15 @@ fn names() {
         Kind::Http,
         "session, foo",
         item,
-        &[
-            "`foo` is not a parameter of `login`: the attribute names the parameters that are session state (this \
-           function has `session`, `form`)",
-        ],
+        &["`foo` is not a parameter of `login`: the attribute names the parameters that are session state \
+           (this function has `session`, `form`)"],
     );
     assert_mistakes(
         Kind::Http,
         "foo",
         "async fn login() {}",
-        &[
-            "`foo` is not a parameter of `login`: the attribute names the parameters that are session state (this \
-           function has no named parameter)",
-        ],
+        &["`foo` is not a parameter of `login`: the attribute names the parameters that are session state \
+           (this function has no named parameter)"],
     );
     assert_mistakes(Kind::Http, "session, session", item, &["`session` is listed twice"]);
     assert_mistakes(
@@ -37,10 +33,10 @@ fn names() {
         "session = x, 3, , session",
         item,
         &[
-            "expected the name of a parameter: the attribute lists the parameters that are session state, as in \
-             `#[socket_handler(session)]`",
-            "expected the name of a parameter: the attribute lists the parameters that are session state, as in \
-             `#[socket_handler(session)]`",
+            "expected the name of a parameter: the attribute lists the parameters that are session state, \
+             as in `#[socket_handler(session)]`",
+            "expected the name of a parameter: the attribute lists the parameters that are session state, \
+             as in `#[socket_handler(session)]`",
             "a name is missing before a comma: write `#[socket_handler(session)]`",
         ],
     );
@@ -48,9 +44,8 @@ fn names() {
         Kind::Socket,
         "a, b, c, d, e, f, g, h, i",
         "async fn all(a: &A, b: &B, c: &C, d: &D, e: &E, f: &F, g: &G, h: &H, i: &I) {}",
-        &[
-            "a handler holds at most 8 states: put values that change together into one state, or take `Shared<T>`",
-        ],
+        &["a handler holds at most 8 states: put values that change together into one state, or take \
+           `Shared<T>`"],
     );
 }
 
@@ -69,18 +64,16 @@ fn unnamed_references() {
         Kind::Http,
         "",
         "async fn checkout(User { name }: &User) {}",
-        &[
-            "only session state is a reference: give the parameter a name and list it in the attribute, as in \
-           `#[http_handler(session)]`",
-        ],
+        &["only session state is a reference: give the parameter a name and list it in the attribute, as \
+           in `#[http_handler(session)]`"],
     );
     assert_mistakes(
         Kind::Http,
         "sesion",
         "async fn login(session: &User) {}",
         &[
-            "`sesion` is not a parameter of `login`: the attribute names the parameters that are session state \
-             (this function has `session`)",
+            "`sesion` is not a parameter of `login`: the attribute names the parameters that are session \
+             state (this function has `session`)",
             "`session` is a reference: name it in the attribute: `#[http_handler(session)]`",
         ],
     );
@@ -92,23 +85,23 @@ fn types_of_states() {
         ("User", "session state is borrowed: write `s: &User` to read it or `s: &mut User` to change it"),
         (
             "Option<&mut User>",
-            "a state that is changed is always there: write `s: &mut User`, which starts from `User::default()` \
-             where nothing is stored",
+            "a state that is changed is always there: write `s: &mut User`, which starts from \
+             `User::default()` where nothing is stored",
         ),
         (
             "std::option::Option<a::User>",
-            "session state is borrowed: write `s: Option<&a::User>` to see whether it is stored, or `s: &mut \
-             a::User` to change it",
+            "session state is borrowed: write `s: Option<&a::User>` to see whether it is stored, or `s: \
+             &mut a::User` to change it",
         ),
         (
             "&&User",
-            "session state is one concrete type under one key, and `&User` is none: write `s: &T` or `s: &mut T` \
-             with a `#[session_state]` struct `T`",
+            "session state is one concrete type under one key, and `&User` is none: write `s: &T` or `s: \
+             &mut T` with a `#[session_state]` struct `T`",
         ),
         (
             "&impl Trait",
-            "session state is one concrete type under one key, and `impl Trait` is none: write `s: &T` or `s: &mut \
-             T` with a `#[session_state]` struct `T`",
+            "session state is one concrete type under one key, and `impl Trait` is none: write `s: &T` or \
+             `s: &mut T` with a `#[session_state]` struct `T`",
         ),
         ("&'static mut User", "session state is borrowed for one call: write `&mut User`"),
     ] {
@@ -151,9 +144,8 @@ fn functions() {
         Kind::Http,
         "",
         "async fn login<#[cfg(unix)] T>() {}",
-        &[
-            "a handler's type parameters are there whatever the configuration: put the `#[cfg]` on the function",
-        ],
+        &["a handler's type parameters are there whatever the configuration: put the `#[cfg]` on the \
+           function"],
     );
 }
 
@@ -169,7 +161,14 @@ fn returned_types() {
         "async fn handler() -> ! {}",
         &["a handler comes to an end, where its changes are saved: write the type of its answer"],
     );
-    for ty in ["&'static str", "Result<(), &'static str>", "impl Serialize"] {
+    assert_mistakes(
+        Kind::Socket,
+        "s",
+        "async fn handler(s: &User) -> Result<impl Serialize, u8> {}",
+        &["the answer leaves after the session's turn has ended, and `impl Trait` borrows the states: \
+           write the type itself, or add `+ use<>`"],
+    );
+    for ty in ["&'static str", "Result<(), &'static str>", "impl Serialize + use<>"] {
         let expansion = handler(Kind::Socket, "s", &format!("async fn handler(s: &User) -> {ty} {{}}"));
         assert_compiles_as_items(&expansion);
     }
@@ -177,8 +176,8 @@ fn returned_types() {
 
 #[test]
 fn connect_handlers() {
-    let adapter_only = "a connect handler may be generic over the adapter only: write `async fn connected<A: Adapter>(..)` or no \
-         parameter at all";
+    let adapter_only = "a connect handler may be generic over the adapter only: write `async fn \
+                        connected<A: Adapter>(..)` or no parameter at all";
     for generics in ["A, B", "'a", "const N: usize"] {
         let item = format!("async fn connected<{generics}>(s: &User) {{}}");
         assert_mistakes(Kind::Connect, "s", &item, &[adapter_only]);
@@ -188,7 +187,8 @@ fn connect_handlers() {
         "",
         "async fn connected(#[cfg(unix)] socket: SocketRef, data: impl Extractor) {}",
         &[
-            "a connect handler's parameters are there whatever the configuration: put the `#[cfg]` on the function",
+            "a connect handler's parameters are there whatever the configuration: put the `#[cfg]` on the \
+             function",
             "a connect handler's parameters are concrete types: write the extractor's type",
         ],
     );
@@ -196,10 +196,8 @@ fn connect_handlers() {
         Kind::ConnectMiddleware,
         "",
         "async fn only_users() {}",
-        &[
-            "a connect middleware decides: write `-> Result<(), E>`, where `E: Display` is what a refused client is \
-           told",
-        ],
+        &["a connect middleware decides: write `-> Result<(), E>`, where `E: Display` is what a refused \
+           client is told"],
     );
 }
 

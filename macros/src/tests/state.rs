@@ -36,8 +36,8 @@ fn fields() {
         ("#[session]", "write `#[session(default = ..)]`"),
         (
             "#[cfg_attr(unix, session(default = 1))]",
-            "a field's default is there whatever the configuration: write `#[session(default = ..)]` and put the \
-             condition into the expression",
+            "a field's default is there whatever the configuration: write `#[session(default = ..)]` and \
+             put the condition into the expression",
         ),
     ] {
         let item = format!("struct User {{ {attribute} visits: u32 }}");
@@ -57,18 +57,16 @@ fn shapes() {
         ("union User { a: u8 }", "a union"),
     ] {
         let message = format!(
-            "session state is stored field by field, under the fields' names, and `User` is {what}: write `struct \
-             User {{ name: Type, .. }}`"
+            "session state is stored field by field, under the fields' names, and `User` is {what}: write \
+             `struct User {{ name: Type, .. }}`"
         );
         assert_mistakes("", item, &[&message]);
     }
     assert_mistakes(
         "",
         "struct User<T> { a: T }",
-        &[
-            "a session state is one concrete type under one key: write `struct User` without parameters, and a struct \
-           for each type that is stored",
-        ],
+        &["a session state is one concrete type under one key: write `struct User` without parameters, and \
+           a struct for each type that is stored"],
     );
     assert_mistakes("", "fn user() {}", &["`#[session_state]` goes on a struct with named fields"]);
 }

@@ -11,6 +11,7 @@ use crate::{
     backend::Backend,
     config::Config,
     cookie::{Protection, SigningKeys},
+    origin::OriginPolicy,
 };
 
 /// The tower layer that gives requests and handshakes their session.
@@ -150,6 +151,21 @@ impl SessionLayer {
     #[must_use]
     pub fn with_socket_path(self, path: impl Into<Cow<'static, str>>) -> Self {
         self.with(|config| config.socket_path = path.into())
+    }
+
+    /// The origins whose pages may connect, in place of the server's own: `https://app.example.com`, with a port if
+    /// it is not the scheme's. Default: pages of the same origin (scheme, host, port) as the request itself.
+    ///
+    /// The request's own origin is what its `Host` says, so a proxy must pass that on; the scheme counts where the
+    /// proxy says it in `X-Forwarded-Proto`. A client that sends neither `Origin` nor `Sec-Fetch-Site` is no
+    /// browser, and may connect.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is no origin.
+    #[must_use]
+    pub fn with_allowed_origins<S: AsRef<str>>(self, origins: impl IntoIterator<Item = S>) -> Self {
+        self.with(|config| config.origins = OriginPolicy::listed(origins))
     }
 
     /// Whether a client that shows no session is given one in the handshake's response. Default: yes.

@@ -4,20 +4,21 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
 
 use axum_core::{BoxError, body::Body, response::IntoResponse};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
 use tower_service::Service;
 
 use super::{
     disconnect::after_response,
     error::respond,
     extract::RequestSession,
-    handshake::{EngineRequest, classify},
+    handshake::{EngineRequest, classify, sid_of_open_packet},
 };
 use crate::{
     backend::Backend,
@@ -25,8 +26,10 @@ use crate::{
     change::Changes,
     config::Config,
     control::Requests,
-    error::Error,
+    error::{Error, ErrorKind},
     handle::{CookieEffect, Handle, Work},
+    id::SessionId,
+    registry::Ending,
     view::RequestView,
 };
 
@@ -89,7 +92,8 @@ struct RequestWork {
     session: tower_sessions::Session,
     config: Arc<Config>,
     engine: EngineRequest,
-    shown: Option<crate::id::SessionId>,
+    shown: Option<SessionId>,
+    binding: OnceLock<Binding>,
 }
 
 impl RequestWork {
@@ -98,22 +102,49 @@ impl RequestWork {
         let engine = classify(request, &config.socket_path);
         let handle = Arc::new(Handle::new(Arc::clone(backend), Arc::clone(config), shown));
         let requests = Arc::new(Requests::new(true));
-        let shown_id = shown.map(crate::id::SessionId::expose);
-        let (view, session) = RequestView::new(Arc::clone(&handle), shown_id);
-        Self { handle, requests, view, session, config: Arc::clone(config), engine, shown }
+        if shown.is_none() && config.cookie.is_kept_from(request.headers()) {
+            // A session that begins now would take the place of the one whose cookie was not sent.
+            handle.no_more_cookies();
+        }
+        let (view, session) = RequestView::new(Arc::clone(&handle), shown.map(SessionId::expose));
+        let (config, binding) = (Arc::clone(config), OnceLock::new());
+        Self { handle, requests, view, session, config, engine, shown, binding }
     }
 
-    /// Puts the session into the request's extensions.
+    /// Keeps strangers out, and puts the session into the request's extensions.
     async fn before<B>(&self, request: &mut Request<B>) -> Result<(), Response<Body>> {
+        if let Some(refusal) = self.refusal_of_strangers(request) {
+            return Err(refusal);
+        }
         let extensions = request.extensions_mut();
         extensions.insert(self.session.clone());
         let (handle, requests) = (Arc::clone(&self.handle), Arc::clone(&self.requests));
         extensions.insert(RequestSession { handle, requests });
         if self.engine == EngineRequest::Handshake {
             let binding = self.bind().await?;
-            request.extensions_mut().insert(binding);
+            request.extensions_mut().insert(self.binding.get_or_init(|| binding).clone());
         }
         Ok(())
+    }
+
+    /// What a request gets that comes from a page of another origin, or is about a connection of another session.
+    fn refusal_of_strangers<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        let refuse = |text| Some(respond(StatusCode::FORBIDDEN, text));
+        if self.engine == EngineRequest::No {
+            return None;
+        }
+        if !self.config.origins.allows(request) {
+            tracing::warn!(origin = ?request.headers().get(header::ORIGIN), "a page of another origin was refused");
+            return refuse("this page's origin may not connect: see `SessionLayer::with_allowed_origins`");
+        }
+        if let EngineRequest::Of(sid) = &self.engine
+            && let Some(bound) = self.handle.registry().bound_to(sid)
+            && self.shown != Some(bound)
+        {
+            tracing::warn!("a request with the `sid` of another session's connection was refused");
+            return refuse("this connection belongs to another session: connect again");
+        }
+        None
     }
 
     /// The session of a connection: the one whose cookie is shown, or one that begins now.
@@ -138,7 +169,7 @@ impl RequestWork {
             response
         } else {
             match self.conclude(response.status()).await {
-                Ok(()) => response,
+                Ok(()) => self.learn_sid(response).await,
                 Err(error) => refuse(error),
             }
         };
@@ -159,6 +190,24 @@ impl RequestWork {
         of_view
     }
 
+    /// Ties the connection that a handshake by polling opened to its session's cookie.
+    async fn learn_sid(&self, response: Response<Body>) -> Response<Body> {
+        let Some(binding) = self.binding.get().filter(|_| response.status().is_success()) else {
+            return response;
+        };
+        let (parts, body) = response.into_parts();
+        match body.collect().await {
+            Ok(body) => {
+                let body = body.to_bytes();
+                if let Some(sid) = sid_of_open_packet(&body) {
+                    binding.opened(sid);
+                }
+                Response::from_parts(parts, Body::from(body))
+            }
+            Err(error) => refuse(Error::new(ErrorKind::Backend).because(error)),
+        }
+    }
+
     /// A handshake that was refused leaves no session behind.
     async fn undo_handshake(&self) {
         if matches!(self.handle.take_cookie(), CookieEffect::Set { .. }) {
@@ -170,8 +219,21 @@ impl RequestWork {
     }
 
     fn with_cookie(&self, mut response: Response<Body>) -> Response<Body> {
-        let cookie = match self.handle.take_cookie() {
+        let ending = |id| self.handle.registry().ending(id);
+        let overtaken =
+            |id: &SessionId| !self.handle.has_changed_id() && ending(*id) == Some(Ending::Changed);
+        let effect = self.handle.take_cookie();
+        if effect == CookieEffect::Keep && !response.headers().contains_key(header::SET_COOKIE) {
+            return response;
+        }
+        if self.shown.is_some_and(|id| overtaken(&id)) {
+            // The browser has, or will have, the cookie of the new id: nothing may overwrite it.
+            self.config.cookie.take_out(response.headers_mut());
+            return response;
+        }
+        let cookie = match effect {
             CookieEffect::Keep => None,
+            CookieEffect::Set { id, .. } if ending(id).is_some() => None,
             CookieEffect::Set { id, expiry, last } => self.config.cookie.set(id, expiry, last),
             CookieEffect::Remove => self.shown.and_then(|_| self.config.cookie.remove()),
         };

@@ -159,13 +159,19 @@ async fn begin_unit<P: States>((handle, ticket): Arrived) -> Result<Unit<P>, Err
         // No state to load, but the session must be there all the same.
         must_live(&handle).await?;
     }
-    Unit::begin(handle, Arc::new(Requests::new(false)), ticket).await
+    let unit = Unit::begin(Arc::clone(&handle), Arc::new(Requests::new(false)), ticket).await?;
+    if let Some(expires) = unit.expires() {
+        handle.watch(expires);
+    }
+    Ok(unit)
 }
 
+/// An error if the connection's session has ended. It may have none.
 async fn must_live(handle: &Handle) -> Result<(), Error> {
-    match handle.load(Keys::Only(&[]), &[]).await? {
-        Lookup::Found(_) | Lookup::Nothing | Lookup::Renamed => Ok(()),
+    if let Lookup::Found(loaded) = handle.load(Keys::Only(&[]), &[]).await? {
+        handle.watch(loaded.expires);
     }
+    Ok(())
 }
 
 /// A connect middleware's call, whose places in the queues are taken.

@@ -12,6 +12,7 @@ use socketioxide::{
     socket::Socket,
 };
 use socketioxide_core::Value;
+use tokio::time::Instant;
 
 use crate::{
     binding::Binding,
@@ -21,6 +22,9 @@ use crate::{
 
 /// How long to wait for room in a full buffer before looking again: the first time, and at most.
 const ROOM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// How long a socket that is not connected may still become so.
+const CONNECTING: Duration = Duration::from_secs(1);
 
 /// What [`Peer::try_send`] came to.
 enum Sent {
@@ -200,10 +204,16 @@ impl<A: Adapter> BoundSocket<A> {
     }
 }
 
-/// Ends a socket in its namespace; waits for room in a full buffer, for the client is told.
+/// Ends a socket in its namespace. Waits for room in a full buffer, for the client is told; and shortly for a
+/// CONNECT that is under way.
 pub(super) async fn disconnect<A: Adapter>(socket: SocketRef<A>) {
     let mut pause = ROOM.0;
-    while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {
+    let deadline = Instant::now() + CONNECTING;
+    while socket.connected() || Instant::now() < deadline {
+        if socket.connected() && !matches!(socket.clone().disconnect(), Err(SocketError::InternalChannelFull))
+        {
+            return;
+        }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(ROOM.1);
     }

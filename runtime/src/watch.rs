@@ -1,0 +1,74 @@
+//! Notices that a session with connected sockets has expired, without a request: one task and one ordered list
+//! for all sockets of a backend.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    backend::{Action, Backend, Commit, Keys, Lease, Load, Loaded},
+    change::Changes,
+    clock,
+    config::Config,
+    id::SessionId,
+    registry::{Ending, SessionSocket},
+};
+
+/// How often the list is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Watches the sessions that have sockets, until none has any.
+pub(crate) fn watch(backend: &Arc<dyn Backend>, config: &Arc<Config>) {
+    if backend.registry().begin_watch() {
+        tokio::spawn(run(Arc::clone(backend), Arc::clone(config)));
+    }
+}
+
+async fn run(backend: Arc<dyn Backend>, config: Arc<Config>) {
+    while backend.registry().keep_watching() {
+        tokio::time::sleep(TICK).await;
+        for id in backend.registry().due(clock::now()) {
+            look_at(&backend, &config, id).await;
+        }
+    }
+}
+
+/// The moment of expiry that was known has come: is it over, or did the session live on?
+async fn look_at(backend: &Arc<dyn Backend>, config: &Config, id: SessionId) {
+    let load = Load { keys: Keys::Only(&[]), turns: &[] };
+    match backend.load(id, load).await {
+        Ok(Some(loaded)) => {
+            let expires = renew_unwritten(backend, config, id, &loaded).await.unwrap_or(loaded.expires);
+            backend.registry().expires(id, expires);
+        }
+        Ok(None) => {
+            let sockets = backend.registry().end(id, Ending::Ended);
+            sockets.into_iter().for_each(SessionSocket::disconnect);
+        }
+        Err(error) => {
+            tracing::warn!(%error, "whether a session with sockets has expired could not be found out");
+            backend.registry().expires(id, clock::now() + TICK);
+        }
+    }
+}
+
+/// A page that only listens, in a session in which nothing was written, must not lose its socket every few
+/// minutes: such a session lives as long as its sockets, unless inactivity ends it.
+async fn renew_unwritten(
+    backend: &Arc<dyn Backend>,
+    config: &Config,
+    id: SessionId,
+    loaded: &Loaded,
+) -> Option<time::OffsetDateTime> {
+    if !loaded.meta.provisional || config.ends_by_inactivity(&loaded.meta) {
+        return None;
+    }
+    let expires = config.expires_at(&loaded.meta, clock::now());
+    let commit = Commit {
+        id,
+        lease: Lease::default(),
+        action: Action::Update,
+        changes: Changes::new(),
+        meta: None,
+        expires: Some(expires),
+    };
+    backend.commit(&commit).await.ok().map(|()| expires)
+}
