@@ -142,10 +142,43 @@ const fn mode(writes: bool) -> Mode {
     if writes { Mode::Write } else { Mode::Read }
 }
 
+/// Whether no two of these keys are the same.
+pub const fn distinct(keys: &[&str]) -> bool {
+    let mut first = 0;
+    while first < keys.len() {
+        let mut second = first + 1;
+        while second < keys.len() {
+            if same(keys[first].as_bytes(), keys[second].as_bytes()) {
+                return false;
+            }
+            second += 1;
+        }
+        first += 1;
+    }
+    true
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 macro_rules! states {
     ($($access:ident)*) => {
         impl<$($access: Access,)*> States for ($($access,)*) {
-            const PLAN: &'static [(&'static str, Mode)] = &[$(($access::KEY, mode($access::WRITES)),)*];
+            const PLAN: &'static [(&'static str, Mode)] = {
+                assert!(distinct(Self::KEYS), "two parameters of a handler hold the state under the same key");
+                &[$(($access::KEY, mode($access::WRITES)),)*]
+            };
             const KEYS: &'static [&'static str] = &[$($access::KEY,)*];
 
             fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {

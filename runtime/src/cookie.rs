@@ -214,5 +214,7 @@ fn life(expiry: Option<Expiry>, last: Option<OffsetDateTime>, now: OffsetDateTim
 }
 
 fn header_value(cookie: &Cookie<'static>) -> Option<HeaderValue> {
-    HeaderValue::try_from(cookie.encoded().to_string()).ok()
+    let mut value = HeaderValue::try_from(cookie.encoded().to_string()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }

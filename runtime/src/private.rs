@@ -3,7 +3,7 @@
 pub use serde;
 
 pub use crate::{
-    access::{Maybe, Read, Write},
+    access::{Maybe, Read, Write, distinct},
     outcome::{ByShape, ByValue, Never, Outcome, Shape, Split, SplitResult, SplitValue},
     unit::Panicked,
 };
@@ -21,36 +21,6 @@ pub mod socket {
 /// For `#[connect_handler]` and `#[connect_middleware]`.
 pub mod connect {
     pub use crate::socket::connect::*;
-}
-
-/// Whether no two of these keys are the same.
-pub const fn distinct(keys: &[&str]) -> bool {
-    let mut first = 0;
-    while first < keys.len() {
-        let mut second = first + 1;
-        while second < keys.len() {
-            if same(keys[first].as_bytes(), keys[second].as_bytes()) {
-                return false;
-            }
-            second += 1;
-        }
-        first += 1;
-    }
-    true
-}
-
-const fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < a.len() {
-        if a[at] != b[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }
 
 /// A state, which [`ViaClone`] and [`ViaNothing`] duplicate if its type can.

@@ -18,7 +18,8 @@ use crate::{
 ///
 /// It goes outside of the routes and of the Socket.IO layer, so it is the last `.layer(..)` of the router. Builder
 /// methods that [`SessionManagerLayer`](https://docs.rs/tower-sessions/0.14/tower_sessions/service/struct.SessionManagerLayer.html)
-/// has too have its names. Clones share the backend.
+/// has too have its names. Durations may be those of `std` or of the `time` crate, not negative. Clones share the
+/// backend.
 ///
 /// ```
 /// use axum::Router;
@@ -96,14 +97,16 @@ impl SessionLayer {
 
     /// How long a session lives at most, however active it is. Default: no limit.
     #[must_use]
-    pub fn with_absolute_timeout(self, timeout: Duration) -> Self {
+    pub fn with_absolute_timeout(self, timeout: impl TryInto<Duration>) -> Self {
+        let timeout = not_negative(timeout);
         self.with(|config| config.absolute_timeout = Some(timeout))
     }
 
     /// How often activity is written at most, for [`Expiry::OnInactivity`]. Default: every 60 seconds; at most
     /// half the inactivity.
     #[must_use]
-    pub fn with_touch_interval(self, interval: Duration) -> Self {
+    pub fn with_touch_interval(self, interval: impl TryInto<Duration>) -> Self {
+        let interval = not_negative(interval);
         self.with(|config| config.touch_interval = interval)
     }
 
@@ -129,14 +132,16 @@ impl SessionLayer {
     /// The longest wait for a turn; past it the caller is told
     /// [`TurnTimeout`](crate::ErrorKind::TurnTimeout). Default: 30 seconds.
     #[must_use]
-    pub fn with_turn_timeout(self, timeout: Duration) -> Self {
+    pub fn with_turn_timeout(self, timeout: impl TryInto<Duration>) -> Self {
+        let timeout = not_negative(timeout);
         self.with(|config| config.limits.wait = timeout)
     }
 
     /// The longest time that a handler may hold a turn; past it the turn passes on, and the handler's commit is
     /// refused as [`TurnLost`](crate::ErrorKind::TurnLost). Default: 30 seconds.
     #[must_use]
-    pub fn with_turn_limit(self, limit: Duration) -> Self {
+    pub fn with_turn_limit(self, limit: impl TryInto<Duration>) -> Self {
+        let limit = not_negative(limit);
         self.with(|config| config.limits.hold = limit)
     }
 
@@ -181,6 +186,11 @@ impl SessionLayer {
         change(Arc::make_mut(&mut self.config));
         self
     }
+}
+
+/// A `std` duration as it is, or one of the `time` crate, in which [`Expiry`] counts.
+fn not_negative(duration: impl TryInto<Duration>) -> Duration {
+    duration.try_into().unwrap_or_else(|_| panic!("a time to wait or live cannot be negative"))
 }
 
 impl<S> Layer<S> for SessionLayer {

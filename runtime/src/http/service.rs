@@ -10,7 +10,10 @@ use std::{
 
 use axum_core::{BoxError, body::Body, response::IntoResponse};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{
+    HeaderMap, Request, Response, StatusCode,
+    header::{self, Entry},
+};
 use http_body_util::BodyExt;
 use tower_service::Service;
 
@@ -116,6 +119,7 @@ impl RequestWork {
         if let Some(refusal) = self.refusal_of_strangers(request) {
             return Err(refusal);
         }
+        hide_cookies(request.headers_mut());
         let extensions = request.extensions_mut();
         extensions.insert(self.session.clone());
         let (handle, requests) = (Arc::clone(&self.handle), Arc::clone(&self.requests));
@@ -256,6 +260,13 @@ impl Drop for RequestWork {
                 after_response(handle.take_sockets(), Response::default());
             });
         }
+    }
+}
+
+/// Sockets keep the head of their handshake's request: nobody who prints it shall print the session's id.
+fn hide_cookies(headers: &mut HeaderMap) {
+    if let Entry::Occupied(mut cookies) = headers.entry(header::COOKIE) {
+        cookies.iter_mut().for_each(|cookie| cookie.set_sensitive(true));
     }
 }
 
