@@ -15,7 +15,11 @@ use tokio::time::Instant;
 use crate::{error::ErrorKind, id::SessionId, turns::Turns};
 
 /// How long an id that ended or changed is remembered, so that who still uses it is told why.
-pub(crate) const RECENT: Duration = Duration::from_secs(30);
+const RECENT: Duration = Duration::from_secs(30);
+
+/// How long a handshake that shows a session that ended is asked to try again: until the response that removes the
+/// cookie has arrived. A logout over a socket removes none; then the page gets a new session after this.
+const JUST_ENDED: Duration = Duration::from_secs(2);
 
 /// What this process knows about the sessions of a backend. A backend holds one; its clones share it.
 #[derive(Clone)]
@@ -90,7 +94,7 @@ impl Ending {
 
 #[derive(Default)]
 struct Recent {
-    endings: HashMap<SessionId, Ending>,
+    endings: HashMap<SessionId, (Instant, Ending)>,
     order: VecDeque<(Instant, SessionId)>,
 }
 
@@ -99,7 +103,9 @@ impl Recent {
         while let Some((at, id)) = self.order.front()
             && at.elapsed() > RECENT
         {
-            self.endings.remove(id);
+            if self.endings.get(id).is_some_and(|(first, _)| first == at) {
+                self.endings.remove(id);
+            }
             self.order.pop_front();
         }
     }
@@ -133,17 +139,38 @@ impl Registry {
     pub(crate) fn ending(&self, id: SessionId) -> Option<Ending> {
         let mut recent = self.0.recent.lock();
         recent.forget_old();
-        recent.endings.get(&id).copied()
+        recent.endings.get(&id).map(|(_, ending)| *ending)
+    }
+
+    /// Whether a handshake that shows this id must try again, because its cookie is about to change.
+    pub(crate) fn has_just_ended(&self, id: SessionId) -> bool {
+        match self.0.recent.lock().endings.get(&id) {
+            Some((_, Ending::Changed)) => true,
+            Some((at, Ending::Ended)) => at.elapsed() < JUST_ENDED,
+            None => false,
+        }
+    }
+
+    /// Says that an id is about to end: before its record goes, so that nobody who does not find the record takes
+    /// the id for an unknown one. Dropping the announcement takes it back.
+    pub(crate) fn announce(&self, id: SessionId, ending: Ending) -> Announced<'_> {
+        let mut recent = self.0.recent.lock();
+        recent.forget_old();
+        let at = Instant::now();
+        let new = !recent.endings.contains_key(&id);
+        if new {
+            recent.endings.insert(id, (at, ending));
+            recent.order.push_back((at, id));
+        }
+        Announced { registry: self, id, new }
     }
 
     /// Remembers that an id is dead, and gives its sockets, which are out of every room from now on.
     pub(crate) fn end(&self, id: SessionId, ending: Ending) -> Vec<Arc<dyn SessionSocket>> {
-        let mut recent = self.0.recent.lock();
-        recent.forget_old();
-        if recent.endings.insert(id, ending).is_none() {
-            recent.order.push_back((Instant::now(), id));
-        }
-        drop(recent);
+        self.announce(id, ending).came_true()
+    }
+
+    fn take_sockets(&self, id: SessionId) -> Vec<Arc<dyn SessionSocket>> {
         let of_session = self.0.sockets.lock().forget(id).unwrap_or_default();
         let sockets: Vec<_> = of_session.bound.iter().filter_map(|bound| bound.socket.upgrade()).collect();
         for socket in &sockets {
@@ -223,6 +250,29 @@ impl Registry {
             sockets.by_expiry.clear();
         }
         sockets.watched
+    }
+}
+
+/// That an id is about to end.
+pub(crate) struct Announced<'a> {
+    registry: &'a Registry,
+    id: SessionId,
+    new: bool,
+}
+
+impl Announced<'_> {
+    /// The id is dead. Gives its sockets, which are out of every room from now on.
+    pub(crate) fn came_true(mut self) -> Vec<Arc<dyn SessionSocket>> {
+        self.new = false;
+        self.registry.take_sockets(self.id)
+    }
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        if self.new {
+            self.registry.0.recent.lock().endings.remove(&self.id);
+        }
     }
 }
 
