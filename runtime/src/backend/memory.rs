@@ -1,6 +1,7 @@
 //! Sessions in the memory of this process.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
@@ -50,7 +51,7 @@ type Shard = HashMap<SessionId, Record>;
 struct Record {
     meta: Meta,
     expires: OffsetDateTime,
-    values: Vec<(String, StoredValue)>,
+    values: Vec<(Cow<'static, str>, StoredValue)>,
 }
 
 impl Default for MemoryBackend {
@@ -174,7 +175,7 @@ impl Record {
             match (at, result) {
                 (Some(at), Some(value)) => self.values[at].1 = value,
                 (Some(at), None) => drop(self.values.swap_remove(at)),
-                (None, Some(value)) => self.values.push((key.to_string(), value)),
+                (None, Some(value)) => self.values.push((key.clone(), value)),
                 (None, None) => {}
             }
         }
