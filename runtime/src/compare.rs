@@ -114,11 +114,10 @@ macro_rules! exact_by_bits {
 exact_by_bits!(f32 f64);
 
 fn all_same<'a, T: Exact + 'a>(
-    mut these: impl ExactSizeIterator<Item = &'a T>,
-    mut those: impl ExactSizeIterator<Item = &'a T>,
+    before: impl ExactSizeIterator<Item = &'a T>,
+    after: impl ExactSizeIterator<Item = &'a T>,
 ) -> bool {
-    these.len() == those.len()
-        && these.by_ref().all(|this| those.next().is_some_and(|that| this.is_same(that)))
+    before.len() == after.len() && before.zip(after).all(|(one, other)| one.is_same(other))
 }
 
 impl<T: Exact> Exact for Option<T> {

@@ -9,7 +9,6 @@ use time::OffsetDateTime;
 use crate::{
     access::States,
     backend::{Keys, Lease, Loaded},
-    clock,
     control::{Asked, CALL, Requests},
     error::{Error, ErrorKind},
     handle::{Handle, Lookup, Work},
@@ -114,9 +113,10 @@ impl<S: States> Unit<S> {
             Decision::Discard => Ok(()),
             Decision::Commit => {
                 let changes = if self.turn.is_some() { self.states.changes()? } else { Vec::new() };
-                let touch = self.loaded.as_ref().and_then(|loaded| {
-                    self.handle.config().touched(&loaded.meta, loaded.expires, clock::now())
-                });
+                let touch = self
+                    .loaded
+                    .as_ref()
+                    .and_then(|loaded| self.handle.config().touched(&loaded.meta, loaded.expires));
                 let lease = self.loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
                 let meta = self.loaded.map(|loaded| loaded.meta);
                 let work = Work { changes, asked, meta, lease, touch, even_if_unchanged: false };
