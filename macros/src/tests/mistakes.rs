@@ -82,7 +82,11 @@ fn unnamed_references() {
 #[test]
 fn types_of_states() {
     for (ty, message) in [
-        ("User", "session state is borrowed: write `s: &User` to read it or `s: &mut User` to change it"),
+        (
+            "User",
+            "session state is borrowed: write `s: &User` to read it or `s: &mut User` to change it; an \
+             extractor, as `Shared` and `SessionControl` are, is left out of the attribute",
+        ),
         (
             "Option<&mut User>",
             "a state that is changed is always there: write `s: &mut User`, which starts from \
