@@ -67,6 +67,7 @@ impl Inside {
     }
 
     /// Another client of the same application that shows this cookie, or none.
+    #[must_use]
     pub fn another(&self, cookie: Option<String>) -> Self {
         Self { cookie: Arc::new(Mutex::new(cookie)), ..self.clone() }
     }

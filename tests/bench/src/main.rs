@@ -1,0 +1,97 @@
+//! What a session costs: the same handlers without one, by hand on tower-sessions, and with this crate.
+//!
+//! - `cargo run --release -p bench` measures side by side and prints tables (five minutes). `--cycles 20`,
+//!   `--ops 6000` (of each work, on each server, in each cycle), `--only event-write` for a part of it.
+//! - `cargo run --release -p bench -- instructions` counts instructions and allocations; it needs valgrind.
+//!
+//! Needs Linux, for the processor time of a process.
+
+#![allow(missing_docs, reason = "a program of its own; nobody names its items")]
+#![allow(clippy::cast_precision_loss, reason = "measurements are far below 2^52")]
+
+mod client;
+mod instructions;
+mod process;
+mod servers;
+mod side_by_side;
+mod state;
+mod statistics;
+mod table;
+mod work;
+
+use std::{env, future::Future, io, process::ExitCode};
+
+use tokio::runtime::Builder;
+
+use self::{side_by_side::Options, state::Size};
+
+const USAGE: &str = "usage: bench [--cycles N] [--ops N] [--only WORK] | bench instructions";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["instructions"] => instructions::count(),
+        // What this program starts itself as.
+        ["serve", server] => serve(server),
+        ["profile", server, work, size, operations] => profile(server, work, size, operations),
+        _ => side_by_side(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn side_by_side(arguments: &[&str]) -> io::Result<()> {
+    let options = options(arguments).ok_or_else(usage)?;
+    let pinned = process::pin_clients();
+    if !pinned {
+        eprintln!("servers and clients share the processors: there are too few, or there is no `taskset`");
+    }
+    on_one_thread(side_by_side::run(&options, pinned))
+}
+
+fn options(mut arguments: &[&str]) -> Option<Options> {
+    let mut options = Options { cycles: 20, operations: 6000, only: String::new() };
+    while let [name, value, rest @ ..] = arguments {
+        match *name {
+            "--cycles" => options.cycles = value.parse().ok()?,
+            "--ops" => options.operations = value.parse().ok()?,
+            "--only" => (*value).clone_into(&mut options.only),
+            _ => return None,
+        }
+        arguments = rest;
+    }
+    arguments.is_empty().then_some(options)
+}
+
+fn serve(server: &str) -> io::Result<()> {
+    let server = server.parse().map_err(|_| usage())?;
+    process::end_with_parent();
+    Builder::new_multi_thread().enable_all().build()?.block_on(servers::serve(server))
+}
+
+fn profile(server: &str, work: &str, size: &str, operations: &str) -> io::Result<()> {
+    let server = server.parse().map_err(|_| usage())?;
+    let work = work.parse().map_err(|_| usage())?;
+    let size = Size::ALL.into_iter().find(|known| known.name() == size).ok_or_else(usage)?;
+    let operations = operations.parse().map_err(|_| usage())?;
+    on_one_thread(instructions::profile(server, work, size, operations))
+}
+
+fn on_one_thread(work: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+fn usage() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, USAGE)
+}
+
+/// Somebody said what nobody expected.
+fn broken(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}

@@ -1,0 +1,77 @@
+//! The state that all servers keep: ten fields, of which a write changes one.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use socketioxide_session::session_state;
+
+/// How much is in the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Size {
+    Small,
+    Large,
+}
+
+impl Size {
+    pub(crate) const ALL: [Self; 2] = [Self::Small, Self::Large];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "large",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "4 KiB",
+        }
+    }
+}
+
+#[session_state(key = "state")]
+#[derive(Clone)]
+pub(crate) struct State {
+    pub count: u64,
+    pub name: String,
+    pub email: Option<String>,
+    pub language: String,
+    pub dark: bool,
+    pub seen: Option<u64>,
+    pub scale: f64,
+    pub tags: Vec<String>,
+    pub cart: BTreeMap<String, u32>,
+    pub note: String,
+}
+
+impl State {
+    pub(crate) fn of(size: Size) -> Self {
+        let mut state = Self {
+            name: "Ada Lovelace".to_owned(),
+            email: Some("ada@example.com".to_owned()),
+            language: "en".to_owned(),
+            scale: 1.5,
+            ..Self::default()
+        };
+        if size == Size::Large {
+            state.tags = (0..40).map(|number| format!("a tag of some length, {number:02}")).collect();
+            state.cart = (0..64).map(|number| (format!("article-{number:06}"), number)).collect();
+            state.note = "One line of a note that somebody wrote.\n".repeat(34);
+        }
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_as_they_are_called() {
+        let size = |size| serde_json::to_string(&State::of(size)).unwrap().len();
+        assert!((100..200).contains(&size(Size::Small)), "{}", size(Size::Small));
+        assert!((4000..4200).contains(&size(Size::Large)), "{}", size(Size::Large));
+    }
+}

@@ -1,0 +1,194 @@
+//! The tie between sockets and their session: in all namespaces, over several connections, and nothing left of it.
+
+use std::{process::Stdio, time::Duration};
+
+use axum::{Router, routing::get};
+use serde_json::{Value, json};
+use socketioxide::socket::DisconnectReason;
+use socketioxide_session::MemoryBackend;
+use socketioxide_session_tests::{
+    app::{App, sessions},
+    http::{self, Browser},
+    node::{Connect, OfficialClients, Transport},
+    raw::{Packet, RawSocket},
+    soon,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+};
+
+use crate::site::{NAMESPACES, Parts, Site, parts, until};
+
+#[tokio::test]
+async fn sockets_of_all_namespaces_and_connections_end_with_the_session_or_its_id() {
+    for end in ["/logout", "/login", "/plain/logout", "/plain/login", "/auth/login"] {
+        let site = Site::open().await;
+        let browser = site.visitor().await;
+        let cookie = browser.session();
+        let mut one = RawSocket::open(&site.app, Some(&cookie)).await.expect("a handshake");
+        for namespace in NAMESPACES {
+            one.join(namespace).await.expect("a connection");
+        }
+        let mut other = RawSocket::open(&site.app, Some(&cookie)).await.expect("a handshake");
+        other.join("/shop").await.expect("a connection");
+        let clients = OfficialClients::start();
+        let polling = clients.connect(Connect::to(&site.app, Transport::Polling).cookie(&*cookie)).await;
+        let second =
+            Connect::to(&site.app, Transport::Polling).namespace("/shop").over(&polling).browser("none");
+        let polling_shop = clients.connect(second).await;
+        let mut stranger = RawSocket::connect(&site.app, None).await;
+        assert_eq!(site.sockets("/") + site.sockets("/shop"), 6);
+
+        browser.get(end).await.ok();
+        for namespace in NAMESPACES {
+            one.disconnected(namespace).await;
+        }
+        other.disconnected("/shop").await;
+        for socket in [&polling, &polling_shop] {
+            assert_eq!(socket.event("disconnect").await, json!(["io server disconnect"]), "{end}");
+        }
+        // Each socket's own disconnect handler ran, once.
+        let reason = DisconnectReason::ServerNSDisconnect;
+        let mut ends: Vec<_> = ["/", "/", "/alive", "/plain", "/shop", "/shop", "/shop"]
+            .map(|ns| format!("{ns} {reason:?}"))
+            .into();
+        ends.sort();
+        until("seven ends", || site.tools.noted().len() >= 7).await;
+        assert_eq!(site.tools.noted(), ends, "{end}");
+        // And nobody else's.
+        assert_eq!(stranger.ask("visit", &[]).await, 1, "{end}");
+        assert_eq!(NAMESPACES.map(|namespace| site.sockets(namespace)), [1, 0, 0, 0], "{end}");
+    }
+}
+
+#[tokio::test]
+async fn the_disconnect_handler_is_the_users_own_and_may_name_states() {
+    let site = Site::open().await;
+    let browser = site.visitor().await;
+    let mut socket = RawSocket::connect(&site.app, Some(&browser.session())).await;
+    socket.emit("leave a mark", &[]).await;
+    assert_eq!(socket.ask("visits", &[]).await, 1);
+    socket.leave().await;
+    soon("the mark", async { while browser.get("/visits").await.json() != 101 {} }).await;
+}
+
+#[tokio::test]
+async fn rooms_are_named_by_a_key_that_stays_and_opens_nothing() {
+    let site = Site::open().await;
+    let browser = site.visitor().await;
+    let old = browser.session();
+    let mut socket = RawSocket::connect(&site.app, Some(&old)).await;
+    let mut stranger = RawSocket::connect(&site.app, None).await;
+    let key = socket.ask("key", &[]).await.as_str().expect("a key").to_owned();
+    assert_ne!(stranger.ask("key", &[]).await, key);
+    assert_eq!(site.in_room("/", &key), 1);
+
+    browser.get("/login").await.ok();
+    socket.disconnected("/").await;
+    let mut socket = RawSocket::connect(&site.app, Some(&browser.session())).await;
+    assert_eq!(socket.ask("key", &[]).await, key);
+    assert_eq!((site.in_room("/", &key), site.in_room("/", "members")), (1, 1));
+    site.io.to(key.clone()).emit("news", &"for Ada").await.expect("an event that leaves");
+    assert_eq!(socket.event("news").await, [json!("for Ada")]);
+    stranger.ask("visits", &[]).await;
+    assert!(!stranger.unasked().any(|packet| matches!(packet, Packet::Event { .. })));
+
+    // Whoever knows the key knows nothing.
+    assert!(!old.contains(&key) && !browser.session().contains(&key));
+    let shown = format!("id={key}");
+    assert_eq!(http::get(&site.app, "/who", Some(&shown)).await.json(), Value::Null);
+    let opened = RawSocket::open(&site.app, Some(&shown)).await.expect("a handshake of nobody");
+    assert_eq!(opened.set_cookies.len(), 1);
+}
+
+/// Set for the server's process of the test below.
+const SERVE: &str = "LIFECYCLE_SERVES_ALONE";
+
+const WARM_UP: usize = 2_400;
+const CYCLES: usize = 10_000;
+const AT_ONCE: usize = 8;
+
+/// KiB that the allocator and the system may add by themselves. A leak of one binding a socket is 11 MiB.
+const NOISE: u64 = 1_000;
+
+/// The server has a process of its own, so that what is measured is the server's memory alone.
+#[tokio::test]
+async fn ten_thousand_connections_leave_nothing_behind() {
+    if std::env::var_os(SERVE).is_some() {
+        return serve_until_told().await;
+    }
+    let mut server = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "bindings::ten_thousand_connections_leave_nothing_behind", "--nocapture"])
+        .env(SERVE, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("this program, once more");
+    let process = server.id().expect("a running process");
+    let mut lines = BufReader::new(server.stdout.take().expect("a piped stdout")).lines();
+    let app = soon("the server's address", async {
+        loop {
+            let line = lines.next_line().await.expect("a readable line").expect("a line with the address");
+            if let Some((_, address)) = line.split_once("http://") {
+                return App::elsewhere(address.parse().expect("an address"));
+            }
+        }
+    })
+    .await;
+
+    let browser = Browser::new(&app);
+    browser.get("/visit").await.ok();
+    let cookie = browser.session();
+    cycles(&app, &cookie, WARM_UP).await;
+    let before = memory(process);
+    cycles(&app, &cookie, CYCLES).await;
+    let after = memory(process);
+    assert_eq!(browser.get("/sockets").await.json(), 0);
+    assert_eq!(browser.get("/visits").await.json(), WARM_UP + CYCLES + 1);
+    println!("{CYCLES} connections: {before} KiB before, {after} KiB after");
+    assert!(after <= before + NOISE, "{before} KiB before, {after} KiB after");
+    drop(server.stdin.take());
+    soon("the server's end", server.wait()).await.expect("an end");
+}
+
+async fn serve_until_told() {
+    let Parts { router, .. } = parts(sessions(MemoryBackend::default()));
+    let app = App::serve(Router::new().route("/alone", get(async || "yes")).fallback_service(router)).await;
+    let mut out = tokio::io::stdout();
+    out.write_all(format!("{}\n", app.url("")).as_bytes()).await.expect("someone who listens");
+    out.flush().await.expect("someone who listens");
+    // Until the other process closes it, or is gone.
+    BufReader::new(tokio::io::stdin()).lines().next_line().await.ok();
+}
+
+/// Connects, says something, and goes: politely, without a word, or from two namespaces.
+async fn cycles(app: &App, cookie: &str, count: usize) {
+    let clients = (0..AT_ONCE).map(|client| async move {
+        for cycle in 0..count / AT_ONCE {
+            let mut socket = RawSocket::connect(app, Some(cookie)).await;
+            if cycle % 2 == 0 {
+                socket.join("/shop").await.expect("a connection");
+                socket.join("/alive").await.expect("a connection");
+            }
+            socket.ask("visit", &[]).await;
+            if (cycle + client) % 3 == 0 { socket.vanish() } else { socket.leave().await }
+        }
+    });
+    futures_util::future::join_all(clients).await;
+    // Until the last ones are really gone.
+    soon("an empty house", async {
+        while http::get(app, "/sockets", None).await.json() != 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+/// The resident memory of a process, in KiB.
+fn memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process that runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    line.trim().trim_end_matches(" kB").trim().parse().expect("a number")
+}
