@@ -20,6 +20,7 @@ mod error;
 mod handle;
 mod http;
 mod id;
+mod lease;
 mod origin;
 mod outcome;
 mod private;
@@ -45,6 +46,9 @@ pub use socketioxide_session_macros::{
 pub use tower_cookies::{Key, cookie::SameSite};
 pub use tower_sessions::{Expiry, Session, SessionStore};
 
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use crate::backend::RedisBackend;
 pub use crate::{
     backend::{Backend, MemoryBackend, StoreBackend},
     control::SessionControl,

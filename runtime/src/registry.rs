@@ -34,6 +34,9 @@ struct Inner {
 struct Sockets {
     by_session: HashMap<SessionId, OfSession>,
     by_expiry: BTreeMap<OffsetDateTime, Vec<SessionId>>,
+    /// By what stands for the id in a backend's messages.
+    #[cfg(feature = "redis")]
+    by_hidden: HashMap<String, SessionId>,
     watched: bool,
 }
 
@@ -47,6 +50,8 @@ struct OfSession {
 impl Sockets {
     fn forget(&mut self, id: SessionId) -> Option<OfSession> {
         let of_session = self.by_session.remove(&id)?;
+        #[cfg(feature = "redis")]
+        self.by_hidden.remove(&id.hidden());
         if let Some(moment) = of_session.expires
             && let Some(ids) = self.by_expiry.get_mut(&moment)
         {
@@ -91,6 +96,11 @@ impl Ending {
 #[derive(Default)]
 struct Recent {
     endings: HashMap<SessionId, Ending>,
+    /// Those that ended on any node, by what stands for the id in its messages.
+    #[cfg(feature = "redis")]
+    hidden: HashMap<String, Ending>,
+    #[cfg(feature = "redis")]
+    hidden_order: VecDeque<(Instant, String)>,
     order: VecDeque<(Instant, SessionId)>,
 }
 
@@ -102,6 +112,22 @@ impl Recent {
             self.endings.remove(id);
             self.order.pop_front();
         }
+        #[cfg(feature = "redis")]
+        while let Some((at, hidden)) = self.hidden_order.front()
+            && at.elapsed() > RECENT
+        {
+            self.hidden.remove(hidden);
+            self.hidden_order.pop_front();
+        }
+    }
+
+    fn ending(&self, id: SessionId) -> Option<Ending> {
+        let known = self.endings.get(&id).copied();
+        #[cfg(feature = "redis")]
+        if known.is_none() && !self.hidden.is_empty() {
+            return self.hidden.get(&id.hidden()).copied();
+        }
+        known
     }
 }
 
@@ -133,7 +159,7 @@ impl Registry {
     pub(crate) fn ending(&self, id: SessionId) -> Option<Ending> {
         let mut recent = self.0.recent.lock();
         recent.forget_old();
-        recent.endings.get(&id).copied()
+        recent.ending(id)
     }
 
     /// Remembers that an id is dead, and gives its sockets, which are out of every room from now on.
@@ -155,6 +181,10 @@ impl Registry {
     /// Ties a socket to its session until the guard is dropped.
     pub(crate) fn bind(&self, id: SessionId, socket: Weak<dyn SessionSocket>) -> SocketGuard {
         let mut sockets = self.0.sockets.lock();
+        #[cfg(feature = "redis")]
+        if !sockets.by_session.contains_key(&id) {
+            sockets.by_hidden.insert(id.hidden(), id);
+        }
         let of_session = sockets.by_session.entry(id).or_default();
         let ticket = of_session.next;
         of_session.next += 1;
@@ -223,6 +253,42 @@ impl Registry {
             sockets.by_expiry.clear();
         }
         sockets.watched
+    }
+}
+
+/// For a backend of several processes.
+#[cfg(feature = "redis")]
+impl Registry {
+    /// Remembers how a session ended, perhaps on another node, of which only a stand-in for the id is known.
+    pub(crate) fn remember(&self, hidden: String, ending: Ending) {
+        let mut recent = self.0.recent.lock();
+        recent.forget_old();
+        if recent.hidden.insert(hidden.clone(), ending).is_none() {
+            recent.hidden_order.push_back((Instant::now(), hidden));
+        }
+    }
+
+    /// The sessions with sockets here.
+    pub(crate) fn bound(&self) -> Vec<SessionId> {
+        self.0.sockets.lock().by_session.keys().copied().collect()
+    }
+
+    /// The session with sockets here for whose id this stands.
+    pub(crate) fn bound_as(&self, hidden: &str) -> Option<SessionId> {
+        self.0.sockets.lock().by_hidden.get(hidden).copied()
+    }
+
+    /// Unties all sockets, whose sessions cannot be watched any more. They are out of every room from now on.
+    pub(crate) fn untie_all(&self) -> Vec<Arc<dyn SessionSocket>> {
+        let mut all = Vec::new();
+        for id in self.bound() {
+            let of_session = self.0.sockets.lock().forget(id).unwrap_or_default();
+            all.extend(of_session.bound.iter().filter_map(|bound| bound.socket.upgrade()));
+        }
+        for socket in &all {
+            socket.leave_rooms();
+        }
+        all
     }
 }
 
