@@ -16,7 +16,7 @@ pub(crate) fn names(kind: Kind, arguments: TokenStream, diagnostics: &Diagnostic
             continue;
         };
         if names.contains(&name) {
-            diagnostics.at(&name, format_args!("`{name}` is listed twice"));
+            diagnostics.at(&name, format_args!("`{name}` is listed twice: name it once"));
             continue;
         }
         names.push(name);

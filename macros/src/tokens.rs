@@ -59,6 +59,25 @@ pub(crate) fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
     })
 }
 
+/// Whether a reference or a lifetime occurs anywhere in these tokens, `'static` aside.
+pub(crate) fn borrow(tokens: TokenStream) -> bool {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let found = match token {
+            TokenTree::Group(group) => borrow(group.stream()),
+            token if is_punct(&token, '&') => !tokens.peek().is_some_and(|next| is_punct(next, '\'')),
+            token if is_punct(&token, '\'') => {
+                !matches!(tokens.peek(), Some(TokenTree::Ident(name)) if name == "static")
+            }
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+    }
+    false
+}
+
 fn is_punct(token: &TokenTree, wanted: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
 }

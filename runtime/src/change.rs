@@ -1,6 +1,6 @@
 //! What a commit writes: the changed fields of states, whole values, and how both are applied to what is stored.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::value::StoredValue;
 pub(crate) type Fields = Map<String, Value>;
 
 /// The change of the value under one key of the session.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Change {
     /// The value is replaced whole.
@@ -20,6 +20,17 @@ pub enum Change {
     /// These fields of the object under the key are replaced (`Some`) or removed (`None`); all others stay.
     /// Where nothing is stored, the object begins empty.
     Fields(BTreeMap<String, Option<Value>>),
+}
+
+impl fmt::Debug for Change {
+    /// Does not show values: sessions hold what belongs into no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set(_) => f.write_str("Set(..)"),
+            Self::Remove => f.write_str("Remove"),
+            Self::Fields(fields) => f.debug_tuple("Fields").field(&fields.keys()).finish(),
+        }
+    }
 }
 
 /// The changes of one commit, a key each at most once.

@@ -159,7 +159,9 @@ impl Error {
     /// `debug` what a client or the moment caused.
     pub(crate) fn log(&self, place: &str) {
         let code = self.kind.code();
-        let cause = self.source.as_deref().map(tracing::field::display);
+        // serde quotes the value that does not decode, which belongs into no log.
+        let quotes_values = matches!(self.kind, ErrorKind::Undecodable | ErrorKind::Encode);
+        let cause = self.source.as_deref().filter(|_| !quotes_values).map(tracing::field::display);
         match self.kind {
             ErrorKind::NoSession
             | ErrorKind::SessionEnded

@@ -24,7 +24,7 @@ use crate::{
     error::{Error, ErrorKind},
     id::SessionId,
     lease::HeldLease,
-    registry::{Ending, Registry, SessionSocket},
+    registry::{Announced, Ending, Registry, SessionSocket},
     turns::{Ticket, Turn},
     watch::watch,
 };
@@ -243,29 +243,27 @@ impl Handle {
     }
 
     fn found(&self, id: SessionId, presence: Presence, loaded: Option<Loaded>) -> Result<Lookup, Error> {
+        if loaded.is_none() && presence == Presence::Stored {
+            return Err(self.gone(id));
+        }
         let mut current = self.current.lock();
         if current.id != id {
             // Changed by another task of the same request while the backend was asked.
             return Ok(Lookup::Renamed);
         }
-        match loaded {
-            Some(loaded) => {
-                current.presence = Presence::Stored;
-                current.key.clone_from(&loaded.meta.key);
-                Ok(Lookup::Found(loaded))
-            }
-            None if presence == Presence::Stored => Err(self.gone(id)),
-            None => {
-                if self.registry().ending(id) == Some(Ending::Changed) {
-                    current.presence = Presence::Dead(Ending::Changed);
-                    return Ok(Lookup::Nothing);
-                }
-                // An unknown id is never adopted.
-                current.id = SessionId::random();
-                current.presence = Presence::Absent;
-                Ok(Lookup::Renamed)
-            }
+        if let Some(loaded) = loaded {
+            current.presence = Presence::Stored;
+            current.key.clone_from(&loaded.meta.key);
+            return Ok(Lookup::Found(loaded));
         }
+        if self.registry().ending(id) == Some(Ending::Changed) {
+            current.presence = Presence::Dead(Ending::Changed);
+            return Ok(Lookup::Nothing);
+        }
+        // An unknown id is never adopted.
+        current.id = SessionId::random();
+        current.presence = Presence::Absent;
+        Ok(Lookup::Renamed)
     }
 
     /// Makes sure that it is known whether there is a session.
@@ -373,13 +371,14 @@ impl Handle {
             meta: (meta != stored).then(|| meta.clone()),
             expires,
         };
+        let announced = new_id.map(|_| self.registry().announce(id, Ending::Changed));
         self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
         work.lease.ended();
 
         if let Some(expires) = commit.expires.filter(|_| work.asked.expiry.is_some()) {
             self.registry().expires(id, expires);
         }
-        let sockets = new_id.map(|_| self.registry().end(id, Ending::Changed));
+        let sockets = announced.map(Announced::came_true);
         let mut current = self.current.lock();
         if let Some(new) = new_id {
             current.id = new;
@@ -401,8 +400,13 @@ impl Handle {
 
     async fn carry_out_end(&self) -> Result<(), Error> {
         self.resolve().await?;
+        if let Presence::Dead(ending) = self.current.lock().presence {
+            return Err(Error::new(ending.kind()));
+        }
         let id = self.id();
+        let mut sockets = Vec::new();
         if self.is_stored() {
+            let announced = self.registry().announce(id, Ending::Ended);
             let commit = Commit {
                 id,
                 lease: Lease::default(),
@@ -412,8 +416,8 @@ impl Handle {
                 expires: None,
             };
             self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
+            sockets = announced.came_true();
         }
-        let sockets = self.registry().end(id, Ending::Ended);
         let mut current = self.current.lock();
         current.to_disconnect.extend(sockets);
         if self.may_begin.load(Ordering::Acquire) {
@@ -430,8 +434,14 @@ impl Handle {
         CookieEffect::Set { id, expiry: self.config.expiry_of(meta), last: self.config.last_moment(meta) }
     }
 
+    /// Why a session is not there that was. If nobody here ended it, it has expired: its sockets end with it.
     fn gone(&self, id: SessionId) -> Error {
-        Error::new(self.registry().ending(id).unwrap_or(Ending::Ended).kind())
+        let known = self.registry().ending(id);
+        if known.is_none() {
+            let sockets = self.registry().end(id, Ending::Ended);
+            self.current.lock().to_disconnect.extend(sockets);
+        }
+        Error::new(known.unwrap_or(Ending::Ended).kind())
     }
 
     fn error(&self, id: SessionId, error: BackendError) -> Error {

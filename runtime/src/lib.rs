@@ -1,5 +1,234 @@
-//! One typed session, shared by axum handlers, socketioxide event handlers and every other middleware that speaks
-//! `tower_sessions::Session`.
+//! One typed session, shared by axum handlers, socketioxide event handlers and every middleware that speaks
+//! [`tower_sessions::Session`]. A handler says in its signature what it does to the session.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use socketioxide::{SocketIo, extract::SocketRef};
+//! use socketioxide_session::{MemoryBackend, SessionLayer};
+//! use socketioxide_session::{connect_handler, http_handler, session_state, socket_handler};
+//!
+//! #[session_state]
+//! struct Counter {
+//!     count: u64,
+//! }
+//!
+//! #[http_handler(counter)]
+//! async fn visit(counter: &mut Counter) -> String {
+//!     counter.count += 1;
+//!     format!("The count is {}.\n", counter.count)
+//! }
+//!
+//! #[socket_handler(counter)]
+//! async fn count(counter: &Counter) -> u64 {
+//!     counter.count // the client's acknowledgement
+//! }
+//!
+//! #[connect_handler]
+//! async fn connected(socket: SocketRef) {
+//!     socket.on("count", count);
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let (sockets, io) = SocketIo::new_layer();
+//!     io.ns("/", connected);
+//!
+//!     // The session's layer is the last one: outside of the routes and of the Socket.IO layer.
+//!     let sessions = SessionLayer::new(MemoryBackend::default()).with_secure(false); // local http
+//!     let app = Router::new().route("/", get(visit)).layer(sockets).layer(sessions);
+//!
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     axum::serve(listener, app).await
+//! }
+//! ```
+//!
+//! ```toml
+//! [dependencies]
+//! axum = "0.8"
+//! socketioxide = "0.18"
+//! socketioxide-session = "0.1"
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
+//!
+//! Each visit of the page counts up. A socket of the same browser that emits `count` is told what the pages
+//! counted: it has the same session, because it has the same cookie.
+//!
+//! # States and sessions
+//!
+//! A *session* is what one cookie stands for: an id, an expiry, and values under keys. A *state* is one
+//! [`#[session_state]`](macro@session_state) struct; its value lives in the session as a JSON object under
+//! the state's key. A session can hold many states, and each handler names those that it uses.
+//!
+//! The attribute derives what a state needs, and every field has a default: its type's, or the one that
+//! `#[session(default = ..)]` gives. So a field that is added later is no migration.
+//!
+//! ```
+//! # use socketioxide_session::session_state;
+//! #[session_state(key = "settings")]
+//! struct Settings {
+//!     #[session(default = String::from("en"))]
+//!     language: String,
+//!     dark: bool,
+//! }
+//! ```
+//!
+//! # What a parameter means
+//!
+//! | parameter | |
+//! | --- | --- |
+//! | `&T` | reads: a snapshot, or `T::default()` where nothing is stored; creates nothing |
+//! | `&mut T` | writes: holds the state's turn, and what was changed is committed |
+//! | `Option<&T>` | reads: `None` where nothing is stored |
+//! | [`Shared<T>`](Shared) | takes nothing, and opens short turns on demand; needs no attribute |
+//! | [`SessionControl`] | asks something of the session itself: a new id, its end, another expiry |
+//!
+//! The attribute lists the parameters of the first three kinds by name, eight at most:
+//! [`#[http_handler(user, cart)]`](macro@http_handler), [`#[socket_handler(..)]`](macro@socket_handler) for
+//! messages and disconnects, [`#[connect_handler(..)]`](macro@connect_handler), and
+//! [`#[connect_middleware(..)]`](macro@connect_middleware). All other parameters are extractors, as ever.
+//!
+//! # Turns
+//!
+//! A *turn* is the right to be the one writer of one state of one session.
+//!
+//! - Turns are per state: a slow writer of `Cart` holds up no one who touches only `User`, and no one of
+//!   another session.
+//! - First come, first served. An event comes when its packet is read, a request when its other extractors
+//!   have run: a slow upload holds nothing. So events that a client sends at once take effect in their order.
+//! - A handler takes its places in all the queues at one moment. Handlers with several states cannot
+//!   deadlock, whatever the order of their parameters.
+//! - A reader waits for the writers before it. Then it has a snapshot and holds up no one.
+//! - Waiting is limited in time ([`with_turn_timeout`](SessionLayer::with_turn_timeout), 30 s) and in number
+//!   ([`with_max_waiters`](SessionLayer::with_max_waiters), 4096), holding in time
+//!   ([`with_turn_limit`](SessionLayer::with_turn_limit), 30 s). Past the limit the turn passes on, and the
+//!   late commit is refused with [`ErrorKind::TurnLost`].
+//!
+//! # What becomes of the changes
+//!
+//! All or nothing, by the handler's outcome:
+//!
+//! | outcome | changes | after [`keep_changes()`] | after [`flush()`] |
+//! | --- | --- | --- | --- |
+//! | a value, `Ok`, a response below 500 | committed | committed | the session ends |
+//! | `Err`, or a response of 500 and above | discarded | committed | the session ends |
+//! | a panic | discarded | discarded | the session ends |
+//! | cancelled: the client went away | discarded | discarded | the session ends |
+//!
+//! [`keep_changes()`]: SessionControl::keep_changes
+//! [`flush()`]: SessionControl::flush
+//!
+//! Whether a handler returned `Err` is decided by its type, so an alias of `Result` is one too. Behind
+//! `impl IntoResponse` only the status speaks. A 4xx response that is not an `Err` commits.
+//!
+//! The response or the acknowledgement leaves after the commit: a client is told only what is saved. A commit
+//! that fails is an error response or an error acknowledgement, and a commit that has begun runs to its end
+//! even if the client goes.
+//!
+//! # What is written
+//!
+//! - The fields that differ, as JSON, from what was loaded in this call. A field is replaced whole. Where
+//!   none differs, nothing is written.
+//! - Nothing else: keys of others, and fields that this build does not know (a newer one wrote them),
+//!   survive.
+//! - Never a session that has ended: a late commit is refused with [`ErrorKind::SessionEnded`].
+//! - Never over a value that does not decode: [`ErrorKind::Undecodable`] names the state and the field.
+//!
+//! # What a client is told
+//!
+//! On sockets `v` and `Ok(v)` acknowledge `v`; `()` and `Ok(())` acknowledge `null`; `Err(e)` acknowledges
+//! `{"error": e}` with any `e: Serialize`; an [`Error`] of this crate
+//! `{"error": "<text>", "code": "<code>"}`. A handler that takes `AckSender` answers by itself, and returns
+//! `()` or `Result<(), E>`. An event that fails and asked for no acknowledgement is answered by a
+//! `session_error` event with the same payload. A refused connection is a `connect_error` with the error's
+//! text.
+//!
+//! In HTTP an [`Error`] is a response: its kind's [status](ErrorKind::status), its text, and `Retry-After`
+//! with a 503. [`ErrorKind`] lists all kinds with their statuses and codes.
+//!
+//! # Long waits
+//!
+//! A handler with `&mut T` holds its turn until it returns. What waits long (for a slow service, for the
+//! client's answer, for a timer) takes [`Shared<T>`](Shared) instead, and holds the turn only while
+//! [`update`](Shared::update) runs its closure. It can also be kept: in closures, in background tasks.
+//!
+//! **What a handler waits for must not need a turn that the handler holds.** `Shared` itself says so at once,
+//! with [`ErrorKind::NestedTurn`], in a handler that holds a turn of the session. It cannot see through
+//! another task: a handler with `&mut User` that awaits a spawned task, a request to its own server or an
+//! event of the same client, each of which writes `User`, waits until the time is over.
+//!
+//! # Login and logout
+//!
+//! [`SessionControl::cycle_id`] gives the session a new id, for the moment when a visitor's rights change. It
+//! takes effect with the commit: the new record exists before the old one goes, and the response sets the new
+//! cookie. The old id is dead from then on. Sockets that came with it leave every room at once, are
+//! disconnected when the response is out, and are judged anew by the cookie that they then show. For 30
+//! seconds a request that shows the old id reads defaults, cannot write ([`ErrorKind::IdChanged`]) and is
+//! given no cookie, and a handshake with it is a 503, which the client tries again: nothing overwrites the
+//! new cookie.
+//!
+//! [`SessionControl::flush`] ends the session: the record goes, the response removes the cookie, and the
+//! sockets are disconnected in every namespace. In a socket handler the acknowledgement comes first. A
+//! handler that still runs cannot bring the session back.
+//!
+//! The official client does not come back by itself from a disconnect by the server, and must not reuse the
+//! connection with the old cookie. So a page has these lines:
+//!
+//! ```js
+//! socket.on("disconnect", (why) => {
+//!   if (why === "io server disconnect") {
+//!     socket.io.engine.close();
+//!     socket.connect();
+//!   }
+//! });
+//! ```
+//!
+//! Put [`session_alive`] before connect handlers that have no attribute, so that their sockets, too, are
+//! refused without a session and disconnected with it.
+//!
+//! # Cookies and expiry
+//!
+//! The cookie is `id`, `HttpOnly`, `Secure`, `SameSite=Lax`, on `/`, unless the [`SessionLayer`] is told
+//! otherwise. An id that is not known is never adopted, and two cookies of the name count as none. A client
+//! whose first contact is a socket gets its session with the handshake's response. Until something is
+//! written, such a session lives for ten minutes, and as long as it has sockets
+//! ([`with_session_on_handshake`](SessionLayer::with_session_on_handshake)).
+//!
+//! Pages of other origins cannot connect, unless [`with_allowed_origins`](SessionLayer::with_allowed_origins)
+//! lists them, and each later request of a connection must show the cookie of its handshake.
+//!
+//! Without an [`Expiry`] the cookie ends with the browser's session, and the record two weeks after its last
+//! write. With [`Expiry::OnInactivity`], requests and events that name session state are activity, written at
+//! most once per [`with_touch_interval`](SessionLayer::with_touch_interval); heartbeats and what the server
+//! sends are not. The cookie then outlives the inactivity, for an event cannot renew it.
+//! [`with_absolute_timeout`](SessionLayer::with_absolute_timeout) bounds a session's whole life. A session
+//! that expires ends like one that is flushed: its sockets are disconnected.
+//!
+//! # Beside other middleware
+//!
+//! Everything inside of the layer that takes a [`Session`] of tower-sessions 0.14 works on the same session:
+//! it reads once per request, and at the request's end it writes the keys that it changed. A copy that is
+//! kept past its request is refused. axum-login is wired with its service, in one line:
+//!
+//! ```text
+//! let auth = tower::layer::layer_fn(move |inner| AuthManager::new(inner, backend.clone(), "axum-login.data"));
+//! let app = router.layer(auth).layer(sockets).layer(SessionLayer::new(MemoryBackend::default()));
+//! ```
+//!
+//! # Backends
+//!
+//! | backend | sessions live | holds the above |
+//! | --- | --- | --- |
+//! | [`MemoryBackend`] | in this process's memory | in this process, until it ends |
+//! | [`StoreBackend`] | in any [`SessionStore`] of tower-sessions 0.14 | in one process |
+//! | your own [`Backend`] | where you keep them | see [`backend`] |
+//!
+//! A store knows only whole records, so [`StoreBackend`] loads, changes and saves them under a lock of its
+//! process. If several processes use one store, each sees at its next access what the others saved. But
+//! turns, the disconnecting of sockets and the memory of ids that ended or changed stay within each process.
+//! So commits of two processes at the same time can lose one another's changes, a late commit of one can
+//! bring back what another ended, a request elsewhere that shows a changed id can begin a session of its own,
+//! and sockets elsewhere stay connected, with an error at their next event. Keep the clients of one session
+//! on one process.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -24,6 +253,7 @@ mod lease;
 mod origin;
 mod outcome;
 mod private;
+mod recent;
 mod registry;
 mod shared;
 mod socket;
@@ -43,6 +273,8 @@ pub mod __private {
 pub use socketioxide_session_macros::{
     connect_handler, connect_middleware, http_handler, session_state, socket_handler,
 };
+/// [`Expiry`] counts in its [`Duration`](time::Duration) and moments.
+pub use time;
 pub use tower_cookies::{Key, cookie::SameSite};
 pub use tower_sessions::{Expiry, Session, SessionStore};
 

@@ -2,7 +2,7 @@
 //! and the ids that ended or changed lately.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Weak},
     time::Duration,
@@ -12,10 +12,12 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::{error::ErrorKind, id::SessionId, turns::Turns};
+pub(crate) use crate::recent::{Ending, RECENT};
+use crate::{id::SessionId, recent::Recent, turns::Turns};
 
-/// How long an id that ended or changed is remembered, so that who still uses it is told why.
-pub(crate) const RECENT: Duration = Duration::from_secs(30);
+/// How long a handshake that shows a session that ended is asked to try again: until the response that removes the
+/// cookie has arrived. A logout over a socket removes none; then the page gets a new session after this.
+const JUST_ENDED: Duration = Duration::from_secs(2);
 
 /// What this process knows about the sessions of a backend. A backend holds one; its clones share it.
 #[derive(Clone)]
@@ -23,7 +25,10 @@ pub struct Registry(Arc<Inner>);
 
 struct Inner {
     turns: Arc<Turns>,
-    recent: Mutex<Recent>,
+    recent: Mutex<Recent<SessionId>>,
+    /// Those that ended on any node, by what stands for the id in the messages of nodes.
+    #[cfg(feature = "redis")]
+    on_any_node: Mutex<Recent<String>>,
     sockets: Mutex<Sockets>,
     /// The sessions of the Engine.IO connections that were opened by polling, by their `sid`.
     connections: Mutex<HashMap<String, SessionId>>,
@@ -34,7 +39,7 @@ struct Inner {
 struct Sockets {
     by_session: HashMap<SessionId, OfSession>,
     by_expiry: BTreeMap<OffsetDateTime, Vec<SessionId>>,
-    /// By what stands for the id in a backend's messages.
+    /// By what stands for the id in the messages of nodes.
     #[cfg(feature = "redis")]
     by_hidden: HashMap<String, SessionId>,
     watched: bool,
@@ -77,65 +82,18 @@ struct Bound {
     socket: Weak<dyn SessionSocket>,
 }
 
-/// How an id ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Ended,
-    Changed,
-}
-
-impl Ending {
-    pub(crate) fn kind(self) -> ErrorKind {
-        match self {
-            Self::Ended => ErrorKind::SessionEnded,
-            Self::Changed => ErrorKind::IdChanged,
-        }
-    }
-}
-
-#[derive(Default)]
-struct Recent {
-    endings: HashMap<SessionId, Ending>,
-    /// Those that ended on any node, by what stands for the id in its messages.
-    #[cfg(feature = "redis")]
-    hidden: HashMap<String, Ending>,
-    #[cfg(feature = "redis")]
-    hidden_order: VecDeque<(Instant, String)>,
-    order: VecDeque<(Instant, SessionId)>,
-}
-
-impl Recent {
-    fn forget_old(&mut self) {
-        while let Some((at, id)) = self.order.front()
-            && at.elapsed() > RECENT
-        {
-            self.endings.remove(id);
-            self.order.pop_front();
-        }
-        #[cfg(feature = "redis")]
-        while let Some((at, hidden)) = self.hidden_order.front()
-            && at.elapsed() > RECENT
-        {
-            self.hidden.remove(hidden);
-            self.hidden_order.pop_front();
-        }
-    }
-
-    fn ending(&self, id: SessionId) -> Option<Ending> {
-        let known = self.endings.get(&id).copied();
-        #[cfg(feature = "redis")]
-        if known.is_none() && !self.hidden.is_empty() {
-            return self.hidden.get(&id.hidden()).copied();
-        }
-        known
-    }
-}
-
 impl Default for Registry {
     fn default() -> Self {
         let turns = Arc::new(Turns::new());
         let (recent, sockets, connections) = Default::default();
-        Self(Arc::new(Inner { turns, recent, sockets, connections }))
+        Self(Arc::new(Inner {
+            turns,
+            recent,
+            #[cfg(feature = "redis")]
+            on_any_node: Mutex::default(),
+            sockets,
+            connections,
+        }))
     }
 }
 
@@ -157,19 +115,41 @@ impl Registry {
 
     /// How an id ended, if that was lately.
     pub(crate) fn ending(&self, id: SessionId) -> Option<Ending> {
-        let mut recent = self.0.recent.lock();
-        recent.forget_old();
-        recent.ending(id)
+        self.recent(id).map(|(_, ending)| ending)
+    }
+
+    fn recent(&self, id: SessionId) -> Option<(Instant, Ending)> {
+        let known = self.0.recent.lock().get(&id);
+        #[cfg(feature = "redis")]
+        if known.is_none() {
+            let mut on_any_node = self.0.on_any_node.lock();
+            return if on_any_node.is_empty() { None } else { on_any_node.get(&id.hidden()) };
+        }
+        known
+    }
+
+    /// Whether a handshake that shows this id must try again, because its cookie is about to change.
+    pub(crate) fn has_just_ended(&self, id: SessionId) -> bool {
+        match self.recent(id) {
+            Some((_, Ending::Changed)) => true,
+            Some((at, Ending::Ended)) => at.elapsed() < JUST_ENDED,
+            None => false,
+        }
+    }
+
+    /// Says that an id is about to end: before its record goes, so that nobody who does not find the record takes
+    /// the id for an unknown one. Dropping the announcement takes it back.
+    pub(crate) fn announce(&self, id: SessionId, ending: Ending) -> Announced<'_> {
+        let new = self.0.recent.lock().insert(id, ending);
+        Announced { registry: self, id, new }
     }
 
     /// Remembers that an id is dead, and gives its sockets, which are out of every room from now on.
     pub(crate) fn end(&self, id: SessionId, ending: Ending) -> Vec<Arc<dyn SessionSocket>> {
-        let mut recent = self.0.recent.lock();
-        recent.forget_old();
-        if recent.endings.insert(id, ending).is_none() {
-            recent.order.push_back((Instant::now(), id));
-        }
-        drop(recent);
+        self.announce(id, ending).came_true()
+    }
+
+    fn take_sockets(&self, id: SessionId) -> Vec<Arc<dyn SessionSocket>> {
         let of_session = self.0.sockets.lock().forget(id).unwrap_or_default();
         let sockets: Vec<_> = of_session.bound.iter().filter_map(|bound| bound.socket.upgrade()).collect();
         for socket in &sockets {
@@ -259,13 +239,9 @@ impl Registry {
 /// For a backend of several processes.
 #[cfg(feature = "redis")]
 impl Registry {
-    /// Remembers how a session ended, perhaps on another node, of which only a stand-in for the id is known.
-    pub(crate) fn remember(&self, hidden: String, ending: Ending) {
-        let mut recent = self.0.recent.lock();
-        recent.forget_old();
-        if recent.hidden.insert(hidden.clone(), ending).is_none() {
-            recent.hidden_order.push_back((Instant::now(), hidden));
-        }
+    /// Remembers how a session ended, perhaps on another node, of which only what stands for the id is known.
+    pub(crate) fn ended_somewhere(&self, hidden: String, ending: Ending) {
+        self.0.on_any_node.lock().insert(hidden, ending);
     }
 
     /// The sessions with sockets here.
@@ -278,17 +254,32 @@ impl Registry {
         self.0.sockets.lock().by_hidden.get(hidden).copied()
     }
 
-    /// Unties all sockets, whose sessions cannot be watched any more. They are out of every room from now on.
+    /// Unties all sockets, because nobody knows whether their sessions live. They are out of every room from now on.
     pub(crate) fn untie_all(&self) -> Vec<Arc<dyn SessionSocket>> {
-        let mut all = Vec::new();
-        for id in self.bound() {
-            let of_session = self.0.sockets.lock().forget(id).unwrap_or_default();
-            all.extend(of_session.bound.iter().filter_map(|bound| bound.socket.upgrade()));
+        self.bound().into_iter().flat_map(|id| self.take_sockets(id)).collect()
+    }
+}
+
+/// That an id is about to end.
+pub(crate) struct Announced<'a> {
+    registry: &'a Registry,
+    id: SessionId,
+    new: bool,
+}
+
+impl Announced<'_> {
+    /// The id is dead. Gives its sockets, which are out of every room from now on.
+    pub(crate) fn came_true(mut self) -> Vec<Arc<dyn SessionSocket>> {
+        self.new = false;
+        self.registry.take_sockets(self.id)
+    }
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        if self.new {
+            self.registry.0.recent.lock().remove(&self.id);
         }
-        for socket in &all {
-            socket.leave_rooms();
-        }
-        all
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
 
 use crate::{
     change::Fields,
@@ -33,9 +34,37 @@ pub(crate) fn decode<T: SessionState>(json: &Value) -> Result<T, Error> {
         return Err(undecodable(T::KEY, T::NAME, "it is no object"));
     }
     serde_path_to_error::deserialize(json).map_err(|error| {
-        let place = format!("field `{}`", error.path());
+        let place = format!("field `{}`", path_of_fields(error.path()));
         undecodable(T::KEY, T::NAME, &place).because(error.into_inner())
     })
+}
+
+/// The path to a field. The key of a map in it may be anything that users stored, so only what could be a field's
+/// name is shown.
+fn path_of_fields(path: &Path) -> String {
+    let could_be_a_field = |name: &str| {
+        name.len() <= 40
+            && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let mut fields = String::new();
+    for segment in path {
+        match segment {
+            Segment::Map { key } if could_be_a_field(key) => {
+                if !fields.is_empty() {
+                    fields.push('.');
+                }
+                fields.push_str(key);
+            }
+            Segment::Seq { .. } => fields.push_str("[]"),
+            Segment::Enum { variant } => {
+                fields.push_str("::");
+                fields.push_str(variant);
+            }
+            Segment::Map { .. } | Segment::Unknown => fields.push_str("[..]"),
+        }
+    }
+    fields
 }
 
 fn undecodable(key: &str, name: &str, place: &str) -> Error {

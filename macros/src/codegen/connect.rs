@@ -40,6 +40,8 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let handler = parts.handler;
     let (vis, name) = (&handler.vis, &handler.signature.ident);
+    // At the name, where the compiler is to speak about it.
+    let structure = quote_spanned!(at(name)=> #vis struct #name;);
     let on_struct = handler.attributes_for(&[Role::Condition, Role::Item, Role::Lint]);
     let on_both = handler.attributes_for(&[Role::Condition]);
     let on_function = handler.attributes_for(&[Role::Lint, Role::Expectation, Role::Instrument, Role::Other]);
@@ -50,7 +52,7 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
         #(#on_struct)*
         #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
         #[allow(non_camel_case_types, clippy::exhaustive_structs)]
-        #vis struct #name;
+        #structure
 
         #(#on_both)*
         const _: () = {

@@ -4,7 +4,6 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
 use super::Parts;
-use crate::model::Role;
 
 // Input:
 //
@@ -26,39 +25,25 @@ use crate::model::Role;
 //     }
 pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let Parts { handler, private, .. } = parts;
-    let (vis, name) = (&handler.vis, &handler.signature.ident);
-    let attributes = parts.outer_attributes();
-    let (generics, where_clause) = (parts.wrapper_generics(), parts.wrapper_where());
-    let held = parts.held_types();
-    let parameters = parts.wrapper_parameters();
-    let distinct = parts.distinct_keys();
-    let user_function = parts.user_function(&handler.attributes_for(&[Role::Instrument]));
-    let states = parts.state_pattern();
-    let call = parts.user_call();
+    let Parts { private, .. } = parts;
+    let (held, states, user_call) = (parts.held_types(), parts.state_pattern(), parts.user_call());
     let answer = answer(parts);
-    quote_spanned! {site=>
-        #(#attributes)*
-        #[allow(trivial_bounds, private_bounds)]
-        #vis async fn #name #generics(
-            __call: #private::http::Call<#held>,
-            #parameters
-        ) -> #private::http::Response #where_clause {
-            #distinct
-            #user_function
-            let mut __held = match #private::http::begin(__call).await {
-                ::core::result::Result::Ok(__held) => __held,
-                ::core::result::Result::Err(__response) => return __response,
-            };
-            let __scope = __held.scope();
-            let __answer = {
-                let #states = __held.states();
-                let __result = __scope.run(#call).await;
-                #answer
-            };
-            #private::http::finish(__held, __answer).await
-        }
-    }
+    let call = quote_spanned!(site=> #private::http::Call<#held>);
+    let output = quote_spanned!(site=> -> #private::http::Response);
+    let body = quote_spanned! {site=>
+        let mut __held = match #private::http::begin(__call).await {
+            ::core::result::Result::Ok(__held) => __held,
+            ::core::result::Result::Err(__response) => return __response,
+        };
+        let __scope = __held.scope();
+        let __answer = {
+            let #states = __held.states();
+            let __result = __scope.run(#user_call).await;
+            #answer
+        };
+        #private::http::finish(__held, __answer).await
+    };
+    parts.wrapper(&call, &output, &body)
 }
 
 /// The response and whether it was an `Err`: made while the states are still lent, because

@@ -3,7 +3,7 @@
 //! Local names are hygienic, and begin with `__` because a constant or a unit struct of the user's by the
 //! same name would turn a binding into a pattern.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{GenericParam, Generics, spanned::Spanned};
 
@@ -32,7 +32,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The attributes that stay with what users name.
-    pub(super) fn outer_attributes(&self) -> Vec<&syn::Attribute> {
+    fn outer_attributes(&self) -> Vec<&syn::Attribute> {
         self.handler.attributes_for(&[
             Role::Condition,
             Role::Item,
@@ -51,25 +51,15 @@ impl<'a> Parts<'a> {
         quote_spanned!(Span::mixed_site()=> (#(#types,)*))
     }
 
-    /// `User: SessionState` for each concrete state. Said here, a missing `#[session_state]` is reported
-    /// once and at the user's type: the rest of the expansion may rely on it. A generic function brings its
-    /// own bounds.
+    /// `User: SessionState` for each state. Said here, a missing `#[session_state]` is reported once and at
+    /// the user's type: the rest of the expansion may rely on it.
     pub(super) fn state_predicates(&self) -> Vec<TokenStream> {
-        let concrete = self.handler.states().filter(|state| !self.is_generic(state));
-        let predicates = concrete.map(|state| {
+        let predicates = self.handler.states().map(|state| {
             let (site, ty) = (at(&state.ty), &state.ty);
             let krate = tokens::placed(self.krate, site);
             quote_spanned!(site=> #ty: #krate::SessionState)
         });
         predicates.collect()
-    }
-
-    /// The wrapper's `where` clause: the user's and the states'.
-    pub(super) fn wrapper_where(&self) -> Option<TokenStream> {
-        let users = self.handler.signature.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
-        let users = users.map(ToTokens::to_token_stream);
-        let predicates: Vec<_> = users.chain(self.state_predicates()).collect();
-        (!predicates.is_empty()).then(|| quote_spanned!(Span::mixed_site()=> where #(#predicates),*))
     }
 
     /// The runtime's type for what is done to a state, at the user's type: "is not session state" is to
@@ -127,8 +117,47 @@ impl<'a> Parts<'a> {
         quote_spanned!(Span::mixed_site()=> (#(#states,)*))
     }
 
+    /// The function that stands where the user's stood, with the user's function inside: takes the call, whose
+    /// type this is, and the extractors.
+    ///
+    /// Its first and its last token are the user's own, so that it is the user's item to the compiler, which
+    /// says of it what it says of any function: "is never used", "missing documentation".
+    pub(super) fn wrapper(
+        &self,
+        call: &TokenStream,
+        output: &TokenStream,
+        body: &TokenStream,
+    ) -> TokenStream {
+        let site = Span::mixed_site();
+        let Handler { vis, signature, body: users_body, .. } = self.handler;
+        let (asyncness, fn_token, name) = (&signature.asyncness, &signature.fn_token, &signature.ident);
+        let attributes = self.outer_attributes();
+        let (generics, parameters) = (self.wrapper_generics(), self.wrapper_parameters());
+        let where_clause = self.wrapper_where();
+        let distinct = self.distinct_keys();
+        let user_function = self.user_function(&self.handler.attributes_for(&[Role::Instrument]));
+        let body = quote_spanned!(site=> #distinct #user_function #body);
+        let mut block = Group::new(Delimiter::Brace, body);
+        block.set_span(users_body.span());
+        quote_spanned! {site=>
+            #(#attributes)*
+            #[allow(trivial_bounds, private_bounds)]
+            #vis #asyncness #fn_token #name #generics(__call: #call, #parameters) #output #where_clause #block
+        }
+    }
+
+    /// The wrapper's `where` clause, which may be empty: the user's predicates and the states'. It is the end of
+    /// the wrapper's head.
+    fn wrapper_where(&self) -> TokenStream {
+        let Handler { signature, .. } = self.handler;
+        let users = signature.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+        let users = users.map(ToTokens::to_token_stream);
+        let predicates = users.chain(self.state_predicates());
+        quote_spanned!(signature.ident.span()=> where #(#predicates,)*)
+    }
+
     /// The wrapper's parameters for the user's extractors.
-    pub(super) fn wrapper_parameters(&self) -> TokenStream {
+    fn wrapper_parameters(&self) -> TokenStream {
         let parameters = self.handler.arguments().enumerate().map(|(index, argument)| {
             let conditions = &argument.conditions;
             let name = argument_ident(index);
@@ -139,7 +168,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The wrapper's generics: the user's, without the lifetimes that only borrow states.
-    pub(super) fn wrapper_generics(&self) -> Generics {
+    fn wrapper_generics(&self) -> Generics {
         let generics = &self.handler.signature.generics;
         let arguments = self.handler.arguments().map(|argument| argument.ty.to_token_stream());
         let states = self.handler.states().map(|state| state.ty.to_token_stream());
@@ -168,10 +197,6 @@ impl<'a> Parts<'a> {
     /// Assertions that no two parameters hold a state under one key, be it through an alias or by accident.
     pub(super) fn distinct_keys(&self) -> TokenStream {
         let states: Vec<_> = self.handler.states().collect();
-        if states.iter().any(|state| self.is_generic(state)) {
-            // A constant cannot name the function's parameters; the runtime refuses such a call.
-            return TokenStream::new();
-        }
         let message = format!(
             "two parameters of `{}` hold the state under one key: keep one of them, or give each state its \
              own `#[session_state(key = \"..\")]`",
@@ -184,11 +209,18 @@ impl<'a> Parts<'a> {
         let types = states.iter().map(|state| &state.ty);
         let site = states.last().map_or_else(Span::mixed_site, |state| at(&state.ty));
         let (private, krate) = (self.private_at(site), tokens::placed(self.krate, site));
-        quote_spanned! {site=>
-            const _: () = ::core::assert!(
+        let assertion = quote_spanned! {site=>
+            ::core::assert!(
                 #private::distinct(&[#(<#types as #krate::SessionState>::KEY),*]),
                 #message
-            );
+            )
+        };
+        if states.iter().any(|state| self.is_generic(state)) {
+            // A constant item cannot name the function's parameters. This is reported for each state that
+            // the function is used with, once code is generated for it: by a build, not by a check.
+            quote_spanned!(site=> const { #assertion };)
+        } else {
+            quote_spanned!(site=> const _: () = #assertion;)
         }
     }
 

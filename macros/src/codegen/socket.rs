@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
 use super::{Parts, parts::argument_ident};
-use crate::{model::Role, tokens};
+use crate::tokens;
 
 // Input:
 //
@@ -27,31 +27,21 @@ use crate::{model::Role, tokens};
 //     }
 pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let Parts { handler, private, .. } = parts;
-    let (vis, name) = (&handler.vis, &handler.signature.ident);
-    let attributes = parts.outer_attributes();
-    let (generics, where_clause) = (parts.wrapper_generics(), parts.wrapper_where());
+    let Parts { private, .. } = parts;
     let held = parts.held_types();
-    let parameters = parts.wrapper_parameters();
-    let distinct = parts.distinct_keys();
-    let user_function = parts.user_function(&handler.attributes_for(&[Role::Instrument]));
     let manual = takes_ack_sender(parts);
     let outcome = outcome(parts);
     let finish = finish(parts, &quote_spanned!(site=> socket));
-    quote_spanned! {site=>
-        #(#attributes)*
-        #[allow(trivial_bounds, private_bounds)]
-        #vis async fn #name #generics(__call: #private::socket::Call<#held>, #parameters) #where_clause {
-            #distinct
-            #user_function
-            let __manual = #manual;
-            let __begun = #private::socket::begin(__call, __manual).await;
-            let ::core::option::Option::Some(mut __held) = __begun else { return };
-            let __scope = __held.scope();
-            let __outcome = #outcome;
-            #finish;
-        }
-    }
+    let call = quote_spanned!(site=> #private::socket::Call<#held>);
+    let body = quote_spanned! {site=>
+        let __manual = #manual;
+        let __begun = #private::socket::begin(__call, __manual).await;
+        let ::core::option::Option::Some(mut __held) = __begun else { return };
+        let __scope = __held.scope();
+        let __outcome = #outcome;
+        #finish;
+    };
+    parts.wrapper(&call, &TokenStream::new(), &body)
 }
 
 /// Whether the user's function answers by itself, decided by the arguments' types.

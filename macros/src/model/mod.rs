@@ -24,6 +24,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 4] = [Self::Http, Self::Socket, Self::Connect, Self::ConnectMiddleware];
+
+    /// The handler attribute that this path is, by its last segment.
+    fn named(path: &syn::Path) -> Option<Self> {
+        let last = &path.segments.last()?.ident;
+        Self::ALL.into_iter().find(|kind| last == kind.attribute())
+    }
+
     /// The attribute's name, as users write it.
     pub(crate) fn attribute(self) -> &'static str {
         match self {

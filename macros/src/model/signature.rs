@@ -8,6 +8,7 @@ use super::{Function, Kind, attributes::is_condition, parameters};
 use crate::{diagnostics::Diagnostics, tokens};
 
 pub(super) fn check(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
+    check_attributes(function, diagnostics);
     check_qualifiers(kind, function, diagnostics);
     check_body(function, diagnostics);
     check_generics(function, diagnostics);
@@ -15,6 +16,21 @@ pub(super) fn check(kind: Kind, function: &Function, diagnostics: &Diagnostics) 
         check_adapter(function, diagnostics);
     }
     check_return(kind, function, diagnostics);
+}
+
+fn check_attributes(function: &Function, diagnostics: &Diagnostics) {
+    for attribute in &function.attributes {
+        if let Some(other) = Kind::named(attribute.path()) {
+            let (name, other) = (&function.signature.ident, other.attribute());
+            diagnostics.at(
+                attribute,
+                format_args!(
+                    "`{name}` is one handler, and `#[{other}]` would make it another: write a function for \
+                     each, and call from both what they share"
+                ),
+            );
+        }
+    }
 }
 
 fn check_qualifiers(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
@@ -106,8 +122,12 @@ fn check_adapter(function: &Function, diagnostics: &Diagnostics) {
 
 fn check_return(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
     match &function.signature.output {
-        ReturnType::Type(_, ty) if is_borrowed(ty) => {
-            diagnostics.at(ty, "return an owned value: the answer leaves after the session's turn has ended");
+        ReturnType::Type(_, ty) if is_borrowed(ty) || sends_after_turn(kind) && borrows(ty) => {
+            diagnostics.at(
+                ty,
+                "return an owned value, as `String` and `&'static str` are: the answer leaves after the \
+                 session's turn has ended",
+            );
         }
         ReturnType::Type(_, ty) if matches!(parameters::ungrouped(ty), Type::Never(_)) => {
             diagnostics.at(
@@ -149,6 +169,11 @@ fn is_borrowed(ty: &Type) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether a type borrows by what it says: `Cow<'_, str>`, `Vec<&str>`.
+fn borrows(ty: &Type) -> bool {
+    tokens::borrow(ty.to_token_stream())
 }
 
 /// Whether the value itself is needed after the turn. An HTTP handler's is a response by then, a

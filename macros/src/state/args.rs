@@ -16,7 +16,7 @@ struct Once<T>(Option<T>);
 impl<T> Once<T> {
     fn set(&mut self, name: &Ident, value: T, diagnostics: &Diagnostics) {
         if self.0.is_some() {
-            diagnostics.at(name, format_args!("`{name}` is given twice"));
+            diagnostics.at(name, format_args!("`{name}` is given twice: keep one of them"));
         } else {
             self.0 = Some(value);
         }
@@ -27,13 +27,13 @@ impl<T> Once<T> {
 pub(super) fn key(arguments: TokenStream, diagnostics: &Diagnostics) -> Option<LitStr> {
     let mut key = Once(None);
     let parser = |input: ParseStream<'_>| {
-        each(input, diagnostics, |name| {
+        each(input, "key = \"user\"", diagnostics, |name| {
             if name != "key" {
                 let message =
                     format!("`{name}` is no argument of `#[session_state]`: it takes `key = \"..\"`");
                 return Err(syn::Error::new(name.span(), message));
             }
-            let value = value(input, "key = \"user\"")?;
+            let value = value(name, input, "key = \"user\"")?;
             check_key(&value, diagnostics);
             key.set(name, value, diagnostics);
             Ok(())
@@ -60,25 +60,29 @@ pub(super) fn default<'a>(
     attributes: impl Iterator<Item = &'a syn::Attribute>,
     diagnostics: &Diagnostics,
 ) -> Option<Expr> {
+    let says_nothing = "`#[session]` gives a field its first value: write `#[session(default = ..)]`";
     let mut default = Once(None);
     for attribute in attributes {
         let parser = |input: ParseStream<'_>| {
             if input.is_empty() {
-                return Err(input.error("`#[session]` says something: write `#[session(default = ..)]`"));
+                return Err(syn::Error::new_spanned(attribute, says_nothing));
             }
-            each(input, diagnostics, |name| {
+            each(input, "default = 1", diagnostics, |name| {
                 if name != "default" {
-                    let message = format!("`{name}` is no argument of `#[session]`: it takes `default = ..`");
+                    let message = format!(
+                        "`{name}` is no argument of `#[session]`: it takes `default = ..`, and what is serde's \
+                         goes into `#[serde(..)]`"
+                    );
                     return Err(syn::Error::new(name.span(), message));
                 }
-                let value = value(input, "default = 1")?;
+                let value = value(name, input, "default = 1")?;
                 default.set(name, value, diagnostics);
                 Ok(())
             })
         };
         let read = match &attribute.meta {
             syn::Meta::List(_) => attribute.parse_args_with(parser),
-            meta => Err(syn::Error::new_spanned(meta, "write `#[session(default = ..)]`")),
+            meta => Err(syn::Error::new_spanned(meta, says_nothing)),
         };
         if let Err(error) = read {
             diagnostics.push(error);
@@ -91,11 +95,15 @@ pub(super) fn default<'a>(
 /// next.
 fn each(
     input: ParseStream<'_>,
+    example: &str,
     diagnostics: &Diagnostics,
     mut argument: impl FnMut(&Ident) -> syn::Result<()>,
 ) -> syn::Result<()> {
     while !input.is_empty() {
-        let read = input.call(Ident::parse_any).and_then(|name| argument(&name));
+        let name = input.call(Ident::parse_any).map_err(|error| {
+            syn::Error::new(error.span(), format!("expected the name of an argument: write `{example}`"))
+        });
+        let read = name.and_then(|name| argument(&name));
         let read =
             read.and_then(|()| if input.is_empty() { Ok(()) } else { input.parse::<Token![,]>().map(drop) });
         if let Err(error) = read {
@@ -113,8 +121,11 @@ fn skip_argument(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-/// Reads `= VALUE`.
-fn value<T: syn::parse::Parse>(input: ParseStream<'_>, example: &str) -> syn::Result<T> {
+/// Reads `= VALUE`, which belongs to a name.
+fn value<T: syn::parse::Parse>(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<T> {
+    if input.is_empty() {
+        return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: write `{example}`")));
+    }
     let explain = |error: syn::Error| syn::Error::new(error.span(), format!("{error}: write `{example}`"));
     input.parse::<Token![=]>().map_err(explain)?;
     input.parse().map_err(explain)

@@ -27,7 +27,7 @@ fn names() {
         &["`foo` is not a parameter of `login`: the attribute names the parameters that are session state \
            (this function has no named parameter)"],
     );
-    assert_mistakes(Kind::Http, "session, session", item, &["`session` is listed twice"]);
+    assert_mistakes(Kind::Http, "session, session", item, &["`session` is listed twice: name it once"]);
     assert_mistakes(
         Kind::Socket,
         "session = x, 3, , session",
@@ -151,7 +151,8 @@ fn functions() {
 
 #[test]
 fn returned_types() {
-    let owned = "return an owned value: the answer leaves after the session's turn has ended";
+    let owned = "return an owned value, as `String` and `&'static str` are: the answer leaves after the session's \
+                 turn has ended";
     for ty in ["&str", "&'a str", "Option<&str>", "Result<(), &User>"] {
         assert_mistakes(Kind::Socket, "s", &format!("async fn handler(s: &User) -> {ty} {{}}"), &[owned]);
     }
@@ -168,6 +169,14 @@ fn returned_types() {
         &["the answer leaves after the session's turn has ended, and `impl Trait` borrows the states: \
            write the type itself, or add `+ use<>`"],
     );
+    for ty in ["Cow<'_, str>", "Vec<&str>", "(u8, [&'a str; 2])", "impl Serialize + use<'a>"] {
+        assert_mistakes(Kind::Socket, "s", &format!("async fn handler(s: &User) -> {ty} {{}}"), &[owned]);
+        assert_compiles_as_items(&handler(
+            Kind::Http,
+            "s",
+            &format!("async fn handler(s: &User) -> {ty} {{}}"),
+        ));
+    }
     for ty in ["&'static str", "Result<(), &'static str>", "impl Serialize + use<>"] {
         let expansion = handler(Kind::Socket, "s", &format!("async fn handler(s: &User) -> {ty} {{}}"));
         assert_compiles_as_items(&expansion);
@@ -198,6 +207,19 @@ fn connect_handlers() {
         "async fn only_users() {}",
         &["a connect middleware decides: write `-> Result<(), E>`, where `E: Display` is what a refused \
            client is told"],
+    );
+}
+
+#[test]
+fn one_handler_a_function() {
+    assert_mistakes(
+        Kind::Http,
+        "session",
+        "#[socketioxide_session::socket_handler(session)] async fn logout(session: &mut User) {}",
+        &[
+            "`logout` is one handler, and `#[socket_handler]` would make it another: write a function for each, and \
+           call from both what they share",
+        ],
     );
 }
 

@@ -17,8 +17,9 @@ fn arguments() {
             "key = \"socketioxide-session.id\"",
             "keys that begin with `socketioxide-session` are reserved: write another one",
         ),
-        ("key = \"a\", key = \"b\"", "`key` is given twice"),
-        ("key", "expected `=`: write `key = \"user\"`"),
+        ("key = \"a\", key = \"b\"", "`key` is given twice: keep one of them"),
+        ("key", "`key` needs a value: write `key = \"user\"`"),
+        ("\"user\"", "expected the name of an argument: write `key = \"user\"`"),
         ("key = 3", "expected string literal: write `key = \"user\"`"),
         ("name = \"user\"", "`name` is no argument of `#[session_state]`: it takes `key = \"..\"`"),
     ] {
@@ -29,11 +30,16 @@ fn arguments() {
 #[test]
 fn fields() {
     for (attribute, message) in [
-        ("#[session(default = 1, default = 2)]", "`default` is given twice"),
-        ("#[session(default = 1)] #[session(default = 2)]", "`default` is given twice"),
-        ("#[session(skip)]", "`skip` is no argument of `#[session]`: it takes `default = ..`"),
-        ("#[session(default)]", "expected `=`: write `default = 1`"),
-        ("#[session]", "write `#[session(default = ..)]`"),
+        ("#[session(default = 1, default = 2)]", "`default` is given twice: keep one of them"),
+        ("#[session(default = 1)] #[session(default = 2)]", "`default` is given twice: keep one of them"),
+        (
+            "#[session(skip)]",
+            "`skip` is no argument of `#[session]`: it takes `default = ..`, and what is serde's goes into \
+             `#[serde(..)]`",
+        ),
+        ("#[session(default)]", "`default` needs a value: write `default = 1`"),
+        ("#[session]", "`#[session]` gives a field its first value: write `#[session(default = ..)]`"),
+        ("#[session()]", "`#[session]` gives a field its first value: write `#[session(default = ..)]`"),
         (
             "#[cfg_attr(unix, session(default = 1))]",
             "a field's default is there whatever the configuration: write `#[session(default = ..)]` and \

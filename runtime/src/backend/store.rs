@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Weak},
 };
 
@@ -32,11 +33,24 @@ const META_KEY: &str = "socketioxide-session";
 ///
 /// let layer = SessionLayer::new(StoreBackend::new(MemoryStore::default()));
 /// ```
-#[derive(Clone, Debug)]
 pub struct StoreBackend<S> {
     store: Arc<S>,
     locks: Arc<Locks>,
     registry: Registry,
+}
+
+impl<S> Clone for StoreBackend<S> {
+    fn clone(&self) -> Self {
+        let (store, locks) = (Arc::clone(&self.store), Arc::clone(&self.locks));
+        Self { store, locks, registry: self.registry.clone() }
+    }
+}
+
+impl<S> fmt::Debug for StoreBackend<S> {
+    /// Does not show the store: some print their sessions.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreBackend").finish_non_exhaustive()
+    }
 }
 
 impl<S: SessionStore> StoreBackend<S> {

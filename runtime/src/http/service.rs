@@ -155,7 +155,7 @@ impl RequestWork {
     async fn bind(&self) -> Result<Binding, Response<Body>> {
         self.handle.resolve().await.map_err(refuse)?;
         if !self.handle.is_stored() {
-            if self.shown.is_some_and(|id| self.handle.registry().ending(id).is_some()) {
+            if self.shown.is_some_and(|id| self.handle.registry().has_just_ended(id)) {
                 let text = "this session has just ended or changed its id: connect again with the new cookie";
                 return Err(respond(StatusCode::SERVICE_UNAVAILABLE, text));
             }

@@ -31,7 +31,6 @@ use crate::{
     error::{Error, ErrorKind},
     handle::{Handle, Lookup},
     outcome::Outcome as Returned,
-    registry::SessionSocket,
     turns::Ticket,
     unit::{Outcome, Panicked, Scope, Unit},
 };
@@ -46,7 +45,6 @@ pub enum ByAttribute {}
 /// A connect handler that has its states, between CONNECT and its end.
 pub struct Held<P> {
     unit: Unit<P>,
-    handle: Arc<Handle>,
     reply: Reply,
     /// Ends the socket, over any adapter.
     disconnect: Box<dyn FnOnce() + Send + Sync>,
@@ -86,7 +84,6 @@ pub fn prepare<'a, A: Adapter, P: States>(socket: Arc<Socket<A>>) -> Prepared<'a
 /// After CONNECT: what [`prepare`] got.
 pub fn take<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P>> {
     let unit = socket.extensions.remove::<Waiting<P>>()?.0.lock().take()?;
-    let handle = Arc::clone(binding_of(socket)?.handle());
     let reply = Reply::to_event(socket, None);
     let weak = Arc::downgrade(socket);
     let disconnect = Box::new(move || {
@@ -94,7 +91,7 @@ pub fn take<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P>> {
             tokio::spawn(peer::disconnect(SocketRef::from(socket)));
         }
     });
-    Some(Held { unit, handle, reply, disconnect })
+    Some(Held { unit, reply, disconnect })
 }
 
 /// An extractor of the user's failed: as in socketioxide, the function is not called.
@@ -116,7 +113,7 @@ pub fn start(function: impl Future<Output = ()> + Send + 'static) {
 /// Commits or discards. A client that was told CONNECT already hears of a failed commit by `session_error`, and is
 /// disconnected.
 pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(held: Held<P>, returned: Returned<T, E>) {
-    let Held { unit, handle, reply, disconnect } = held;
+    let Held { unit, reply, disconnect } = held;
     match unit.conclude(outcome_of(&returned)).await {
         Ok(()) => match returned {
             Returned::Value(_) => {}
@@ -133,7 +130,7 @@ pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(held: Held<P>, 
             disconnect();
         }
     }
-    handle.take_sockets().into_iter().for_each(SessionSocket::disconnect);
+    reply.end_sockets();
 }
 
 async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Unit<P>, Error> {

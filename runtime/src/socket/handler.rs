@@ -19,7 +19,6 @@ use crate::{
     control::Requests,
     error::{Error, ErrorKind},
     outcome::Outcome as Returned,
-    registry::SessionSocket,
     turns::Ticket,
     unit::{Outcome, Scope, Unit},
 };
@@ -71,7 +70,6 @@ impl<A: Adapter, P: States> FromDisconnectParts<A> for Call<P> {
 /// A call that has its states.
 pub struct Held<P> {
     unit: Unit<P>,
-    binding: Binding,
     reply: Reply,
     /// The handler took `AckSender`: on success nothing more is acknowledged.
     acknowledges_itself: bool,
@@ -93,20 +91,19 @@ impl<P: States> Held<P> {
 pub async fn begin<P: States>(call: Call<P>, acknowledges_itself: bool) -> Option<Held<P>> {
     let Call { arrived, reply, .. } = call;
     match begin_unit(arrived.into_inner()).await {
-        Ok((unit, binding)) => Some(Held { unit, binding, reply, acknowledges_itself }),
+        Ok(unit) => Some(Held { unit, reply, acknowledges_itself }),
         Err(error) => {
             error.log("a socket handler");
             reply.own_error(&error).await;
+            reply.end_sockets();
             None
         }
     }
 }
 
-async fn begin_unit<P: States>(arrived: Result<Arrived, Error>) -> Result<(Unit<P>, Binding), Error> {
+async fn begin_unit<P: States>(arrived: Result<Arrived, Error>) -> Result<Unit<P>, Error> {
     let Arrived { binding, ticket } = arrived?;
-    let requests = Arc::new(Requests::new(false));
-    let unit = Unit::begin(Arc::clone(binding.handle()), requests, ticket).await?;
-    Ok((unit, binding))
+    Unit::begin(Arc::clone(binding.handle()), Arc::new(Requests::new(false)), ticket).await
 }
 
 /// Commits or discards, and answers after it.
@@ -114,7 +111,7 @@ pub async fn finish<P: States, T: Serialize + Sync, E: Serialize + Sync + 'stati
     held: Held<P>,
     returned: Returned<T, E>,
 ) {
-    let Held { unit, binding, reply, acknowledges_itself } = held;
+    let Held { unit, reply, acknowledges_itself } = held;
     match unit.conclude(outcome_of(&returned)).await {
         Ok(()) => answer(&reply, returned, acknowledges_itself).await,
         Err(error) => {
@@ -123,7 +120,7 @@ pub async fn finish<P: States, T: Serialize + Sync, E: Serialize + Sync + 'stati
         }
     }
     // The acting socket's answer first, then its end.
-    binding.handle().take_sockets().into_iter().for_each(SessionSocket::disconnect);
+    reply.end_sockets();
 }
 
 pub(super) fn outcome_of<T, E>(returned: &Returned<T, E>) -> Outcome {

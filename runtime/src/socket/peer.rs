@@ -129,6 +129,13 @@ impl Reply {
         self.error(error).await.ok();
     }
 
+    /// Disconnects the sockets whose session ended by this event: after its answer.
+    pub(super) fn end_sockets(&self) {
+        if let Some(binding) = &self.binding {
+            binding.handle().take_sockets().into_iter().for_each(SessionSocket::disconnect);
+        }
+    }
+
     async fn error<E: Serialize + Sync>(&self, error: &E) -> Result<(), Error> {
         match self.kind {
             ReplyKind::Ack(id) => self.send(Packet::Ack(id), error).await,

@@ -39,8 +39,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LOOKED_AT_ONCE: usize = 32;
 
 /// After this, the sockets of a session whose id was changed on another node are disconnected: by then the response
-/// with the new cookie is out, as a rule.
+/// with the new cookie is out, as a rule. They are out of every room at once.
 const AFTER_CHANGE: Duration = Duration::from_secs(1);
+
+/// After this, the sockets of a session that ended on another node are disconnected: an event that found it ended is
+/// answered by then.
+const AFTER_END: Duration = Duration::from_millis(50);
 
 /// After this, sockets that are left of a session that ended on this node are disconnected: the handler that ended
 /// it does so earlier, unless it never heard that it did.
@@ -72,7 +76,7 @@ impl Inner {
     /// A tombstone was found where a session was looked for.
     pub(super) fn heard_of_end(&self, id: SessionId, tombstone: Option<&Value>) {
         let Some(end) = tombstone.and_then(bytes).and_then(|text| End::parse(&text)) else { return };
-        self.registry.remember(id.hidden(), end.ending);
+        self.registry.ended_somewhere(id.hidden(), end.ending);
         if end.node != self.node {
             disconnect(&self.registry, id, end.ending);
         }
@@ -81,7 +85,7 @@ impl Inner {
     /// A message to all nodes.
     fn hear(&self, end: End) {
         let End { ending, node, rest: hidden } = end;
-        self.registry.remember(hidden.clone(), ending);
+        self.registry.ended_somewhere(hidden.clone(), ending);
         let Some(id) = self.registry.bound_as(&hidden) else { return };
         if node == self.node {
             let registry = self.registry.clone();
@@ -150,9 +154,7 @@ fn disconnect(registry: &Registry, id: SessionId, ending: Ending) {
         return;
     }
     tokio::spawn(async move {
-        if ending == Ending::Changed {
-            sleep(AFTER_CHANGE).await;
-        }
+        sleep(if ending == Ending::Changed { AFTER_CHANGE } else { AFTER_END }).await;
         sockets.into_iter().for_each(SessionSocket::disconnect);
     });
 }

@@ -1,0 +1,48 @@
+//! Handlers of every form: they must compile, and no lint may complain of what the attributes make of them.
+
+#![warn(clippy::all, clippy::pedantic, clippy::nursery, clippy::cargo, clippy::restriction)]
+#![warn(
+    absolute_paths_not_starting_with_crate,
+    ambiguous_negative_literals,
+    closure_returning_async_block,
+    deprecated_in_future,
+    deprecated_safe_2024,
+    deref_into_dyn_supertrait,
+    edition_2024_expr_fragment_specifier,
+    elided_lifetimes_in_paths,
+    explicit_outlives_requirements,
+    ffi_unwind_calls,
+    if_let_rescope,
+    impl_trait_overcaptures,
+    impl_trait_redundant_captures,
+    keyword_idents_2018,
+    keyword_idents_2024,
+    let_underscore_drop,
+    macro_use_extern_crate,
+    meta_variable_misuse,
+    missing_copy_implementations,
+    missing_debug_implementations,
+    missing_docs,
+    missing_unsafe_on_extern,
+    non_ascii_idents,
+    redundant_imports,
+    redundant_lifetimes,
+    single_use_lifetimes,
+    tail_expr_drop_order,
+    trivial_casts,
+    trivial_numeric_casts,
+    unit_bindings,
+    unnameable_types,
+    unreachable_pub,
+    unsafe_code,
+    unstable_features,
+    unused_extern_crates,
+    unused_import_braces,
+    unused_lifetimes,
+    unused_macro_rules,
+    unused_qualifications,
+    unused_results,
+    variant_size_differences
+)]
+
+pub mod states;

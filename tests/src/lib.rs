@@ -1,0 +1,31 @@
+//! What the end-to-end tests share: an application on a free port, clients of several kinds, stores that misbehave on
+//! request. Everything panics with a sentence that says what was waited for, and nothing waits longer than
+//! [`PATIENCE`].
+
+#![allow(
+    missing_docs,
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
+    reason = "read by the tests beside it only; a panic is how a test helper fails"
+)]
+
+pub mod app;
+pub mod gate;
+pub mod http;
+pub mod inside;
+pub mod node;
+pub mod raw;
+pub mod records;
+pub mod redis_server;
+pub mod stores;
+
+use std::{future::Future, time::Duration};
+
+/// How long anything that must happen may take. Tests wait for events, never for time; this is for the ones that fail.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The outcome of `future`, or a panic that tells what it was.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let outcome = tokio::time::timeout(PATIENCE, future).await;
+    outcome.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
+}

@@ -1,0 +1,112 @@
+//! A `redis-server` of a test's own, on a free port of the loopback interface, in a directory that goes with it.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use redis::{Client, FromRedisValue, aio::MultiplexedConnection};
+
+#[derive(Debug)]
+pub struct RedisServer {
+    process: Option<Child>,
+    pub port: u16,
+    directory: PathBuf,
+    arguments: Vec<String>,
+}
+
+static SERVERS: AtomicU32 = AtomicU32::new(0);
+
+impl RedisServer {
+    /// Nothing of it is kept.
+    pub async fn start() -> Self {
+        Self::start_with(&["--save", "", "--appendonly", "no"]).await
+    }
+
+    pub async fn start_with(arguments: &[&str]) -> Self {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("redis-of-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        let mut server = Self { process: None, port, directory, arguments };
+        server.run().await;
+        server
+    }
+
+    /// Starts it again, on the same port, with what it kept.
+    pub async fn run(&mut self) {
+        let process = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--loglevel", "warning"])
+            .args(&self.arguments)
+            .current_dir(&self.directory)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("these tests need `redis-server` (Debian: `apt-get install redis-server`)");
+        self.process = Some(process);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.ping().await.is_none() {
+            assert!(Instant::now() < deadline, "redis-server does not answer");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn ping(&self) -> Option<()> {
+        let mut connection = self.client().get_multiplexed_async_connection().await.ok()?;
+        redis::cmd("PING").query_async(&mut connection).await.ok()
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().ok();
+            process.wait().ok();
+        }
+    }
+
+    /// Stops it (`STOP`) or lets it go on (`CONT`).
+    pub fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &process]).status().unwrap().success());
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    pub fn client(&self) -> Client {
+        Client::open(self.url()).unwrap()
+    }
+
+    pub async fn connection(&self) -> MultiplexedConnection {
+        self.client().get_multiplexed_async_connection().await.unwrap()
+    }
+
+    pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query_async(&mut self.connection().await).await.unwrap()
+    }
+
+    pub async fn keys(&self, pattern: &str) -> Vec<String> {
+        self.command(&["KEYS", pattern]).await
+    }
+
+    /// How often each command was called from outside of scripts since the last `CONFIG RESETSTAT`.
+    pub async fn calls(&self, command: &str) -> u64 {
+        let statistics: String = self.command(&["INFO", "commandstats"]).await;
+        let line =
+            statistics.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(&self.directory).ok();
+    }
+}

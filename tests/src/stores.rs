@@ -1,0 +1,222 @@
+//! A store that can be slow, held up, or broken, and that shows what is in it; a backend that loses answers.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use socketioxide_session::{
+    Backend, MemoryBackend,
+    backend::{BackendError, Commit, Load, Loaded, Registry, SessionId},
+};
+use time::OffsetDateTime;
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+    session_store::{Error, Result},
+};
+
+use crate::gate::Gate;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    Load,
+    /// `create` and `save`.
+    Write,
+    Delete,
+}
+
+/// What a step does before it does what it should.
+#[derive(Clone, Debug)]
+enum Trouble {
+    Slow(Duration),
+    Held(Gate),
+    Broken,
+}
+
+/// Clones share their records. As many stores do, it brings a deleted session back when someone saves it.
+#[derive(Clone, Debug, Default)]
+pub struct TestStore {
+    records: Arc<Mutex<HashMap<Id, Record>>>,
+    troubles: Arc<Mutex<HashMap<Step, Trouble>>>,
+    writes: Arc<Mutex<u64>>,
+}
+
+impl TestStore {
+    /// This step takes so long from now on.
+    pub fn slow(&self, step: Step, delay: Duration) {
+        self.trouble(step, Trouble::Slow(delay));
+    }
+
+    /// This step stops at the gate from now on.
+    pub fn hold(&self, step: Step) -> Gate {
+        let gate = Gate::default();
+        self.trouble(step, Trouble::Held(gate.clone()));
+        gate
+    }
+
+    /// This step fails from now on.
+    pub fn break_down(&self, step: Step) {
+        self.trouble(step, Trouble::Broken);
+    }
+
+    /// Every step works again.
+    pub fn recover(&self) {
+        lock(&self.troubles).clear();
+    }
+
+    fn trouble(&self, step: Step, trouble: Trouble) {
+        lock(&self.troubles).insert(step, trouble);
+    }
+
+    async fn suffer(&self, step: Step) -> Result<()> {
+        let trouble = lock(&self.troubles).get(&step).cloned();
+        match trouble {
+            None => Ok(()),
+            Some(Trouble::Slow(delay)) => {
+                tokio::time::sleep(delay).await;
+                Ok(())
+            }
+            Some(Trouble::Held(gate)) => {
+                gate.pass().await;
+                Ok(())
+            }
+            Some(Trouble::Broken) => Err(Error::Backend(format!("{step:?} is broken, as the test wants"))),
+        }
+    }
+
+    /// How many sessions are stored.
+    pub fn len(&self) -> usize {
+        lock(&self.records).len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many times `create` or `save` was carried out.
+    pub fn writes(&self) -> u64 {
+        *lock(&self.writes)
+    }
+
+    /// What is stored under this key in the session of this cookie, `null` where nothing is.
+    pub fn stored(&self, cookie: &str, key: &str) -> Value {
+        let records = lock(&self.records);
+        records.get(&id(cookie)).and_then(|record| record.data.get(key)).cloned().unwrap_or_default()
+    }
+
+    /// All that is stored in the session of this cookie, if it is stored.
+    pub fn record(&self, cookie: &str) -> Option<HashMap<String, Value>> {
+        lock(&self.records).get(&id(cookie)).map(|record| record.data.clone())
+    }
+
+    /// Whether the session of this cookie is stored.
+    pub fn has(&self, cookie: &str) -> bool {
+        lock(&self.records).contains_key(&id(cookie))
+    }
+
+    /// Puts a value into the session of this cookie behind everyone's back.
+    pub fn put(&self, cookie: &str, key: &str, value: Value) {
+        let mut records = lock(&self.records);
+        records.get_mut(&id(cookie)).expect("a stored session").data.insert(key.to_owned(), value);
+    }
+
+    /// How long the session of this cookie has to live.
+    pub fn lives(&self, cookie: &str) -> time::Duration {
+        let records = lock(&self.records);
+        records.get(&id(cookie)).expect("a stored session").expiry_date - OffsetDateTime::now_utc()
+    }
+
+    /// Makes the session of this cookie one that has expired.
+    pub fn expire(&self, cookie: &str) {
+        self.expire_in(cookie, time::Duration::minutes(-1));
+    }
+
+    /// Gives the session of this cookie so long to live.
+    pub fn expire_in(&self, cookie: &str, life: time::Duration) {
+        let mut records = lock(&self.records);
+        let record = records.get_mut(&id(cookie)).expect("a stored session");
+        record.expiry_date = OffsetDateTime::now_utc() + life;
+    }
+}
+
+/// The session id in a cookie `name=value`.
+pub fn id(cookie: &str) -> Id {
+    let (_, value) = cookie.split_once('=').expect("a cookie's name and value");
+    value.parse().unwrap_or_else(|error| panic!("{error:?}: no session id in {cookie}"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics with a store in its hands")
+}
+
+#[async_trait]
+impl SessionStore for TestStore {
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        self.suffer(Step::Write).await?;
+        let mut records = lock(&self.records);
+        while records.contains_key(&record.id) {
+            record.id = Id::default();
+        }
+        records.insert(record.id, record.clone());
+        *lock(&self.writes) += 1;
+        Ok(())
+    }
+
+    async fn save(&self, record: &Record) -> Result<()> {
+        self.suffer(Step::Write).await?;
+        lock(&self.records).insert(record.id, record.clone());
+        *lock(&self.writes) += 1;
+        Ok(())
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        self.suffer(Step::Load).await?;
+        let found = lock(&self.records).get(id).cloned();
+        Ok(found.filter(|record| record.expiry_date > OffsetDateTime::now_utc()))
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        self.suffer(Step::Delete).await?;
+        lock(&self.records).remove(id);
+        Ok(())
+    }
+}
+
+/// A backend that carries commits out and can lose the answers.
+#[derive(Clone, Debug, Default)]
+pub struct ForgetfulBackend {
+    inner: MemoryBackend,
+    loses: Arc<AtomicBool>,
+}
+
+impl ForgetfulBackend {
+    pub fn lose_answers(&self, loses: bool) {
+        self.loses.store(loses, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Backend for ForgetfulBackend {
+    fn registry(&self) -> &Registry {
+        self.inner.registry()
+    }
+
+    async fn load(&self, id: SessionId, load: Load<'_>) -> std::result::Result<Option<Loaded>, BackendError> {
+        self.inner.load(id, load).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> std::result::Result<(), BackendError> {
+        self.inner.commit(commit).await?;
+        if self.loses.load(Ordering::SeqCst) {
+            return Err(BackendError::OutcomeUnknown("the answer is lost, as the test wants".into()));
+        }
+        Ok(())
+    }
+}

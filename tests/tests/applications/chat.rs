@@ -1,0 +1,93 @@
+//! `examples/chat` in a real browser, as its visitors have it.
+
+use serde_json::{Value, json};
+use socketioxide_session_tests::{
+    http::Browser,
+    node::{Chromium, Connect, OfficialClients, Page, Transport},
+};
+
+use crate::program::Program;
+
+async fn log_in(page: &Page<'_>, name: &str) {
+    page.fill("#login input", name).await;
+    page.click("#login button").await;
+    page.reads("#who", name).await;
+}
+
+async fn says(page: &Page<'_>, text: &str) {
+    page.fill("#text", text).await;
+    page.click("#say button").await;
+}
+
+/// The value of the session cookie, as the browser has it.
+async fn session(browser: &Chromium, url: &str) -> Value {
+    let cookies = browser.cookies(url).await;
+    let cookies = cookies.as_array().expect("a list of cookies");
+    let ours: Vec<_> = cookies.iter().filter(|cookie| cookie["name"] == "id").collect();
+    assert_eq!(ours.len(), 1, "{cookies:?}");
+    assert_eq!((&ours[0]["httpOnly"], &ours[0]["sameSite"]), (&json!(true), &json!("Lax")));
+    ours[0]["value"].clone()
+}
+
+#[tokio::test]
+async fn in_chromium_two_tabs_log_in_talk_and_log_out() {
+    let program = Program::start("chat").await;
+    let browser = Chromium::launch().await;
+    let (first, second) = (browser.page("first"), browser.page("second"));
+
+    first.open(&program.url).await;
+    first.reads("#who", "Nobody yet, 1 visit").await;
+    second.open(&program.url).await;
+    second.reads("#who", "Nobody yet, 2 visits").await;
+    let before_login = session(&browser, &program.url).await;
+
+    // A login in one tab: the other one's socket is ended, comes back by itself and is the user's as well.
+    log_in(&first, "Ada").await;
+    second.reads("#who", "Ada").await;
+    assert_ne!(session(&browser, &program.url).await, before_login);
+
+    says(&first, "Hello from the first tab").await;
+    second.reads("#messages li", "Hello from the first tab").await;
+    says(&second, "<img src=x onerror='document.title=\"broken\"'>").await;
+    first.reads("#messages li", "<img src=x").await;
+    assert_ne!(first.evaluate("document.title").await, "broken");
+    assert_eq!(first.evaluate("document.querySelectorAll('#messages img').length").await, 0);
+
+    // A logout over the socket of one tab: both are nobody, and their sockets are back.
+    first.click("#logout").await;
+    first.reads("#who", "Nobody yet, 0 visits").await;
+    second.reads("#who", "Nobody yet, 0 visits").await;
+    first.visible("#login").await;
+    first.reload().await;
+    first.reads("#who", "Nobody yet, 1 visit").await;
+    first.visible("#login").await;
+
+    // And everything starts anew.
+    log_in(&second, "Grace").await;
+    first.reads("#who", "Grace").await;
+    says(&second, "Hello again").await;
+    first.reads("#messages li", "Hello again").await;
+    for page in [&first, &second] {
+        assert_eq!(page.errors().await, json!([]));
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_stranger_may_listen_and_not_talk() {
+    let program = Program::start("chat").await;
+    let clients = OfficialClients::start();
+    let stranger = clients.connect(Connect::at(&program.url, Transport::Polling)).await;
+    assert_eq!(stranger.ask("whoami", &[]).await, json!({ "name": null, "visits": 0 }));
+    assert_eq!(stranger.ask("say", &[json!("psst")]).await, json!({ "error": "Log in to talk." }));
+
+    let browser = Browser::at(&program.url);
+    assert_eq!(browser.post("/login", &[("name", "  Ada ")]).await.status, 303);
+    let connect = Connect::at(&program.url, Transport::WebSocket).cookie(browser.session());
+    let socket = clients.connect(connect).await;
+    assert_eq!(socket.ask("whoami", &[]).await, json!({ "name": "Ada", "visits": 0 }));
+    assert_eq!(socket.ask("say", &[json!("Hello")]).await, Value::Null);
+    assert_eq!(stranger.event("message").await, json!([{ "from": "Ada", "text": "Hello" }]));
+    assert_eq!(socket.ask("logout", &[]).await, Value::Null);
+    assert_eq!(socket.event("disconnect").await, json!(["io server disconnect"]));
+}

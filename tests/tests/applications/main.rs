@@ -1,0 +1,5 @@
+//! The example applications, built as a user builds them and used as a visitor uses them.
+
+mod chat;
+mod counter;
+mod program;

@@ -1,0 +1,58 @@
+//! An example, built and running.
+
+use std::process::Stdio;
+
+use socketioxide_session_tests::soon;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::Mutex,
+};
+
+/// One build at a time; cargo would wait anyway, and say so.
+static BUILD: Mutex<()> = Mutex::const_new(());
+
+/// A running example; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Program {
+    _process: Child,
+    /// Its address, as it printed it.
+    pub(crate) url: String,
+}
+
+impl Program {
+    /// Builds the package alone, so that nothing of the workspace's other packages helps it, and starts it.
+    pub(crate) async fn start(package: &str) -> Self {
+        let building = BUILD.lock().await;
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let built = Command::new(cargo)
+            .args(["build", "--quiet", "--package", package, "--message-format", "json-render-diagnostics"])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .stderr(Stdio::inherit())
+            .output()
+            .await
+            .expect("cargo, which built this test");
+        assert!(built.status.success(), "cargo build --package {package}");
+        drop(building);
+
+        let messages = String::from_utf8(built.stdout).expect("cargo's JSON");
+        let executable = messages
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("cargo's JSON"))
+            .find_map(|message| message["executable"].as_str().map(str::to_owned))
+            .expect("the program that was built");
+
+        let mut process = Command::new(executable)
+            .env("PORT", "0")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a program that starts");
+        let stdout = process.stdout.take().expect("a piped stdout");
+        let mut lines = BufReader::new(stdout).lines();
+        let line = soon("the program's address", lines.next_line()).await.expect("a line that is read");
+        let url = line.expect("a line with the address");
+        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        Self { _process: process, url }
+    }
+}

@@ -1,0 +1,11 @@
+use socketioxide_session::{http_handler, session_state};
+
+#[session_state]
+struct User {
+    name: Option<String>,
+}
+
+#[http_handler(session)]
+async fn login(session: &mut User);
+
+fn main() {}

@@ -1,0 +1,13 @@
+use socketioxide_session::{session_state, socket_handler};
+
+#[session_state]
+struct User {
+    name: Option<String>,
+}
+
+#[socket_handler(session)]
+async fn logout(session: &'static mut User) {
+    session.name = None;
+}
+
+fn main() {}

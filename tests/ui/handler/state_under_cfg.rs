@@ -1,0 +1,13 @@
+use socketioxide_session::{http_handler, session_state};
+
+#[session_state]
+struct User {
+    name: Option<String>,
+}
+
+#[http_handler(session)]
+async fn hello(#[cfg(unix)] session: &User) {
+    drop(&session.name);
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use socketioxide_session::session_state;
+
+#[session_state]
+struct LoggedIn;
+
+fn main() {}
