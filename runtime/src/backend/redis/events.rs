@@ -1,7 +1,7 @@
 //! What the nodes tell each other: that a session ended or changed its id, so that its sockets are disconnected on
 //! every node; and that the turn of a waiting call has come. Messages can be lost with a connection. So a node that
 //! listens again looks at every session that has sockets here, and a node that could not listen for
-//! [`RedisBackend::CUT_OFF`] disconnects its sockets.
+//! `with_cut_off` disconnects its sockets.
 
 use std::{
     sync::{Arc, Weak},
@@ -16,7 +16,7 @@ use redis::{
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
-    Inner, RedisBackend,
+    Inner,
     names::{events_channel, node_channel},
     scripts::bytes,
 };
@@ -25,12 +25,6 @@ use crate::{
     id::SessionId,
     registry::{Ending, Registry, SessionSocket},
 };
-
-/// How often a node sends itself a message, to know that it would hear others.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-
-/// A node that has not even heard itself for this long listens on another connection.
-const SILENCE: Duration = Duration::from_secs(12);
 
 /// The pause before the next try to listen.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -124,7 +118,7 @@ impl Inner {
     async fn catch_up(self: Arc<Self>) {
         let begun = Instant::now();
         let mut left = self.registry.bound();
-        while !left.is_empty() && begun.elapsed() < RedisBackend::CUT_OFF {
+        while !left.is_empty() && begun.elapsed() < self.options.cut_off {
             let inner = &self;
             left = stream::iter(left)
                 .map(|id| async move { inner.is_over(id).await.err().map(|_| id) })
@@ -166,19 +160,19 @@ pub(super) async fn listen(weak: Weak<Inner>) {
         let Some(inner) = weak.upgrade() else { return };
         let events = events_channel(&inner.options.prefix);
         let channels = [events.clone(), node_channel(&inner.options.prefix, &inner.node)];
-        let (subscribed, since) = (inner.link.subscribe(&channels).await, heard);
-        match subscribed {
+        match inner.link.subscribe(&channels).await {
             Ok(halves) => {
                 inner.leases.wake_all();
                 tokio::spawn(Arc::clone(&inner).catch_up());
+                let cut_off = inner.options.cut_off;
                 drop(inner);
                 heard = Instant::now();
-                hear_while_connected(&weak, halves, &events, &mut heard).await;
+                hear_while_connected(&weak, halves, &events, cut_off, &mut heard).await;
                 tracing::debug!("the connection on which nodes hear of each other's sessions was lost");
             }
             Err(error) => {
                 tracing::warn!(%error, "this node does not hear of sessions that end on others");
-                if since.elapsed() >= RedisBackend::CUT_OFF {
+                if heard.elapsed() >= inner.options.cut_off {
                     let sockets = inner.registry.untie_all();
                     if !sockets.is_empty() {
                         tracing::warn!(
@@ -199,9 +193,11 @@ async fn hear_while_connected(
     weak: &Weak<Inner>,
     (_sink, mut messages): (PubSubSink, PubSubStream),
     events: &str,
+    cut_off: Duration,
     heard: &mut Instant,
 ) {
-    let mut beat = interval(HEARTBEAT);
+    // By a message to itself a node knows that it would hear others.
+    let mut beat = interval(cut_off / 6);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -212,7 +208,7 @@ async fn hear_while_connected(
             }
             _ = beat.tick() => {
                 let Some(inner) = weak.upgrade() else { return };
-                if heard.elapsed() > SILENCE {
+                if heard.elapsed() > cut_off * 2 / 5 {
                     return;
                 }
                 tokio::spawn(async move { inner.heartbeat().await });

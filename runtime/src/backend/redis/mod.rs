@@ -90,7 +90,7 @@ use crate::{
 ///
 /// A session that ends or changes its id on one node loses its sockets on all, whatever adapter socketioxide uses. A
 /// node whose connection was lost looks at all its sockets' sessions when it is back. One that was cut off for
-/// [`CUT_OFF`](Self::CUT_OFF) disconnects its sockets.
+/// longer than [`with_cut_off`](Self::with_cut_off) disconnects its sockets.
 ///
 /// # What Redis itself can lose
 ///
@@ -112,6 +112,7 @@ struct Options {
     prefix: String,
     lease: Duration,
     timeout: Duration,
+    cut_off: Duration,
     max_value_size: usize,
 }
 
@@ -121,6 +122,7 @@ impl Default for Options {
             prefix: "session:".to_owned(),
             lease: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
+            cut_off: Duration::from_secs(30),
             max_value_size: 1 << 20,
         }
     }
@@ -144,10 +146,6 @@ impl fmt::Debug for RedisBackend {
 }
 
 impl RedisBackend {
-    /// A node that has not heard from Redis for this long disconnects its sockets, for it cannot know whether their
-    /// sessions live. (It notices within some seconds: it sends itself a message every five.)
-    pub const CUT_OFF: Duration = Duration::from_secs(30);
-
     /// Connects to Redis: `redis://[user:password@]host[:port][/db]`, or `rediss://` with feature `redis-tls`.
     ///
     /// # Errors
@@ -190,6 +188,15 @@ impl RedisBackend {
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.timeout = timeout.min(RECENT * 2 / 3))
+    }
+
+    /// A node that has not heard from Redis for this long disconnects its sockets, for it cannot know whether their
+    /// sessions live. Default: 30 seconds; at least one second.
+    ///
+    /// It sends itself a message through Redis six times in this span, to know whether it would hear others.
+    #[must_use]
+    pub fn with_cut_off(self, cut_off: Duration) -> Self {
+        self.with(|options| options.cut_off = cut_off.max(Duration::from_secs(1)))
     }
 
     /// The largest value, in bytes of JSON, that is stored under one key. Default: 1 MiB. A commit with a larger one
