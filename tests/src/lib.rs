@@ -13,6 +13,7 @@ pub mod app;
 pub mod gate;
 pub mod http;
 pub mod inside;
+pub mod leases;
 pub mod node;
 pub mod raw;
 pub mod records;

@@ -1,5 +1,7 @@
 //! What every backend must do, tried on each of them.
 
+mod leases;
+
 use std::sync::Arc;
 
 use serde_json::json;
