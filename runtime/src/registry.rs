@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-pub(crate) use crate::recent::{Ending, RECENT};
+pub(crate) use crate::recent::Ending;
 use crate::{id::SessionId, recent::Recent, turns::Turns};
 
 /// How long a handshake that shows a session that ended is asked to try again: until the response that removes the

@@ -1,5 +1,7 @@
 //! Sessions as a backend sees them: to create, to load and to commit without a handler.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
@@ -10,7 +12,7 @@ use time::OffsetDateTime;
 
 /// When a session of the tests expires: whole milliseconds, which every backend can keep.
 pub fn in_an_hour() -> OffsetDateTime {
-    let moment = OffsetDateTime::now_utc() + Duration::from_secs(3600);
+    let moment = OffsetDateTime::now_utc() + Duration::from_hours(1);
     moment.replace_nanosecond(0).unwrap()
 }
 

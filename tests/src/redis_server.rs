@@ -1,5 +1,7 @@
 //! A `redis-server` of a test's own, on a free port of the loopback interface, in a directory that goes with it.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
+
 use std::{
     net::TcpListener,
     path::PathBuf,

@@ -1,5 +1,7 @@
 //! `RedisBackend` against a `redis-server` of the test's own; a node is a backend of its own on it.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
+
 mod commits;
 mod failures;
 mod nodes;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     backend::{Action, BackendError, Commit, Lease},
     change::Change,
-    registry::RECENT,
+    recent::RECENT,
 };
 
 /// How often fields are merged anew, because plain `Session`s write the same value all the time.

@@ -36,10 +36,7 @@ use self::{
     scripts::Answer,
 };
 use super::{Backend, BackendError, Commit, Keys, Lease, Load, Loaded};
-use crate::{
-    id::SessionId,
-    registry::{RECENT, Registry},
-};
+use crate::{id::SessionId, recent::RECENT, registry::Registry};
 
 /// Keeps sessions and turns on Redis 6.2 or later, or Valkey: any number of processes on any number of machines
 /// share them. Feature `redis`.
