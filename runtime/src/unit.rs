@@ -67,7 +67,7 @@ impl<S: States> Unit<S> {
         mut ticket: Option<Ticket>,
     ) -> Result<Self, Error> {
         let turns = S::turns();
-        let deadline = Instant::now() + handle.config().limits.wait;
+        let begun = Instant::now();
         if !turns.is_empty() {
             handle.writable()?;
         }
@@ -78,7 +78,7 @@ impl<S: States> Unit<S> {
                 return Ok(Self { states, handle, requests, lease, turn: None, loaded: None });
             };
             let turn = place.turn().await?;
-            let wait = deadline.saturating_duration_since(Instant::now());
+            let wait = handle.config().limits.wait.saturating_sub(begun.elapsed());
             let load = handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait);
             let (found, lease) = turn.while_loading(load).await?;
             let loaded = match found {

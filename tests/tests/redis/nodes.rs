@@ -6,7 +6,7 @@ use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
 use socketioxide::{SocketIo, extract::SocketRef};
 use socketioxide_session::{
-    Backend, Error, RedisBackend, SessionControl, connect_handler, http_handler, session_state,
+    Backend, Error, Expiry, RedisBackend, SessionControl, connect_handler, http_handler, session_state,
     socket_handler,
 };
 use socketioxide_session_tests::{
@@ -55,6 +55,11 @@ async fn login(control: SessionControl) -> Result<(), Error> {
 }
 
 #[http_handler]
+async fn expire(control: SessionControl) -> Result<(), Error> {
+    control.set_expiry(Expiry::OnInactivity(time::Duration::SECOND))
+}
+
+#[http_handler]
 async fn logout(control: SessionControl) -> Result<(), Error> {
     control.flush()
 }
@@ -80,6 +85,7 @@ async fn serve(backend: impl Backend) -> App {
         .route("/count", get(count))
         .route("/slow", get(slow))
         .route("/login", get(login))
+        .route("/expire", get(expire))
         .route("/logout", get(logout));
     App::serve(routes.layer(sockets).layer(sessions(backend))).await
 }
@@ -230,6 +236,17 @@ async fn a_login_on_one_node_is_known_on_the_other() {
     assert_eq!(count_at(&apps[1], &new).await, json!(1));
     let mut there = RawSocket::connect(&apps[1], Some(&new)).await;
     assert_eq!(there.ask("add", &[]).await, json!(2));
+}
+
+#[tokio::test]
+async fn a_sooner_expiry_is_known_on_the_other_node() {
+    let server = RedisServer::start().await;
+    let (apps, cookie) = two_nodes(&server).await;
+    let mut there = RawSocket::connect(&apps[1], Some(&cookie)).await;
+    let begun = Instant::now();
+    http::get(&apps[0], "/expire", Some(&cookie)).await.ok();
+    there.disconnected("/").await;
+    assert!(begun.elapsed() < SECOND * 5);
 }
 
 /// A node that never heard of a change still knows it by what is left of the old id.

@@ -1,5 +1,5 @@
 //! What the nodes tell each other: that a session ended or changed its id, so that its sockets are disconnected on
-//! every node; and that the turn of a waiting call has come. Messages can be lost with a connection. So a node that
+//! every node (or that it expires sooner than they know); and that the turn of a waiting call has come. Messages can be lost with a connection. So a node that
 //! listens again looks at every session that has sockets here, and a node that could not listen for
 //! `with_cut_off` disconnects its sockets.
 
@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::{
     Inner,
     names::{events_channel, node_channel},
+    record::moment_of,
     scripts::bytes,
 };
 use crate::{
@@ -92,11 +93,24 @@ impl Inner {
         }
     }
 
+    /// A message to all nodes that a session expires sooner than they may know.
+    fn hear_of_expiry(&self, text: &[u8]) {
+        let mut words = std::str::from_utf8(text).unwrap_or_default().split(' ');
+        if words.next() == Some("X")
+            && let Some((hidden, moment)) = words.nth(1).zip(words.next())
+            && let Some(id) = self.registry.bound_as(hidden)
+            && let Some(moment) = moment_of(moment.as_bytes())
+        {
+            self.registry.expires(id, moment);
+        }
+    }
+
     fn hear_message(&self, message: &redis::Msg, events: &str) {
         let text = message.get_payload_bytes();
         if message.get_channel_name() == events {
-            if let Some(end) = End::parse(text) {
-                self.hear(end);
+            match End::parse(text) {
+                Some(end) => self.hear(end),
+                None => self.hear_of_expiry(text),
             }
         } else if let Some(ticket) = text.strip_prefix(b"w ").and_then(|text| std::str::from_utf8(text).ok())
         {
@@ -133,9 +147,12 @@ impl Inner {
     }
 
     async fn is_over(&self, id: SessionId) -> Result<(), crate::backend::BackendError> {
-        if self.read(id, Keys::Only(&[])).await?.is_none() {
-            let ending = self.registry.ending(id).unwrap_or(Ending::Ended);
-            disconnect(&self.registry, id, ending);
+        match self.read(id, Keys::Only(&[])).await? {
+            Some(loaded) => self.registry.expires(id, loaded.expires),
+            None => {
+                let ending = self.registry.ending(id).unwrap_or(Ending::Ended);
+                disconnect(&self.registry, id, ending);
+            }
         }
         Ok(())
     }

@@ -29,6 +29,9 @@ use crate::{
 /// How many leases are renewed at one time.
 const RENEWED_AT_ONCE: usize = 64;
 
+/// Longer waits and holds are as good as endless.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+
 /// Beyond the moment at which a lease ends, so that it has ended in Redis's milliseconds, too.
 const GRACE: Duration = Duration::from_millis(5);
 
@@ -116,10 +119,10 @@ impl Inner {
         load: Load<'_>,
     ) -> Result<Option<Loaded>, BackendError> {
         let keys = SessionKeys::new(&self.options.prefix, id);
-        let deadline = Instant::now() + load.wait;
+        let deadline = Instant::now() + load.wait.min(LONGEST);
         let (mut place, woken) = Place::new(self, id);
         loop {
-            let last = Instant::now() + load.hold;
+            let last = Instant::now() + load.hold.min(LONGEST);
             let answer = self.ask_for(&keys, &place.ticket, load).await?;
             match &*answer.word {
                 "granted" => {
@@ -245,7 +248,7 @@ pub(super) async fn keep_alive(inner: Weak<Inner>, lease: Duration) {
     }
 }
 
+/// In milliseconds, which Redis counts in Lua's numbers.
 fn whole_ms(duration: Duration) -> u64 {
-    // Redis counts in Lua's numbers; nothing is held for a century.
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(3_155_760_000_000)
+    u64::try_from(duration.min(LONGEST).as_millis()).unwrap_or(u64::MAX)
 }

@@ -42,8 +42,7 @@ pub(super) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
     let of = |name: &[u8]| fields.iter().find(|(field, _)| field == name).map(|(_, value)| &**value);
     let meta: Option<Meta> = of(b"m").and_then(|json| serde_json::from_slice(json).ok());
     let meta = meta.ok_or_else(|| BackendError::failed(Damaged("m")))?;
-    let expires = of(b"x").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).and_then(moment);
-    let expires = expires.ok_or_else(|| BackendError::failed(Damaged("x")))?;
+    let expires = of(b"x").and_then(moment_of).ok_or_else(|| BackendError::failed(Damaged("x")))?;
     let mut values = Vec::with_capacity(fields.len());
     for (field, json) in fields {
         if let Some(key) = field.strip_prefix(b"v:") {
@@ -57,7 +56,9 @@ pub(super) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
     Ok(Loaded { meta, expires, values, lease })
 }
 
-fn moment(milliseconds: i64) -> Option<OffsetDateTime> {
+/// A moment that is written in milliseconds since 1970.
+pub(super) fn moment_of(text: &[u8]) -> Option<OffsetDateTime> {
+    let milliseconds: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
 }
 

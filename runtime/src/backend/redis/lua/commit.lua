@@ -68,6 +68,9 @@ else
   if conflict then return current end
 end
 
+-- Nodes with sockets of the session look at it when it expires, as far as they know: sooner must be told.
+local sooner = expires ~= '' and tonumber(redis.call('HGET', record, 'x') or 0) > tonumber(expires)
+
 -- First what a full Redis refuses.
 if meta ~= '' then redis.call('HSET', record, 'm', meta) end
 if expires ~= '' then redis.call('HSET', record, 'x', expires) end
@@ -85,6 +88,9 @@ if action == 'change' then
   return { 'done' }
 end
 
+if sooner then
+  redis.call('PUBLISH', prefix .. 'events', 'X ' .. node .. ' ' .. hidden .. ' ' .. expires)
+end
 redis.call('ZADD', tokens, now, token)
 redis.call('ZREMRANGEBYSCORE', tokens, '-inf', now - REMEMBERED_FOR)
 redis.call('ZREMRANGEBYRANK', tokens, 0, -REMEMBERED - 1)
