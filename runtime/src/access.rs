@@ -4,10 +4,12 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     backend::Loaded,
-    change::{Changes, Fields, changed_fields},
+    change::{Changes, Fields, change_of},
+    compare::Differences,
     error::Error,
     state::{SessionState, decode, encode},
     turns::Mode,
+    value::StoredValue,
 };
 
 /// One parameter that is session state.
@@ -19,7 +21,7 @@ pub trait Access: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error>;
     #[doc(hidden)]
-    fn changes(&self, changes: &mut Changes) -> Result<(), Error>;
+    fn changes(self, changes: &mut Changes) -> Result<(), Error>;
 }
 
 /// `&T`.
@@ -30,7 +32,17 @@ pub struct Read<T>(Arc<T>);
 #[derive(Debug)]
 pub struct Write<T> {
     state: T,
-    before: Fields,
+    before: Before<T>,
+    from: Option<StoredValue>,
+}
+
+/// A state before the handler ran.
+#[derive(Debug)]
+enum Before<T> {
+    /// Of a type that is `Clone`: shared with readers.
+    Live(Arc<T>),
+    /// Of any other type.
+    Encoded(Fields),
 }
 
 /// `Option<&T>`.
@@ -76,7 +88,7 @@ impl<T: SessionState> Access for Read<T> {
         Ok(Self(stored(loaded)?.unwrap_or_default()))
     }
 
-    fn changes(&self, _: &mut Changes) -> Result<(), Error> {
+    fn changes(self, _: &mut Changes) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -86,20 +98,31 @@ impl<T: SessionState> Access for Write<T> {
     const WRITES: bool = true;
 
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
-        let state = match loaded.and_then(|loaded| loaded.value(T::KEY)) {
-            None => T::default(),
-            Some(value) => {
-                let state = value.state::<T>()?;
-                state.duplicate().map_or_else(|| decode(value.json()), Ok)?
-            }
+        let from = loaded.and_then(|loaded| loaded.value(T::KEY)).cloned();
+        let live = match &from {
+            Some(value) => value.state::<T>()?,
+            None => Arc::default(),
         };
-        let before = encode(&state)?;
-        Ok(Self { state, before })
+        let (state, before) = if let Some(copy) = live.duplicate() {
+            (copy, Before::Live(live))
+        } else {
+            let before = encode(&*live)?;
+            let state = match &from {
+                Some(value) => decode(value.json())?,
+                None => Arc::into_inner(live).unwrap_or_default(),
+            };
+            (state, Before::Encoded(before))
+        };
+        Ok(Self { state, before, from })
     }
 
-    fn changes(&self, changes: &mut Changes) -> Result<(), Error> {
-        let after = encode(&self.state)?;
-        changes.extend(changed_fields(&self.before, &after).map(|change| (Cow::Borrowed(T::KEY), change)));
+    fn changes(self, changes: &mut Changes) -> Result<(), Error> {
+        let fields = match &self.before {
+            Before::Live(before) => Differences::between(&**before, &self.state)?,
+            Before::Encoded(before) => Differences::from_fields(before, &self.state)?,
+        };
+        let change = change_of(fields, self.from, Arc::new(self.state));
+        changes.extend(change.map(|change| (Cow::Borrowed(T::KEY), change)));
         Ok(())
     }
 }
@@ -112,13 +135,13 @@ impl<T: SessionState> Access for Maybe<T> {
         stored(loaded).map(Self)
     }
 
-    fn changes(&self, _: &mut Changes) -> Result<(), Error> {
+    fn changes(self, _: &mut Changes) -> Result<(), Error> {
         Ok(())
     }
 }
 
 fn stored<T: SessionState>(loaded: Option<&Loaded>) -> Result<Option<Arc<T>>, Error> {
-    loaded.and_then(|loaded| loaded.value(T::KEY)).map(crate::value::StoredValue::state).transpose()
+    loaded.and_then(|loaded| loaded.value(T::KEY)).map(StoredValue::state).transpose()
 }
 
 /// The states of a handler: a tuple of [`Access`]es.
@@ -135,7 +158,7 @@ pub trait States: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error>;
     #[doc(hidden)]
-    fn changes(&self) -> Result<Changes, Error>;
+    fn changes(self) -> Result<Changes, Error>;
 }
 
 const fn mode(writes: bool) -> Mode {
@@ -187,7 +210,7 @@ macro_rules! states {
             }
 
             #[allow(non_snake_case, unused_mut, reason = "the types' names serve as the variables'")]
-            fn changes(&self) -> Result<Changes, Error> {
+            fn changes(self) -> Result<Changes, Error> {
                 let mut changes = Changes::new();
                 let ($($access,)*) = self;
                 $($access.changes(&mut changes)?;)*

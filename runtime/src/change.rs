@@ -1,10 +1,10 @@
 //! What a commit writes: the changed fields of states, whole values, and how both are applied to what is stored.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use crate::value::StoredValue;
+use crate::value::{Decoded, StoredValue};
 
 /// The fields of one state, as they are stored.
 pub(crate) type Fields = Map<String, Value>;
@@ -17,9 +17,64 @@ pub enum Change {
     Set(Value),
     /// The key is removed.
     Remove,
-    /// These fields of the object under the key are replaced (`Some`) or removed (`None`); all others stay.
-    /// Where nothing is stored, the object begins empty.
-    Fields(BTreeMap<String, Option<Value>>),
+    /// Fields of the object under the key change; all others stay. Where nothing is stored, the object begins
+    /// empty.
+    Fields(FieldChanges),
+}
+
+/// A field that is replaced (`Some`) or removed (`None`).
+pub(crate) type ChangedField = (Cow<'static, str>, Option<Arc<Value>>);
+
+/// The changed fields of one state.
+#[derive(Clone)]
+pub struct FieldChanges {
+    fields: Vec<ChangedField>,
+    result: Option<Resulting>,
+}
+
+/// What the state is after the changes, where they are applied to the very value that it came from.
+#[derive(Clone)]
+struct Resulting {
+    from: Option<StoredValue>,
+    state: Decoded,
+}
+
+impl<N: Into<Cow<'static, str>>> FromIterator<(N, Option<Value>)> for FieldChanges {
+    /// Fields that are replaced (`Some`) or removed (`None`).
+    fn from_iter<I: IntoIterator<Item = (N, Option<Value>)>>(fields: I) -> Self {
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value.map(Arc::new)));
+        Self { fields: fields.collect(), result: None }
+    }
+}
+
+impl FieldChanges {
+    /// The fields: replaced where there is a value, removed where there is none.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
+        self.fields.iter().map(|(name, value)| (&**name, value.as_deref()))
+    }
+
+    fn apply(&self, stored: Option<&StoredValue>) -> Result<StoredValue, NotAnObject> {
+        let mut fields = match stored.map(StoredValue::fields) {
+            Some(Some(fields)) => fields.to_vec(),
+            Some(None) => return Err(NotAnObject),
+            None => Vec::with_capacity(self.fields.len()),
+        };
+        for (name, value) in &self.fields {
+            let at = fields.iter().position(|(stored, _)| stored == name);
+            match (at, value) {
+                (Some(at), Some(value)) => fields[at].1 = Arc::clone(value),
+                (Some(at), None) => drop(fields.remove(at)),
+                (None, Some(value)) => fields.push((name.clone(), Arc::clone(value))),
+                (None, None) => {}
+            }
+        }
+        let result = self.result.as_ref().filter(|result| match (&result.from, stored) {
+            (Some(from), Some(stored)) => from.is(stored),
+            (None, None) => true,
+            _ => false,
+        });
+        Ok(StoredValue::of_fields(fields, result.map(|result| Arc::clone(&result.state))))
+    }
 }
 
 impl fmt::Debug for Change {
@@ -28,7 +83,7 @@ impl fmt::Debug for Change {
         match self {
             Self::Set(_) => f.write_str("Set(..)"),
             Self::Remove => f.write_str("Remove"),
-            Self::Fields(fields) => f.debug_tuple("Fields").field(&fields.keys()).finish(),
+            Self::Fields(_) => f.write_str("Fields(..)"),
         }
     }
 }
@@ -51,36 +106,34 @@ impl Change {
         match self {
             Self::Set(value) => Ok(Some(StoredValue::new(value.clone()))),
             Self::Remove => Ok(None),
-            Self::Fields(changed) => {
-                let mut fields = match stored.map(StoredValue::json) {
-                    Some(Value::Object(fields)) => fields.clone(),
-                    Some(_) => return Err(NotAnObject),
-                    None => Fields::new(),
-                };
-                for (name, value) in changed {
-                    match value {
-                        Some(value) => drop(fields.insert(name.clone(), value.clone())),
-                        None => drop(fields.remove(name)),
-                    }
-                }
-                Ok(Some(StoredValue::new(Value::Object(fields))))
-            }
+            Self::Fields(changes) => changes.apply(stored).map(Some),
         }
     }
 }
 
-/// The fields that differ, or nothing where none does. A field is replaced whole.
-pub(crate) fn changed_fields(before: &Fields, after: &Fields) -> Option<Change> {
-    let mut changed = BTreeMap::new();
+/// The fields that differ. A field is replaced whole.
+pub(crate) fn changed_fields(before: &Fields, after: &Fields) -> Vec<ChangedField> {
+    let mut changed = Vec::new();
     for (name, value) in after {
         if before.get(name) != Some(value) {
-            changed.insert(name.clone(), Some(value.clone()));
+            changed.push((Cow::Owned(name.clone()), Some(Arc::new(value.clone()))));
         }
     }
     for name in before.keys().filter(|name| !after.contains_key(*name)) {
-        changed.insert(name.clone(), None);
+        changed.push((Cow::Owned(name.clone()), None));
     }
-    (!changed.is_empty()).then_some(Change::Fields(changed))
+    changed
+}
+
+/// The change that these fields are, if there are any. `state`: what the state is after it, and the value from which
+/// it was read.
+pub(crate) fn change_of(
+    fields: Vec<ChangedField>,
+    from: Option<StoredValue>,
+    state: Decoded,
+) -> Option<Change> {
+    let result = Some(Resulting { from, state });
+    (!fields.is_empty()).then_some(Change::Fields(FieldChanges { fields, result }))
 }
 
 /// The keys that differ between what a plain `Session` loaded and what it saves.
@@ -132,19 +185,18 @@ mod tests {
                 expected.insert(name, value);
             }
             let stored = StoredValue::new(Value::Object(stored));
-            let result = if let Some(change) = changed_fields(&before, &after) {
-                change.apply(Some(&stored)).unwrap().unwrap()
-            } else {
-                prop_assert_eq!(&before, &after);
-                stored
-            };
+            let fields = changed_fields(&before, &after);
+            prop_assert_eq!(fields.is_empty(), before == after);
+            let changes = FieldChanges { fields, result: None };
+            let result = changes.apply(Some(&stored)).unwrap();
             prop_assert_eq!(result.json(), &Value::Object(expected));
         }
     }
 
     #[test]
     fn fields_of_what_is_no_object_are_refused() {
-        let change = changed_fields(&Fields::new(), json!({"a": 1}).as_object().unwrap()).unwrap();
-        assert!(change.apply(Some(&StoredValue::new(json!([1])))).is_err());
+        let fields = changed_fields(&Fields::new(), json!({"a": 1}).as_object().unwrap());
+        let changes = FieldChanges { fields, result: None };
+        assert!(changes.apply(Some(&StoredValue::new(json!([1])))).is_err());
     }
 }

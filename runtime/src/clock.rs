@@ -1,6 +1,6 @@
 //! The time of day, moved along when a test pauses or advances tokio's clock.
 
-use std::time::Instant as StdInstant;
+use std::time::{Duration, Instant as StdInstant};
 
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -11,4 +11,9 @@ pub(crate) fn now() -> OffsetDateTime {
     let machine = StdInstant::now();
     let tokio = Instant::now().into_std();
     if tokio >= machine { wall + (tokio - machine) } else { wall - (machine - tokio) }
+}
+
+/// How long until a moment; nothing if it has passed.
+pub(crate) fn until(moment: OffsetDateTime) -> Duration {
+    Duration::try_from(moment - now()).unwrap_or(Duration::ZERO)
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
-use crate::{backend::Meta, cookie::CookieConfig, origin::OriginPolicy, turns::Limits};
+use crate::{backend::Meta, clock, cookie::CookieConfig, origin::OriginPolicy, turns::Limits};
 
 /// How long a record lives after its last write where no expiry is set, as in tower-sessions.
 pub(crate) const DEFAULT_LIFE: time::Duration = time::Duration::weeks(2);
@@ -72,20 +72,15 @@ impl Config {
         Some(meta.created.saturating_add(timeout))
     }
 
-    /// The new moment of expiry, if a session's activity at `now` must be written.
-    pub(crate) fn touched(
-        &self,
-        meta: &Meta,
-        expires: OffsetDateTime,
-        now: OffsetDateTime,
-    ) -> Option<OffsetDateTime> {
+    /// The new moment of expiry, if a session's activity now must be written.
+    pub(crate) fn touched(&self, meta: &Meta, expires: OffsetDateTime) -> Option<OffsetDateTime> {
         let life = match self.expiry_of(meta) {
             Some(Expiry::OnInactivity(life)) => life,
             _ if meta.provisional => HANDSHAKE_LIFE,
             _ => return None,
         };
         let interval = time::Duration::try_from(self.touch_interval).unwrap_or(life).min(life / 2);
-        let renewed = self.expires_at(meta, now);
+        let renewed = self.expires_at(meta, clock::now());
         (renewed - expires >= interval).then_some(renewed)
     }
 }

@@ -74,7 +74,7 @@ tokio::task_local! {
 pub struct SessionControl {
     /// `None`: those of the annotated handler that runs.
     requests: Option<Arc<Requests>>,
-    key: String,
+    key: Arc<str>,
 }
 
 impl fmt::Debug for SessionControl {
@@ -84,11 +84,11 @@ impl fmt::Debug for SessionControl {
 }
 
 impl SessionControl {
-    pub(crate) fn of_request(requests: Arc<Requests>, key: String) -> Self {
+    pub(crate) fn of_request(requests: Arc<Requests>, key: Arc<str>) -> Self {
         Self { requests: Some(requests), key }
     }
 
-    pub(crate) fn of_call(key: String) -> Self {
+    pub(crate) fn of_call(key: Arc<str>) -> Self {
         Self { requests: None, key }
     }
 

@@ -120,11 +120,17 @@ impl CookieConfig {
             .iter()
             .filter_map(|header| header.to_str().ok())
             .flat_map(|header| header.split(';'))
-            .filter_map(|pair| Cookie::parse_encoded(pair.trim()).ok())
-            .filter(|cookie| cookie.name() == self.name);
-        let cookie = ours.next().filter(|_| ours.next().is_none())?.into_owned();
-        let cookie = self.verify(cookie)?;
-        cookie.value().parse::<Id>().ok().map(SessionId::from)
+            .map(str::trim)
+            .filter(|pair| pair.split_once('=').is_some_and(|(name, _)| name.trim() == self.name));
+        let pair = ours.next().filter(|_| ours.next().is_none())?;
+        let cookie = Cookie::parse_encoded(pair).ok()?;
+        let id = match self.protection {
+            Protection::Plain => cookie.value().parse::<Id>(),
+            Protection::Signed(_) | Protection::Private(_) => {
+                self.verify(cookie.into_owned())?.value().parse()
+            }
+        };
+        id.ok().map(SessionId::from)
     }
 
     /// Whether a request comes from where [`SameSite::Strict`] keeps the cookie back.

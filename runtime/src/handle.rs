@@ -45,7 +45,7 @@ struct Current {
     presence: Presence,
     /// The id that a change of id will give: known before, so that a plain `Session` can say it.
     next: Option<SessionId>,
-    key: String,
+    key: Option<Arc<str>>,
     cookie: CookieEffect,
     /// Whether the id was changed through this handle.
     changed_id: bool,
@@ -120,7 +120,7 @@ impl Handle {
             id,
             presence,
             next: None,
-            key: String::new(),
+            key: None,
             cookie: CookieEffect::Keep,
             changed_id: false,
             to_disconnect: Vec::new(),
@@ -182,12 +182,10 @@ impl Handle {
     }
 
     /// The public key; of the session that would begin here, where there is none.
-    pub(crate) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> Arc<str> {
         let mut current = self.current.lock();
-        if current.key.is_empty() {
-            current.key = current.id.public_key();
-        }
-        current.key.clone()
+        let id = current.id;
+        Arc::clone(current.key.get_or_insert_with(|| id.public_key().into()))
     }
 
     /// From now on no session can begin here: the answer that could set its cookie is out.
@@ -253,7 +251,7 @@ impl Handle {
         }
         if let Some(loaded) = loaded {
             current.presence = Presence::Stored;
-            current.key.clone_from(&loaded.meta.key);
+            current.key = Some(Arc::clone(&loaded.meta.key));
             return Ok(Lookup::Found(loaded));
         }
         if self.registry().ending(id) == Some(Ending::Changed) {
@@ -340,7 +338,7 @@ impl Handle {
         self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
         let mut current = self.current.lock();
         current.presence = Presence::Stored;
-        current.key.clone_from(&meta.key);
+        current.key = Some(Arc::clone(&meta.key));
         current.cookie = self.set_cookie(id, &meta);
         Ok(())
     }
@@ -424,7 +422,7 @@ impl Handle {
             // What the request still writes begins another session.
             current.id = SessionId::random();
             current.presence = Presence::Absent;
-            current.key = String::new();
+            current.key = None;
         }
         current.cookie = CookieEffect::Remove;
         Ok(())

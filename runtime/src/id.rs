@@ -23,6 +23,17 @@ impl SessionId {
         self.0
     }
 
+    /// Which of `shards` shards a session is in. Ids are random; one that a client made up hurts only its shard's
+    /// mutex, for the shards' own maps hash with a secret.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the low bits are as good as any"
+    )]
+    pub(crate) fn shard(self, shards: usize) -> usize {
+        self.0.0 as usize % shards
+    }
+
     /// The public key of a session that began under this id: a hash, which leads nobody back to the id.
     pub(crate) fn public_key(self) -> String {
         URL_SAFE_NO_PAD.encode(&self.hash(b"socketioxide-session public key")[..16])

@@ -242,6 +242,7 @@ pub mod backend;
 mod binding;
 mod change;
 mod clock;
+mod compare;
 mod config;
 mod control;
 mod cookie;

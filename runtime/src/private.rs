@@ -4,6 +4,7 @@ pub use serde;
 
 pub use crate::{
     access::{Maybe, Read, Write, distinct},
+    compare::{ByExact, ByNothing, Differences, Same},
     outcome::{ByShape, ByValue, Never, Outcome, Shape, Split, SplitResult, SplitValue},
     unit::Panicked,
 };

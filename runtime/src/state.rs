@@ -6,6 +6,7 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::{
     change::Fields,
+    compare::Differences,
     error::{Error, ErrorKind},
 };
 
@@ -25,6 +26,12 @@ pub trait SessionState: Serialize + DeserializeOwned + Default + Send + Sync + '
     /// A copy, where the struct is `Clone`: cheaper than decoding again.
     #[doc(hidden)]
     fn duplicate(&self) -> Option<Self>;
+
+    /// Collects the fields that differ.
+    #[doc(hidden)]
+    fn compare(before: &Self, after: &Self, differences: &mut Differences) -> Result<(), Error> {
+        differences.whole(before, after)
+    }
 }
 
 /// The stored value as a state.

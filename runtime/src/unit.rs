@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use crate::{
     access::States,
     backend::{Keys, Loaded},
-    clock,
     control::{Asked, CALL, Requests},
     error::{Error, ErrorKind},
     handle::{Handle, Lookup, Work},
@@ -123,9 +122,10 @@ impl<S: States> Unit<S> {
             Decision::Discard => Ok(()),
             Decision::Commit => {
                 let changes = if self.turn.is_some() { self.states.changes()? } else { Vec::new() };
-                let touch = self.loaded.as_ref().and_then(|loaded| {
-                    self.handle.config().touched(&loaded.meta, loaded.expires, clock::now())
-                });
+                let touch = self
+                    .loaded
+                    .as_ref()
+                    .and_then(|loaded| self.handle.config().touched(&loaded.meta, loaded.expires));
                 let meta = self.loaded.map(|loaded| loaded.meta);
                 let work = Work { changes, asked, meta, lease: self.lease, touch, even_if_unchanged: false };
                 self.handle.commit(work, self.turn).await

@@ -178,7 +178,7 @@ impl SessionStore for RequestView {
             }
         };
         let data: HashMap<_, _> =
-            loaded.values.into_iter().map(|(key, value)| (key, value.json().clone())).collect();
+            loaded.values.into_iter().map(|(key, value)| (key.into_owned(), value.json().clone())).collect();
         self.state.lock().loaded.clone_from(&data);
         Ok(Some(Record { id: self.handle.id().expose(), data, expiry_date: loaded.expires }))
     }

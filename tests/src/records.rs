@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 use socketioxide_session::backend::{
@@ -18,7 +18,7 @@ pub fn in_an_hour() -> OffsetDateTime {
 
 pub fn meta(name: &str) -> Meta {
     let created = OffsetDateTime::from_unix_timestamp(1_900_000_000).unwrap();
-    Meta { key: name.to_owned(), created, expiry: None, provisional: false }
+    Meta { key: name.into(), created, expiry: None, provisional: false }
 }
 
 pub fn commit(id: SessionId, action: Action, changes: Changes) -> Commit {
@@ -41,8 +41,8 @@ pub fn fields<const N: usize>(
     key: &'static str,
     fields: [(&str, Option<Value>); N],
 ) -> (std::borrow::Cow<'static, str>, Change) {
-    let fields: BTreeMap<_, _> = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    (key.into(), Change::Fields(fields))
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+    (key.into(), Change::Fields(fields.collect()))
 }
 
 /// A session with these values.

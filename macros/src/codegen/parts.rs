@@ -12,6 +12,9 @@ use crate::{
     tokens,
 };
 
+/// The most parameters that clippy does not find too many.
+const FEW_PARAMETERS: usize = 7;
+
 /// A handler with the paths that its expansion names.
 pub(super) struct Parts<'a> {
     pub(super) handler: &'a Handler,
@@ -120,8 +123,8 @@ impl<'a> Parts<'a> {
     /// The function that stands where the user's stood, with the user's function inside: takes the call, whose
     /// type this is, and the extractors.
     ///
-    /// Its first and its last token are the user's own, so that it is the user's item to the compiler, which
-    /// says of it what it says of any function: "is never used", "missing documentation".
+    /// Its first token and its last have the place of the user's, so that it is the user's item to the
+    /// compiler, which says of it what it says of any function: "is never used", "missing documentation".
     pub(super) fn wrapper(
         &self,
         call: &TokenStream,
@@ -129,21 +132,37 @@ impl<'a> Parts<'a> {
         body: &TokenStream,
     ) -> TokenStream {
         let site = Span::mixed_site();
-        let Handler { vis, signature, body: users_body, .. } = self.handler;
+        let Handler { vis, signature, .. } = self.handler;
         let (asyncness, fn_token, name) = (&signature.asyncness, &signature.fn_token, &signature.ident);
         let attributes = self.outer_attributes();
         let (generics, parameters) = (self.wrapper_generics(), self.wrapper_parameters());
         let where_clause = self.wrapper_where();
         let distinct = self.distinct_keys();
         let user_function = self.user_function(&self.handler.attributes_for(&[Role::Instrument]));
-        let body = quote_spanned!(site=> #distinct #user_function #body);
+        let lints = self.wrapper_lints();
+        let body = quote_spanned!(site=> #user_function #distinct #body);
         let mut block = Group::new(Delimiter::Brace, body);
-        block.set_span(users_body.span());
+        block.set_span(name.span());
         quote_spanned! {site=>
             #(#attributes)*
-            #[allow(trivial_bounds, private_bounds)]
+            #lints
             #vis #asyncness #fn_token #name #generics(__call: #call, #parameters) #output #where_clause #block
         }
+    }
+
+    /// What is not to be said of the wrapper where it differs from the user's function. Lints of the user's
+    /// function pass through here, so each is allowed only where it would be wrong.
+    fn wrapper_lints(&self) -> TokenStream {
+        let site = Span::mixed_site();
+        // The user says `T: SessionState`, too.
+        let bounds = self.handler.states().any(|state| self.is_generic(state)).then(|| {
+            quote_spanned!(site=> #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)])
+        });
+        // Without a state, the wrapper has one parameter more than the user's function.
+        let one_more =
+            self.handler.states().count() == 0 && self.handler.arguments().count() == FEW_PARAMETERS;
+        let parameters = one_more.then(|| quote_spanned!(site=> #[allow(clippy::too_many_arguments)]));
+        quote_spanned!(site=> #[allow(trivial_bounds, private_bounds)] #bounds #parameters)
     }
 
     /// The wrapper's `where` clause, which may be empty: the user's predicates and the states'. It is the end of

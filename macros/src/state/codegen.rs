@@ -43,13 +43,44 @@ pub(super) fn state(state: &State, krate: &TokenStream) -> TokenStream {
             }
         }
     };
-    [structure(state, krate), default, session_state(name, &state.key, krate)].into_iter().collect()
+    let compare = (!state.serde.shapes).then(|| compare(state, krate));
+    let session_state = session_state(name, &state.key, compare.as_ref(), krate);
+    [structure(state, krate), default, session_state].into_iter().collect()
+}
+
+/// Compares field by field, each under the name by which it is stored.
+fn compare(state: &State, krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let fields = state.fields.iter().map(|Field { name, conditions, .. }| {
+        let written = syn::ext::IdentExt::unraw(name).to_string();
+        quote_spanned! {site=>
+            #(#conditions)*
+            __differences.field(
+                #written,
+                #krate::__private::Same(&__before.#name, &__after.#name).same(),
+                &__before.#name,
+                &__after.#name,
+            )?;
+        }
+    });
+    quote_spanned! {site=>
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut #krate::__private::Differences,
+        ) -> ::core::result::Result<(), #krate::Error> {
+            #[allow(unused_imports)]
+            use #krate::__private::{ByExact as _, ByNothing as _};
+            #(#fields)*
+            ::core::result::Result::Ok(())
+        }
+    }
 }
 
 /// What keeps the errors of a mistaken attribute to themselves: all that a state has, its defaults aside.
 pub(super) fn state_stand_in(state: &State, krate: &TokenStream) -> TokenStream {
     let name = &state.input.ident;
-    [structure(state, krate), default_stand_in(name), session_state(name, &state.key, krate)]
+    [structure(state, krate), default_stand_in(name), session_state(name, &state.key, None, krate)]
         .into_iter()
         .collect()
 }
@@ -60,9 +91,11 @@ pub(super) fn refused_stand_in(refused: &Refused, krate: &TokenStream) -> TokenS
     if !input.generics.params.is_empty() || matches!(input.data, Data::Union(_)) {
         return input.to_token_stream();
     }
-    let item = with_serde(input, derives, &Serde { krate: false, default: true }, krate);
+    let item = with_serde(input, derives, &Serde { default: true, ..Serde::default() }, krate);
     let default = if derives.default { TokenStream::new() } else { default_stand_in(&input.ident) };
-    [item, default, session_state(&input.ident, &key::from_name(&input.ident), krate)].into_iter().collect()
+    [item, default, session_state(&input.ident, &key::from_name(&input.ident), None, krate)]
+        .into_iter()
+        .collect()
 }
 
 fn structure(state: &State, krate: &TokenStream) -> TokenStream {
@@ -131,7 +164,12 @@ fn default_stand_in(name: &syn::Ident) -> TokenStream {
     }
 }
 
-fn session_state(name: &syn::Ident, key: &str, krate: &TokenStream) -> TokenStream {
+fn session_state(
+    name: &syn::Ident,
+    key: &str,
+    compare: Option<&TokenStream>,
+    krate: &TokenStream,
+) -> TokenStream {
     let site = Span::mixed_site();
     let written = syn::ext::IdentExt::unraw(name).to_string();
     // At the user's name, for the bounds of `SessionState` are checked here.
@@ -149,6 +187,8 @@ fn session_state(name: &syn::Ident, key: &str, krate: &TokenStream) -> TokenStre
                 use #krate::__private::{ViaClone as _, ViaNothing as _};
                 #krate::__private::Duplicate(self).duplicate()
             }
+
+            #compare
         }
     }
 }

@@ -50,6 +50,8 @@ pub(super) struct Derives {
 pub(super) struct Serde {
     pub(super) krate: bool,
     pub(super) default: bool,
+    /// Attributes say how the struct or a field of it is serialised: not under its name as it is.
+    pub(super) shapes: bool,
 }
 
 pub(super) fn check(mut input: DeriveInput, key: Option<LitStr>, diagnostics: &Diagnostics) -> Checked {
@@ -67,7 +69,7 @@ pub(super) fn check(mut input: DeriveInput, key: Option<LitStr>, diagnostics: &D
     }
     let key = key.map_or_else(|| key::from_name(&input.ident), |key| key.value());
     let derives = take_derives(&mut input.attrs);
-    let serde = serde(&input.attrs);
+    let serde = serde(&input);
     Checked::State(State { input, key, fields, derives, serde })
 }
 
@@ -204,14 +206,22 @@ fn without(derives: &TokenStream, mut drops: impl FnMut(&Ident) -> bool) -> Toke
     kept
 }
 
-fn serde(attributes: &[Attribute]) -> Serde {
-    let mut serde = Serde::default();
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
+fn serde(input: &DeriveInput) -> Serde {
+    let is_serde = |attribute: &&Attribute| attribute.path().is_ident("serde");
+    let field_attributes: Vec<_> = match &input.data {
+        Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
+        Data::Enum(_) | Data::Union(_) => Vec::new(),
+    };
+    let conditional = input.attrs.iter().any(|attribute| holds(attribute, "serde"));
+    let shaped = field_attributes.iter().any(|attribute| is_serde(attribute) || holds(attribute, "serde"));
+    let mut serde = Serde { shapes: conditional || shaped, ..Serde::default() };
+    for attribute in input.attrs.iter().filter(is_serde) {
         let Meta::List(list) = &attribute.meta else { continue };
         for part in tokens::split_at_commas(list.tokens.clone()) {
             let Some(TokenTree::Ident(name)) = part.into_iter().next() else { continue };
             serde.krate |= name == "crate";
             serde.default |= name == "default";
+            serde.shapes |= name != "crate" && name != "default";
         }
     }
     serde

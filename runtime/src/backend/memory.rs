@@ -1,9 +1,9 @@
 //! Sessions in the memory of this process.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt,
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -14,6 +14,7 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::{Action, Backend, BackendError, Commit, Keys, Lease, Load, Loaded, Meta};
 use crate::{change::Changes, clock, id::SessionId, registry::Registry, value::StoredValue};
@@ -41,7 +42,6 @@ pub struct MemoryBackend {
 
 struct Sessions {
     shards: Box<[Mutex<Shard>]>,
-    hasher: RandomState,
     swept: AtomicBool,
 }
 
@@ -50,13 +50,15 @@ type Shard = HashMap<SessionId, Record>;
 struct Record {
     meta: Meta,
     expires: OffsetDateTime,
-    values: Vec<(String, StoredValue)>,
+    /// The same by the clock that is cheaper to read.
+    dies: Instant,
+    values: Vec<(Cow<'static, str>, StoredValue)>,
 }
 
 impl Default for MemoryBackend {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let sessions = Sessions { shards, hasher: RandomState::new(), swept: AtomicBool::new(false) };
+        let sessions = Sessions { shards, swept: AtomicBool::new(false) };
         Self { sessions: Arc::new(sessions), registry: Registry::default() }
     }
 }
@@ -134,18 +136,24 @@ impl Backend for MemoryBackend {
 }
 
 fn live(shard: &Shard, id: SessionId) -> Option<&Record> {
-    shard.get(&id).filter(|record| record.expires > clock::now())
+    shard.get(&id).filter(|record| record.dies > Instant::now())
 }
 
 fn live_mut(shard: &mut Shard, id: SessionId) -> Option<&mut Record> {
-    shard.get_mut(&id).filter(|record| record.expires > clock::now())
+    shard.get_mut(&id).filter(|record| record.dies > Instant::now())
+}
+
+/// A moment of the calendar by tokio's clock.
+fn dies(expires: OffsetDateTime) -> Instant {
+    let now = Instant::now();
+    now.checked_add(clock::until(expires)).unwrap_or(now + Duration::from_hours(24 * 365 * 30))
 }
 
 impl Record {
     fn new(commit: &Commit) -> Result<Self, BackendError> {
         let meta = commit.meta.clone().unwrap_or_else(|| Meta::new(commit.id));
         let expires = commit.expires.unwrap_or(meta.created);
-        let mut record = Self { meta, expires, values: Vec::new() };
+        let mut record = Self { meta, expires, dies: dies(expires), values: Vec::new() };
         record.set(&commit.changes)?;
         Ok(record)
     }
@@ -157,6 +165,7 @@ impl Record {
         }
         if let Some(expires) = commit.expires {
             self.expires = expires;
+            self.dies = dies(expires);
         }
         Ok(())
     }
@@ -174,7 +183,7 @@ impl Record {
             match (at, result) {
                 (Some(at), Some(value)) => self.values[at].1 = value,
                 (Some(at), None) => drop(self.values.swap_remove(at)),
-                (None, Some(value)) => self.values.push((key.to_string(), value)),
+                (None, Some(value)) => self.values.push((key.clone(), value)),
                 (None, None) => {}
             }
         }
@@ -183,9 +192,8 @@ impl Record {
 }
 
 impl Sessions {
-    #[allow(clippy::cast_possible_truncation, reason = "the low bits choose the shard")]
     fn shard(&self, id: SessionId) -> &Mutex<Shard> {
-        &self.shards[self.hasher.hash_one(id) as usize % SHARDS]
+        &self.shards[id.shard(SHARDS)]
     }
 
     /// Starts the one task that frees what has expired, a shard at a time; it ends with the backend.
@@ -200,9 +208,9 @@ async fn sweep(sessions: Weak<Sessions>) {
     for shard in (0..SHARDS).cycle() {
         tokio::time::sleep(SWEEP_INTERVAL).await;
         let Some(sessions) = sessions.upgrade() else { return };
-        let now = clock::now();
+        let now = Instant::now();
         let mut shard = sessions.shards[shard].lock();
-        shard.retain(|_, record| record.expires > now);
+        shard.retain(|_, record| record.dies > now);
         let spare = shard.capacity() / 4;
         if shard.len() < spare {
             shard.shrink_to(spare);

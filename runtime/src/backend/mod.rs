@@ -5,7 +5,7 @@ mod memory;
 mod redis;
 mod store;
 
-use std::{error::Error as StdError, fmt::Debug, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use tower_sessions::Expiry;
 pub use self::redis::RedisBackend;
 pub use self::{memory::MemoryBackend, store::StoreBackend};
 pub use crate::{
-    change::{Change, Changes, NotAnObject},
+    change::{Change, Changes, FieldChanges, NotAnObject},
     id::SessionId,
     registry::Registry,
     value::StoredValue,
@@ -103,7 +103,7 @@ pub struct Loaded {
     /// When the session expires.
     pub expires: OffsetDateTime,
     /// The values that were asked for and are stored.
-    pub values: Vec<(String, StoredValue)>,
+    pub values: Vec<(Cow<'static, str>, StoredValue)>,
     /// The lease on the turns that were asked for.
     pub lease: Lease,
 }
@@ -119,7 +119,7 @@ impl Loaded {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// The public key, for rooms and logs: stays when the id changes.
-    pub key: String,
+    pub key: Arc<str>,
     /// When the session began.
     pub created: OffsetDateTime,
     /// The session's own expiry, if it was given one.
@@ -133,7 +133,7 @@ pub struct Meta {
 impl Meta {
     /// Of a session that begins now.
     pub(crate) fn new(id: SessionId) -> Self {
-        Self { key: id.public_key(), created: crate::clock::now(), expiry: None, provisional: false }
+        Self { key: id.public_key().into(), created: crate::clock::now(), expiry: None, provisional: false }
     }
 }
 

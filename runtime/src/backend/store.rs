@@ -1,6 +1,7 @@
 //! Sessions in any `tower_sessions::SessionStore`.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt,
     sync::{Arc, Weak},
@@ -108,7 +109,7 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
         let meta = meta_of(&record);
         let wanted = |key: &String| key != META_KEY && load.keys.want(key);
         let values = record.data.into_iter().filter(|(key, _)| wanted(key));
-        let values = values.map(|(key, value)| (key, StoredValue::new(value))).collect();
+        let values = values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect();
         Ok(Some(Loaded { meta, expires: record.expiry_date, values, lease: Lease::default() }))
     }
 

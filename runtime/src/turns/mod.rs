@@ -7,13 +7,13 @@
 //! In a queue, a writer is ready when it is the first; readers are ready when only readers are before them. A call
 //! has its turn when all its places are ready. A reader gives its places up as soon as it has its snapshot.
 
+mod calls;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{HashMap, VecDeque},
     future::{Future, poll_fn},
-    hash::{BuildHasher, RandomState},
     pin::pin,
     sync::Arc,
     task::{Poll, Waker},
@@ -24,6 +24,7 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::calls::Calls;
 use crate::{
     error::{Error, ErrorKind},
     id::SessionId,
@@ -54,7 +55,6 @@ pub(crate) struct Limits {
 /// The queues of all sessions of this process.
 pub(crate) struct Turns {
     shards: Box<[Mutex<Shard>]>,
-    hasher: RandomState,
 }
 
 type Shard = HashMap<SessionId, Session>;
@@ -62,7 +62,7 @@ type Shard = HashMap<SessionId, Session>;
 /// The queues of one session. It exists while a call has a place in one of them.
 #[derive(Default)]
 struct Session {
-    calls: HashMap<u64, Call>,
+    calls: Calls<Call>,
     next: u64,
     queues: SmallVec<[Queue; 2]>,
     /// Those that have their turn and keep a place.
@@ -103,7 +103,7 @@ type Wakers = SmallVec<[Waker; 4]>;
 
 impl Turns {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
     /// Takes a place in the queue of each of these states, all at one moment.
@@ -130,9 +130,8 @@ impl Turns {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "the low bits choose the shard")]
     fn shard(&self, session: SessionId) -> MutexGuard<'_, Shard> {
-        self.shards[self.hasher.hash_one(session) as usize % SHARDS].lock()
+        self.shards[session.shard(SHARDS)].lock()
     }
 
     /// Acts on a session's queues, frees them if they are empty after it, and wakes whose turn has come.
@@ -170,7 +169,7 @@ impl Session {
             places.push_back(Place { call, mode, ready });
             blocked += usize::from(!ready);
         }
-        self.calls.insert(call, Call { blocked, waker: None, phase: Phase::Waiting, limits });
+        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Waiting, limits });
         Some(call)
     }
 
@@ -184,7 +183,7 @@ impl Session {
 
     /// The turn, if it has come.
     fn grant(&mut self, id: u64) -> bool {
-        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(call) = self.calls.get_mut(id) else { return false };
         if call.phase == Phase::Waiting && call.blocked == 0 {
             call.phase = Phase::Holding { until: Instant::now() + call.limits.hold };
             call.waker = None;
@@ -207,19 +206,19 @@ impl Session {
 
     fn end(&mut self, id: u64, wakers: &mut Wakers) {
         self.leave(id, |_| true, wakers);
-        self.calls.remove(&id);
+        self.calls.remove(id);
         self.holders.retain(|holder| *holder != id);
     }
 
     /// Takes the turn from holders that are over their limit.
     fn pass_on_overdue(&mut self, now: Instant, wakers: &mut Wakers) {
-        let overdue = |calls: &HashMap<u64, Call>, id: &u64| matches!(calls.get(id), Some(Call { phase: Phase::Holding { until }, .. }) if *until <= now);
+        let overdue = |calls: &Calls<Call>, id: u64| matches!(calls.get(id), Some(Call { phase: Phase::Holding { until }, .. }) if *until <= now);
         let ids: SmallVec<[u64; 4]> =
-            self.holders.iter().copied().filter(|id| overdue(&self.calls, id)).collect();
+            self.holders.iter().copied().filter(|id| overdue(&self.calls, *id)).collect();
         for id in ids {
             self.leave(id, |_| true, wakers);
             self.holders.retain(|holder| *holder != id);
-            if let Some(call) = self.calls.get_mut(&id) {
+            if let Some(call) = self.calls.get_mut(id) {
                 call.phase = Phase::Lost;
             }
         }
@@ -227,7 +226,7 @@ impl Session {
 
     /// When the first of those that hold a turn will be over its limit.
     fn next_overdue(&self) -> Option<Instant> {
-        let until = |id: &u64| match self.calls.get(id)?.phase {
+        let until = |id: &u64| match self.calls.get(*id)?.phase {
             Phase::Holding { until } => Some(until),
             _ => None,
         };
@@ -236,7 +235,7 @@ impl Session {
 }
 
 /// Marks those ready who became so when the place at `at` was given up.
-fn settle(places: &mut VecDeque<Place>, at: usize, calls: &mut HashMap<u64, Call>, wakers: &mut Wakers) {
+fn settle(places: &mut VecDeque<Place>, at: usize, calls: &mut Calls<Call>, wakers: &mut Wakers) {
     let only_readers_before = at == 0 || (places[at - 1].mode == Mode::Read && places[at - 1].ready);
     if !only_readers_before {
         return;
@@ -246,7 +245,7 @@ fn settle(places: &mut VecDeque<Place>, at: usize, calls: &mut HashMap<u64, Call
             break;
         }
         place.ready = true;
-        if let Some(call) = calls.get_mut(&place.call) {
+        if let Some(call) = calls.get_mut(place.call) {
             call.blocked -= 1;
             if call.blocked == 0 {
                 wakers.extend(call.waker.take());
@@ -292,11 +291,7 @@ impl Ticket {
 
     fn limits_unless_granted(&self) -> Option<Limits> {
         self.with(|session, _| {
-            if session.grant(self.call) {
-                None
-            } else {
-                session.calls.get(&self.call).map(|call| call.limits)
-            }
+            if session.grant(self.call) { None } else { session.calls.get(self.call).map(|call| call.limits) }
         })
         .flatten()
     }
@@ -307,7 +302,7 @@ impl Ticket {
                 if session.grant(self.call) {
                     return true;
                 }
-                if let Some(call) = session.calls.get_mut(&self.call) {
+                if let Some(call) = session.calls.get_mut(self.call) {
                     match &mut call.waker {
                         Some(waker) => waker.clone_from(context.waker()),
                         none => *none = Some(context.waker().clone()),
@@ -339,7 +334,7 @@ impl Turn {
     /// as long as it is no longer than the longest wait.
     pub(crate) async fn while_loading<F: Future>(&self, load: F) -> F::Output {
         let mut load = pin!(load);
-        let limits = self.0.with(|session, _| session.calls.get(&self.0.call).map(|call| call.limits));
+        let limits = self.0.with(|session, _| session.calls.get(self.0.call).map(|call| call.limits));
         let Some(Some(limits)) = limits else { return load.await };
         let begun = Instant::now();
         let mut tick = (limits.hold / 2).max(Duration::from_millis(1));
@@ -362,7 +357,7 @@ impl Turn {
 
     fn hold_from_now(&self) {
         self.0.with(|session, _| {
-            if let Some(call) = session.calls.get_mut(&self.0.call)
+            if let Some(call) = session.calls.get_mut(self.0.call)
                 && let Phase::Holding { until } = &mut call.phase
             {
                 *until = Instant::now() + call.limits.hold;
@@ -382,7 +377,7 @@ impl Turn {
     /// [`ErrorKind::TurnLost`] if it was held longer than its limit.
     pub(crate) fn begin_commit(&self) -> Result<(), Error> {
         let held = self.0.with(|session, _| {
-            let call = session.calls.get_mut(&self.0.call)?;
+            let call = session.calls.get_mut(self.0.call)?;
             match call.phase {
                 Phase::Holding { until } if Instant::now() < until => {
                     call.phase = Phase::Committing;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, value::RawValue};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 use time::OffsetDateTime;
 
 use crate::{
-    backend::{BackendError, Lease, Loaded, Meta},
+    backend::{BackendError, FieldChanges, Lease, Loaded, Meta},
     value::StoredValue,
 };
 
@@ -48,7 +51,7 @@ pub(super) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
         if let Some(key) = field.strip_prefix(b"v:") {
             let key = String::from_utf8_lossy(key).into_owned();
             match serde_json::from_slice::<Value>(json) {
-                Ok(value) => values.push((key, StoredValue::new(value))),
+                Ok(value) => values.push((key.into(), StoredValue::new(value))),
                 Err(_) => return Err(BackendError::NotJson(key)),
             }
         }
@@ -72,7 +75,7 @@ pub(super) fn milliseconds(moment: OffsetDateTime) -> i128 {
 pub(super) fn merge(
     key: &str,
     stored: Option<&[u8]>,
-    changed: &BTreeMap<String, Option<Value>>,
+    changed: &FieldChanges,
 ) -> Result<Vec<u8>, BackendError> {
     let mut fields: BTreeMap<String, Box<RawValue>> = match stored {
         None => BTreeMap::new(),
@@ -84,11 +87,10 @@ pub(super) fn merge(
             Err(_) => return Err(BackendError::NotJson(key.to_owned())),
         },
     };
-    for (name, value) in changed {
+    for (name, value) in changed.iter() {
         match value {
             Some(value) => {
-                let raw = serde_json::value::to_raw_value(value).map_err(BackendError::failed)?;
-                fields.insert(name.clone(), raw);
+                fields.insert(name.to_owned(), to_raw_value(value).map_err(BackendError::failed)?);
             }
             None => drop(fields.remove(name)),
         }
@@ -105,7 +107,7 @@ mod tests {
     #[test]
     fn a_merge_keeps_what_it_does_not_name() {
         let stored = br#"{"big":123456789012345678901234567890,"empty":[],"n":1,"gone":0}"#;
-        let changed = BTreeMap::from([("n".to_owned(), Some(json!(2))), ("gone".to_owned(), None)]);
+        let changed = FieldChanges::from_iter([("n", Some(json!(2))), ("gone", None)]);
         let merged = merge("k", Some(stored), &changed).unwrap();
         assert_eq!(merged, br#"{"big":123456789012345678901234567890,"empty":[],"n":2}"#);
         assert_eq!(merge("k", None, &changed).unwrap(), br#"{"n":2}"#);
