@@ -28,19 +28,40 @@ impl RedisServer {
         Self::start_with(&["--save", "", "--appendonly", "no"]).await
     }
 
+    /// A cluster of one node, which is as strict about slots as a large one.
+    pub async fn start_cluster() -> Self {
+        let server = Self::start_with(&["--save", "", "--cluster-enabled", "yes"]).await;
+        let () = server.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !server.command::<String>(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok") {
+            assert!(Instant::now() < deadline, "the cluster does not begin");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        server
+    }
+
     pub async fn start_with(arguments: &[&str]) -> Self {
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("redis-of-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        let mut server = Self { process: None, port, directory, arguments };
-        server.run().await;
-        server
+        let mut server = Self { process: None, port: 0, directory, arguments };
+        loop {
+            server.port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+            if server.try_to_run().await {
+                return server;
+            }
+            // Somebody else was faster on that port.
+            server.kill();
+        }
     }
 
     /// Starts it again, on the same port, with what it kept.
     pub async fn run(&mut self) {
+        assert!(self.try_to_run().await, "the port was taken by somebody else");
+    }
+
+    async fn try_to_run(&mut self) -> bool {
         let process = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--loglevel", "warning"])
             .args(&self.arguments)
@@ -48,17 +69,19 @@ impl RedisServer {
             .stdout(Stdio::null())
             .spawn()
             .expect("these tests need `redis-server` (Debian: `apt-get install redis-server`)");
-        self.process = Some(process);
+        let number = format!("process_id:{}\r\n", process.id());
+        let process = self.process.insert(process);
         let deadline = Instant::now() + Duration::from_secs(20);
-        while self.ping().await.is_none() {
+        loop {
+            if process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if let Some(about) = about(self.port).await {
+                return about.contains(&number);
+            }
             assert!(Instant::now() < deadline, "redis-server does not answer");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
-
-    async fn ping(&self) -> Option<()> {
-        let mut connection = self.client().get_multiplexed_async_connection().await.ok()?;
-        redis::cmd("PING").query_async(&mut connection).await.ok()
     }
 
     /// Ends it as a crash would.
@@ -104,6 +127,13 @@ impl RedisServer {
             statistics.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
         line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
     }
+}
+
+/// What the server on this port says of itself, once it answers.
+async fn about(port: u16) -> Option<String> {
+    let client = Client::open(format!("redis://127.0.0.1:{port}/")).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+    redis::cmd("INFO").arg("server").query_async(&mut connection).await.ok()
 }
 
 impl Drop for RedisServer {

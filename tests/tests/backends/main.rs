@@ -40,6 +40,14 @@ macro_rules! conformance {
                 super::$name(std::sync::Arc::new(backend)).await;
             })*
         }
+        mod redis_cluster {
+            $(#[tokio::test]
+            async fn $name() {
+                let server = socketioxide_session_tests::redis_server::RedisServer::start_cluster().await;
+                let backend = socketioxide_session::RedisBackend::connect_cluster([server.url()]).await.unwrap();
+                super::$name(std::sync::Arc::new(backend)).await;
+            })*
+        }
     };
 }
 

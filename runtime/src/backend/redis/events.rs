@@ -11,7 +11,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use redis::{
     Value,
-    aio::{MultiplexedConnection, PubSubSink, PubSubStream},
+    aio::{PubSubSink, PubSubStream},
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -20,6 +20,7 @@ use super::{
     names::{events_channel, node_channel},
     record::moment_of,
     scripts::bytes,
+    source::Connection,
 };
 use crate::{
     backend::Keys,
@@ -121,7 +122,7 @@ impl Inner {
     async fn heartbeat(&self) {
         let channel = node_channel(&self.options.prefix, &self.node);
         let channel = &*channel;
-        let publish = |mut connection: MultiplexedConnection, _| async move {
+        let publish = |mut connection: Connection, _| async move {
             redis::cmd("PUBLISH").arg(channel).arg("h").query_async::<i64>(&mut connection).await
         };
         // If it fails, it is not heard either.
@@ -172,12 +173,13 @@ fn disconnect(registry: &Registry, id: SessionId, ending: Ending) {
 
 /// Listens until the backend is gone.
 pub(super) async fn listen(weak: Weak<Inner>) {
-    let mut heard = Instant::now();
+    let (mut heard, mut tries) = (Instant::now(), 0);
     loop {
         let Some(inner) = weak.upgrade() else { return };
         let events = events_channel(&inner.options.prefix);
+        tries += 1;
         let channels = [events.clone(), node_channel(&inner.options.prefix, &inner.node)];
-        match inner.link.subscribe(&channels).await {
+        match inner.link.subscribe(tries, &channels).await {
             Ok(halves) => {
                 inner.leases.wake_all();
                 tokio::spawn(Arc::clone(&inner).catch_up());

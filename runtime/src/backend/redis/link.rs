@@ -5,14 +5,15 @@ use std::{error::Error as StdError, fmt, future::Future, time::Duration};
 
 use parking_lot::Mutex as SyncMutex;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, ServerErrorKind,
-    aio::{MultiplexedConnection, PubSubSink, PubSubStream},
+    ErrorKind, RedisError, RedisResult, ServerErrorKind,
+    aio::{PubSubSink, PubSubStream},
 };
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep, timeout_at},
 };
 
+use super::source::{Connection, Source};
 use crate::backend::BackendError;
 
 /// The pause before a call is tried again: at first, and at most.
@@ -20,7 +21,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_m
 
 /// One connection, shared by all calls, and replaced when it is lost.
 pub(super) struct Link {
-    client: Client,
+    source: Source,
     /// The longest that a call takes, with all its tries.
     timeout: Duration,
     /// Held while a connection is opened, so that one is.
@@ -30,7 +31,7 @@ pub(super) struct Link {
 
 #[derive(Default)]
 struct Current {
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Connection>,
     /// Counts the connections, so that a lost one is given up once.
     number: u64,
 }
@@ -90,14 +91,15 @@ fn judge(error: &RedisError) -> Verdict {
             | ServerErrorKind::ClusterDown,
         ) => Verdict::NotNow,
         ErrorKind::Server(ServerErrorKind::ReadOnly) => Verdict::NotHere,
+        ErrorKind::ClusterConnectionNotFound => Verdict::NotNow,
         _ if error.code() == Some("BUSY") => Verdict::NotNow,
         _ => Verdict::Refused,
     }
 }
 
 impl Link {
-    pub(super) fn new(client: Client, timeout: Duration) -> Self {
-        Self { client, timeout, opening: Mutex::default(), current: SyncMutex::default() }
+    pub(super) fn new(source: Source, timeout: Duration) -> Self {
+        Self { source, timeout, opening: Mutex::default(), current: SyncMutex::default() }
     }
 
     /// How long a single try may take.
@@ -107,10 +109,7 @@ impl Link {
 
     /// Calls until there is an answer or the time is up. `attempt` is given whether an earlier try may have been
     /// carried out; to be carried out twice must do no harm.
-    pub(super) async fn call<T, F>(
-        &self,
-        attempt: impl Fn(MultiplexedConnection, bool) -> F,
-    ) -> Result<T, Failure>
+    pub(super) async fn call<T, F>(&self, attempt: impl Fn(Connection, bool) -> F) -> Result<T, Failure>
     where
         F: Future<Output = RedisResult<T>>,
     {
@@ -148,7 +147,7 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
+    async fn connection(&self) -> RedisResult<(u64, Connection)> {
         if let Some(connection) = self.open_connection() {
             return Ok(connection);
         }
@@ -156,16 +155,14 @@ impl Link {
         if let Some(connection) = self.open_connection() {
             return Ok(connection);
         }
-        // Single tries are limited by `call`: a limit here, too, would make two errors of one.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let connection = self.source.connect().await?;
         let mut current = self.current.lock();
         current.number += 1;
         current.connection = Some(connection.clone());
         Ok((current.number, connection))
     }
 
-    fn open_connection(&self) -> Option<(u64, MultiplexedConnection)> {
+    fn open_connection(&self) -> Option<(u64, Connection)> {
         let current = self.current.lock();
         current.connection.clone().map(|connection| (current.number, connection))
     }
@@ -177,13 +174,18 @@ impl Link {
         }
     }
 
-    /// Another connection, which listens to these channels. The first half keeps it.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.source.is_cluster()
+    }
+
+    /// Another connection, which listens to these channels. The first half keeps it. `number`: of the try.
     pub(super) async fn subscribe(
         &self,
+        number: usize,
         channels: &[String],
     ) -> Result<(PubSubSink, PubSubStream), Box<dyn StdError + Send + Sync>> {
         let subscribed = async {
-            let (mut sink, stream) = self.client.get_async_pubsub().await?.split();
+            let (mut sink, stream) = self.source.listen(number).await?.split();
             sink.subscribe(channels).await?;
             Ok::<_, RedisError>((sink, stream))
         };

@@ -2,21 +2,25 @@
 //!
 //! | file | what it knows |
 //! | --- | --- |
+//! | `source` | one server or a cluster |
 //! | `link` | the connection: timeouts, new tries, what a failure means |
 //! | `names` | keys and channels |
 //! | `scripts`, `lua/` | what runs in Redis, each one round trip |
 //! | `record` | a session as it is stored |
 //! | `leases` | turns across processes |
 //! | `commits` | writing, once |
+//! | `moves` | a change of id in a cluster |
 //! | `events` | what nodes tell each other |
 
 mod commits;
 mod events;
 mod leases;
 mod link;
+mod moves;
 mod names;
 mod record;
 mod scripts;
+mod source;
 
 use std::{
     error::Error as StdError,
@@ -26,7 +30,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use redis::{Client, IntoConnectionInfo, Value, aio::MultiplexedConnection};
+use redis::{Client, IntoConnectionInfo, Value};
 
 use self::{
     leases::Leases,
@@ -34,6 +38,7 @@ use self::{
     names::{SessionKeys, unique},
     record::{Damaged, decode},
     scripts::Answer,
+    source::{Connection, Source},
 };
 use super::{Backend, BackendError, Commit, Keys, Lease, Load, Loaded};
 use crate::{id::SessionId, recent::RECENT, registry::Registry};
@@ -97,7 +102,7 @@ use crate::{id::SessionId, recent::RECENT, registry::Registry};
 /// `maxmemory-policy noeviction`: another one removes sessions or leases under pressure.
 #[derive(Clone)]
 pub struct RedisBackend {
-    client: Client,
+    source: Source,
     options: Options,
     registry: Registry,
     /// Begun at the first use, when all options are known.
@@ -150,9 +155,35 @@ impl RedisBackend {
     /// [`BackendError::Failed`] if the address is none, or nobody answers there within five seconds.
     pub async fn connect(url: impl IntoConnectionInfo) -> Result<Self, BackendError> {
         let client = Client::open(url).map_err(BackendError::failed)?;
-        let backend = Self::from_client(client.clone());
-        let link = Link::new(client, backend.options.timeout);
-        let ping = |mut connection: MultiplexedConnection, _| async move {
+        Self::answering(Source::One(client)).await
+    }
+
+    /// Connects to a Redis Cluster, some of whose nodes have these addresses. Feature `redis-cluster`.
+    ///
+    /// All keys of a session are in one slot. A change of id moves it to another one, which takes three round trips;
+    /// while they are under way (or, if the process dies in between, for 15 seconds) other commits of that session
+    /// wait.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Failed`] if an address is none, or no cluster answers there within five seconds.
+    #[cfg(feature = "redis-cluster")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+    pub async fn connect_cluster<T: IntoConnectionInfo>(
+        urls: impl IntoIterator<Item = T>,
+    ) -> Result<Self, BackendError> {
+        let addresses = urls.into_iter().map(IntoConnectionInfo::into_connection_info);
+        let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(BackendError::failed)?;
+        let nodes = addresses.iter().cloned().map(Client::open).collect::<Result<Vec<_>, _>>();
+        let nodes = nodes.map_err(BackendError::failed)?;
+        let cluster = redis::cluster::ClusterClient::new(addresses).map_err(BackendError::failed)?;
+        Self::answering(Source::Cluster { cluster, nodes }).await
+    }
+
+    async fn answering(source: Source) -> Result<Self, BackendError> {
+        let backend = Self::of(source);
+        let link = Link::new(backend.source.clone(), backend.options.timeout);
+        let ping = |mut connection: Connection, _| async move {
             redis::cmd("PING").query_async::<()>(&mut connection).await
         };
         link.call(ping).await.map_err(Failure::failed)?;
@@ -161,7 +192,11 @@ impl RedisBackend {
 
     /// Uses the address and credentials of a client that the application has already. Connects at the first use.
     pub fn from_client(client: Client) -> Self {
-        Self { client, options: Options::default(), registry: Registry::new(), inner: Arc::default() }
+        Self::of(Source::One(client))
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, options: Options::default(), registry: Registry::new(), inner: Arc::default() }
     }
 
     /// What the names of all keys and channels begin with. Default: `session:`. Applications that share a Redis need
@@ -204,15 +239,15 @@ impl RedisBackend {
     }
 
     fn with(self, change: impl FnOnce(&mut Options)) -> Self {
-        let Self { client, mut options, registry, .. } = self;
+        let Self { source, mut options, registry, .. } = self;
         change(&mut options);
-        Self { client, options, registry, inner: Arc::default() }
+        Self { source, options, registry, inner: Arc::default() }
     }
 
     fn inner(&self) -> &Arc<Inner> {
         self.inner.get_or_init(|| {
             let inner = Arc::new(Inner {
-                link: Link::new(self.client.clone(), self.options.timeout),
+                link: Link::new(self.source.clone(), self.options.timeout),
                 options: self.options.clone(),
                 registry: self.registry.clone(),
                 node: unique(),
@@ -254,7 +289,7 @@ impl Inner {
         let record = &*keys.record;
         let fields = match wanted {
             Keys::All => {
-                let read = |mut connection: MultiplexedConnection, _| async move {
+                let read = |mut connection: Connection, _| async move {
                     redis::cmd("HGETALL").arg(record).query_async(&mut connection).await
                 };
                 self.link.call(read).await.map_err(Failure::failed)?
@@ -263,7 +298,7 @@ impl Inner {
                 let mut names = vec!["m".to_owned(), "x".to_owned()];
                 names.extend(wanted.iter().map(|key| names::field(key)));
                 let asked = &*names;
-                let read = |mut connection: MultiplexedConnection, _| async move {
+                let read = |mut connection: Connection, _| async move {
                     redis::cmd("HMGET").arg(record).arg(asked).query_async(&mut connection).await
                 };
                 let values: Vec<Option<Vec<u8>>> = self.link.call(read).await.map_err(Failure::failed)?;
@@ -284,7 +319,7 @@ impl Inner {
 
     /// Whether there is anything under a session's key, and its tombstone.
     async fn look_for(&self, keys: &SessionKeys) -> Result<(bool, Value), BackendError> {
-        let look = |mut connection: MultiplexedConnection, _| async move {
+        let look = |mut connection: Connection, _| async move {
             let mut both = redis::pipe();
             both.cmd("EXISTS").arg(&keys.record).cmd("GET").arg(&keys.tombstone);
             both.query_async(&mut connection).await

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use redis::{RedisResult, Script, ScriptInvocation, Value, aio::MultiplexedConnection};
+use redis::{RedisResult, Script, ScriptInvocation, Value};
+
+use super::source::Connection;
 
 /// Turns are taken, or a place in the line for them.
 pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| script(include_str!("lua/take.lua")));
@@ -17,7 +19,7 @@ fn script(text: &str) -> Script {
 /// Runs a script by its hash; Redis is sent the text only where it does not know it (any more).
 pub(super) async fn run(
     invocation: &ScriptInvocation<'_>,
-    mut connection: MultiplexedConnection,
+    mut connection: Connection,
 ) -> RedisResult<Answer> {
     invocation.invoke_async::<Value>(&mut connection).await.map(Answer::from)
 }

@@ -1,5 +1,9 @@
 -- Commits, and ends the lease. Everything is checked before anything is written: Redis undoes nothing.
 -- KEYS: record, control, tokens, tombstone, [the new record]
+--
+-- In a cluster the record of a changed id lies in another slot. So such a change takes three steps: `leave` makes all
+-- checks, shuts the record for other commits for a while, and gives it; `create` puts the new one; `left` ends the
+-- old one, unless it was opened again meanwhile.
 -- ARGV: prefix, node, hidden id, action, commit token, '1' on a retry, ticket or '', lease token,
 --       expiry in ms or '', meta or '', how long the end is remembered in ms, number of leased states, state..,
 --       then four for each change: operation, field, new value, value that it was made from
@@ -17,6 +21,10 @@ if redis.call('ZSCORE', tokens, token) or (ended and string.find(ended, token, 1
   return { 'done' }
 end
 local exists = redis.call('EXISTS', record) == 1
+local shut_by, shut_until = nil, nil
+if exists then
+  shut_by, shut_until = string.match(redis.call('HGET', record, 'l') or '', '^(%S+) (%d+)$')
+end
 
 local function finish(kind)
   local leases, waiters = read_control(control)
@@ -34,12 +42,21 @@ if action == 'end' then
   return { 'done' }
 end
 
+if action == 'left' then
+  if not exists then return { 'gone', ended } end
+  if shut_by ~= token then return { 'lost' } end
+  redis.call('DEL', record)
+  finish('C')
+  return { 'done' }
+end
+
 local leases, waiters
 if action == 'create' then
   if exists then return { 'exists' } end
 else
   if not exists then return { 'gone', ended } end
   if redis.call('HEXISTS', record, 'm') == 0 then return { 'broken' } end
+  if shut_by and shut_by ~= token and tonumber(shut_until) > now then return { 'shut' } end
   if new_record and redis.call('EXISTS', new_record) == 1 then return { 'exists' } end
   if ticket ~= '' then
     leases, waiters = read_control(control)
@@ -66,6 +83,11 @@ else
     end
   end
   if conflict then return current end
+  if action == 'leave' then
+    redis.call('HSET', record, 'l', token .. ' ' .. integer(now + tonumber(recent_ms) / 2))
+    return { 'left', redis.call('HGETALL', record) }
+  end
+  if shut_by then redis.call('HDEL', record, 'l') end
 end
 
 -- Nodes with sockets of the session look at it when it expires, as far as they know: sooner must be told.
