@@ -40,6 +40,38 @@ impl RedisServer {
         server
     }
 
+    /// It also speaks TLS, on the port that is given, with a certificate of its own.
+    pub async fn start_with_tls() -> (Self, u16, Vec<u8>) {
+        let mut server = Self::start().await;
+        let certificate = server.directory.join("certificate.pem");
+        let key = server.directory.join("key.pem");
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .stderr(Stdio::null())
+            .status()
+            .expect("this test needs `openssl` (Debian: `apt-get install openssl`)");
+        assert!(made.success(), "openssl makes a certificate");
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        server.kill();
+        let files = [
+            ("--tls-cert-file", &certificate),
+            ("--tls-key-file", &key),
+            ("--tls-ca-cert-file", &certificate),
+        ];
+        server.arguments.extend(["--tls-port".to_owned(), port.to_string()]);
+        server.arguments.extend(["--tls-auth-clients".to_owned(), "no".to_owned()]);
+        for (name, file) in files {
+            server.arguments.extend([name.to_owned(), file.to_str().unwrap().to_owned()]);
+        }
+        server.run().await;
+        (server, port, std::fs::read(certificate).unwrap())
+    }
+
     pub async fn start_with(arguments: &[&str]) -> Self {
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("redis-of-test-{}-{number}", std::process::id()));

@@ -229,6 +229,28 @@ async fn a_value_can_be_too_large() {
 }
 
 #[tokio::test]
+async fn redis_speaks_tls() {
+    let (_server, port, certificate) = RedisServer::start_with_tls().await;
+    let url = format!("rediss://127.0.0.1:{port}/");
+    let trusted = redis::TlsCertificates { client_tls: None, root_cert: Some(certificate) };
+    let client = redis::Client::build_with_tls(&*url, trusted).unwrap();
+    let (one, two) = (RedisBackend::from_client(client.clone()), RedisBackend::from_client(client));
+    let id = begin(&one, vec![set("a", json!({"n": 0}))]).await;
+    let held = take(&one, id, &["a"], SECOND).await.unwrap().unwrap();
+    let waits = take(&two, id, &["a"], SECOND * 5);
+    let commits = async {
+        sleep(milliseconds(200)).await;
+        one.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+        Instant::now()
+    };
+    let (waited, committed) = tokio::join!(waits, commits);
+    assert_eq!(waited.unwrap().unwrap().value("a").unwrap().json(), &json!({"n": 1}));
+    assert!(committed.elapsed() < SECOND);
+    // A stranger's certificate is not taken.
+    assert!(RedisBackend::connect(url).await.is_err());
+}
+
+#[tokio::test]
 async fn nobody_is_there() {
     let server = RedisServer::start().await;
     let url = server.url();

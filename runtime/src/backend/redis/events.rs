@@ -148,12 +148,11 @@ impl Inner {
     }
 
     async fn is_over(&self, id: SessionId) -> Result<(), crate::backend::BackendError> {
-        match self.read(id, Keys::Only(&[])).await? {
-            Some(loaded) => self.registry.expires(id, loaded.expires),
-            None => {
-                let ending = self.registry.ending(id).unwrap_or(Ending::Ended);
-                disconnect(&self.registry, id, ending);
-            }
+        if let Some(loaded) = self.read(id, Keys::Only(&[])).await? {
+            self.registry.expires(id, loaded.expires);
+        } else {
+            let ending = self.registry.ending(id).unwrap_or(Ending::Ended);
+            disconnect(&self.registry, id, ending);
         }
         Ok(())
     }

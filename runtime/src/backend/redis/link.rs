@@ -89,9 +89,9 @@ fn judge(error: &RedisError) -> Verdict {
             | ServerErrorKind::TryAgain
             | ServerErrorKind::MasterDown
             | ServerErrorKind::ClusterDown,
-        ) => Verdict::NotNow,
+        )
+        | ErrorKind::ClusterConnectionNotFound => Verdict::NotNow,
         ErrorKind::Server(ServerErrorKind::ReadOnly) => Verdict::NotHere,
-        ErrorKind::ClusterConnectionNotFound => Verdict::NotNow,
         _ if error.code() == Some("BUSY") => Verdict::NotNow,
         _ => Verdict::Refused,
     }

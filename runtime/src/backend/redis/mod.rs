@@ -148,14 +148,16 @@ impl fmt::Debug for RedisBackend {
 }
 
 impl RedisBackend {
-    /// Connects to Redis: `redis://[user:password@]host[:port][/db]`, or `rediss://` with feature `redis-tls`.
+    /// Connects to Redis: `redis://[user:password@]host[:port][/db]`, or `rediss://` with feature `redis-tls`, which
+    /// trusts the system's certificates. For others, or a client certificate, give
+    /// [`from_client`](Self::from_client) a client that `redis::Client::build_with_tls` made.
     ///
     /// # Errors
     ///
     /// [`BackendError::Failed`] if the address is none, or nobody answers there within five seconds.
     pub async fn connect(url: impl IntoConnectionInfo) -> Result<Self, BackendError> {
         let client = Client::open(url).map_err(BackendError::failed)?;
-        Self::answering(Source::One(client)).await
+        Self::answering(Source::One(Box::new(client))).await
     }
 
     /// Connects to a Redis Cluster, some of whose nodes have these addresses. Feature `redis-cluster`.
@@ -192,10 +194,12 @@ impl RedisBackend {
 
     /// Uses the address and credentials of a client that the application has already. Connects at the first use.
     pub fn from_client(client: Client) -> Self {
-        Self::of(Source::One(client))
+        Self::of(Source::One(Box::new(client)))
     }
 
     fn of(source: Source) -> Self {
+        #[cfg(feature = "redis-tls")]
+        choose_cryptography();
         Self { source, options: Options::default(), registry: Registry::new(), inner: Arc::default() }
     }
 
@@ -325,6 +329,15 @@ impl Inner {
             both.query_async(&mut connection).await
         };
         self.link.call(look).await.map_err(Failure::failed)
+    }
+}
+
+/// rustls panics where it is not told which of several implementations to use; whoever told it is not overruled.
+#[cfg(feature = "redis-tls")]
+fn choose_cryptography() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error would say that somebody else was faster.
+        rustls::crypto::ring::default_provider().install_default().ok();
     }
 }
 

@@ -10,7 +10,7 @@ use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
 /// Where connections come from.
 #[derive(Clone)]
 pub(super) enum Source {
-    One(Client),
+    One(Box<Client>),
     #[cfg(feature = "redis-cluster")]
     Cluster {
         cluster: ClusterClient,
