@@ -100,8 +100,8 @@ impl ErrorKind {
             Self::TooManyWaiters => "the session is busy: too many calls wait for this turn",
             Self::TurnLost => "the turn was held too long and has passed on; nothing was saved",
             Self::NestedTurn => {
-                "`Shared` was used inside a call that holds a turn of this session, which would wait for \
-                 itself: name the state in the attribute of the handler instead"
+                "a call that holds a turn of this session cannot wait for another one, as `Shared` does: name the \
+                 state in the attribute of the handler instead"
             }
             Self::Undecodable => "a stored value does not decode into its state",
             Self::Encode => "a value could not be serialised",

@@ -51,3 +51,21 @@ impl<T> ViaNothing<T> for &Duplicate<'_, T> {
         None
     }
 }
+
+/// The value that a field begins with.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` needs a first value",
+    label = "has no `Default`",
+    note = "write `#[session(default = ..)]` above the field, or `#[derive(Default)]` above `{Self}`"
+)]
+pub trait FirstValue: Sized {
+    /// That value.
+    fn first_value() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> FirstValue for T {
+    fn first_value() -> Self {
+        T::default()
+    }
+}

@@ -10,16 +10,22 @@ use tokio::{net::TcpListener, task::JoinHandle};
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
-    server: JoinHandle<()>,
+    /// `None`: it runs elsewhere.
+    server: Option<JoinHandle<()>>,
 }
 
 impl App {
+    /// One that another process of this machine serves.
+    pub fn elsewhere(address: SocketAddr) -> Self {
+        Self { address, server: None }
+    }
+
     pub async fn serve(router: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("the port's number");
         let server =
             tokio::spawn(async move { axum::serve(listener, router).await.expect("a server that serves") });
-        Self { address, server }
+        Self { address, server: Some(server) }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -33,7 +39,9 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        self.server.abort();
+        if let Some(server) = &self.server {
+            server.abort();
+        }
     }
 }
 

@@ -38,6 +38,7 @@ enum Trouble {
     Slow(Duration),
     Held(Gate),
     Broken,
+    BrokenOnce,
 }
 
 /// Clones share their records. As many stores do, it brings a deleted session back when someone saves it.
@@ -46,6 +47,7 @@ pub struct TestStore {
     records: Arc<Mutex<HashMap<Id, Record>>>,
     troubles: Arc<Mutex<HashMap<Step, Trouble>>>,
     writes: Arc<Mutex<u64>>,
+    loads: Arc<Mutex<u64>>,
 }
 
 impl TestStore {
@@ -64,6 +66,11 @@ impl TestStore {
     /// This step fails from now on.
     pub fn break_down(&self, step: Step) {
         self.trouble(step, Trouble::Broken);
+    }
+
+    /// This step fails the next time.
+    pub fn fail_once(&self, step: Step) {
+        self.trouble(step, Trouble::BrokenOnce);
     }
 
     /// Every step works again.
@@ -87,6 +94,10 @@ impl TestStore {
                 gate.pass().await;
                 Ok(())
             }
+            Some(Trouble::BrokenOnce) => {
+                lock(&self.troubles).remove(&step);
+                Err(Error::Backend(format!("{step:?} is broken this once, as the test wants")))
+            }
             Some(Trouble::Broken) => Err(Error::Backend(format!("{step:?} is broken, as the test wants"))),
         }
     }
@@ -100,9 +111,19 @@ impl TestStore {
         self.len() == 0
     }
 
+    /// The ids of all sessions, as cookies carry them.
+    pub fn ids(&self) -> Vec<String> {
+        lock(&self.records).keys().map(Id::to_string).collect()
+    }
+
     /// How many times `create` or `save` was carried out.
     pub fn writes(&self) -> u64 {
         *lock(&self.writes)
+    }
+
+    /// How many times `load` was asked for.
+    pub fn loads(&self) -> u64 {
+        *lock(&self.loads)
     }
 
     /// What is stored under this key in the session of this cookie, `null` where nothing is.
@@ -177,6 +198,7 @@ impl SessionStore for TestStore {
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        *lock(&self.loads) += 1;
         self.suffer(Step::Load).await?;
         let found = lock(&self.records).get(id).cloned();
         Ok(found.filter(|record| record.expiry_date > OffsetDateTime::now_utc()))

@@ -123,7 +123,7 @@ impl Mistake<'_> {
                 let ty = spelled(ty);
                 format!(
                     "session state is borrowed: write `{name}: &{ty}` to read it or `{name}: &mut {ty}` to \
-                     change it"
+                     change it; an extractor, as `Shared` and `SessionControl` are, is left out of the attribute"
                 )
             }
             Self::MaybeMutable(ty) => {

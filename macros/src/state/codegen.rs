@@ -32,7 +32,7 @@ use crate::tokens;
 pub(super) fn state(state: &State, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let name = &state.input.ident;
-    let values = state.fields.iter().map(field_value);
+    let values = state.fields.iter().map(|field| field_value(field, krate));
     let allow = allow_deprecated(state);
     let default = quote_spanned! {site=>
         #[automatically_derived]
@@ -130,14 +130,15 @@ fn with_serde(input: &DeriveInput, derives: &Derives, serde: &Serde, krate: &Tok
     }
 }
 
-fn field_value(field: &Field) -> TokenStream {
+fn field_value(field: &Field, krate: &TokenStream) -> TokenStream {
     let Field { name, ty, conditions, default } = field;
     let value = if let Some(expression) = default {
         expression.to_token_stream()
     } else {
         // At the field's type, so that a missing `Default` is reported there.
         let site = ty.span().resolved_at(Span::mixed_site());
-        quote_spanned!(site=> <#ty as ::core::default::Default>::default())
+        let krate = tokens::placed(krate, site);
+        quote_spanned!(site=> <#ty as #krate::__private::FirstValue>::first_value())
     };
     quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #value)
 }

@@ -82,7 +82,11 @@ fn unnamed_references() {
 #[test]
 fn types_of_states() {
     for (ty, message) in [
-        ("User", "session state is borrowed: write `s: &User` to read it or `s: &mut User` to change it"),
+        (
+            "User",
+            "session state is borrowed: write `s: &User` to read it or `s: &mut User` to change it; an \
+             extractor, as `Shared` and `SessionControl` are, is left out of the attribute",
+        ),
         (
             "Option<&mut User>",
             "a state that is changed is always there: write `s: &mut User`, which starts from \
@@ -170,12 +174,10 @@ fn returned_types() {
            write the type itself, or add `+ use<>`"],
     );
     for ty in ["Cow<'_, str>", "Vec<&str>", "(u8, [&'a str; 2])", "impl Serialize + use<'a>"] {
-        assert_mistakes(Kind::Socket, "s", &format!("async fn handler(s: &User) -> {ty} {{}}"), &[owned]);
-        assert_compiles_as_items(&handler(
-            Kind::Http,
-            "s",
-            &format!("async fn handler(s: &User) -> {ty} {{}}"),
-        ));
+        let item = format!("async fn handler(s: &User) -> {ty} {{}}");
+        assert_mistakes(Kind::Socket, "s", &item, &[owned]);
+        // A response is made of it while the turn lasts.
+        assert_compiles_as_items(&handler(Kind::Http, "s", &item));
     }
     for ty in ["&'static str", "Result<(), &'static str>", "impl Serialize + use<>"] {
         let expansion = handler(Kind::Socket, "s", &format!("async fn handler(s: &User) -> {ty} {{}}"));
@@ -212,15 +214,10 @@ fn connect_handlers() {
 
 #[test]
 fn one_handler_a_function() {
-    assert_mistakes(
-        Kind::Http,
-        "session",
-        "#[socketioxide_session::socket_handler(session)] async fn logout(session: &mut User) {}",
-        &[
-            "`logout` is one handler, and `#[socket_handler]` would make it another: write a function for each, and \
-           call from both what they share",
-        ],
-    );
+    let message = "`logout` is one handler, and `#[socket_handler]` would make it another: write a function for \
+                   each, and call from both what they share";
+    let item = "#[socketioxide_session::socket_handler(user)] async fn logout(user: &mut User) {}";
+    assert_mistakes(Kind::Http, "user", item, &[message]);
 }
 
 #[test]

@@ -130,7 +130,8 @@ fn defaults_are_the_users() {
     assert_compiles_as_items(&expansion);
     assert_mentions(
         &expansion,
-        "Self { visits: 1 + 2, #[cfg(unix)] name: <Option<String> as ::core::default::Default>::default(), }",
+        "Self { visits: 1 + 2, #[cfg(unix)] \
+         name: <Option<String> as ::socketioxide_session::__private::FirstValue>::first_value(), }",
     );
     assert_mentions(
         &expansion,

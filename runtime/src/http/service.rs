@@ -146,7 +146,10 @@ impl RequestWork {
             && self.shown != Some(bound)
         {
             tracing::warn!("a request with the `sid` of another session's connection was refused");
-            return refuse("this connection belongs to another session: connect again");
+            return refuse(
+                "this connection belongs to a session whose cookie was not shown: send back the cookie that the \
+                          handshake set (socket.io-client in Node: `withCredentials: true`), or connect again",
+            );
         }
         None
     }

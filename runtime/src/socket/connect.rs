@@ -144,9 +144,7 @@ type Arrived = (Arc<Handle>, Option<Ticket>);
 fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Arrived, Error> {
     let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
     let handle = Arc::clone(binding.handle());
-    if handle.is_stored() {
-        peer::bind(socket, &binding);
-    }
+    peer::bind(socket, &binding);
     let ticket = handle.join::<P>()?;
     Ok((handle, ticket))
 }

@@ -12,7 +12,7 @@ use socketioxide::{
 };
 use socketioxide_core::Value;
 
-use super::peer::{Reply, binding_of};
+use super::peer::{Reply, bind, binding_of};
 use crate::{
     access::States,
     binding::Binding,
@@ -41,8 +41,10 @@ impl<P: States> Call<P> {
     }
 }
 
-fn arrive<P: States, A: Adapter>(socket: &Socket<A>) -> Result<Arrived, Error> {
+fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Arrived, Error> {
     let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+    // The namespace's connect handler may be none of ours.
+    bind(socket, &binding);
     let ticket = binding.handle().join::<P>()?;
     Ok(Arrived { binding, ticket })
 }
@@ -96,6 +98,9 @@ pub async fn begin<P: States>(call: Call<P>, acknowledges_itself: bool) -> Optio
             error.log("a socket handler");
             reply.own_error(&error).await;
             reply.end_sockets();
+            if error.kind() == ErrorKind::SessionEnded {
+                reply.end_socket();
+            }
             None
         }
     }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::{
     binding::Binding,
     error::{Error, ErrorKind},
-    registry::SessionSocket,
+    registry::{SessionSocket, SocketGuard},
 };
 
 /// How long to wait for room in a full buffer before looking again: the first time, and at most.
@@ -48,6 +48,8 @@ enum Packet {
 /// A [`Socket`] whose adapter is forgotten, so that a handler's wrapper needs no type parameter.
 trait Peer: Send + Sync {
     fn try_send(self: Arc<Self>, packet: Packet, data: Data<'_>) -> Sent;
+    /// Ends the socket in all namespaces of its connection.
+    fn end(self: Arc<Self>);
 }
 
 impl<A: Adapter> Peer for Socket<A> {
@@ -70,6 +72,10 @@ impl<A: Adapter> Peer for Socket<A> {
                 Error::with_text(ErrorKind::Encode, "the answer could not be serialised").because(error),
             ),
         }
+    }
+
+    fn end(self: Arc<Self>) {
+        Arc::new(BoundSocket(Arc::downgrade(&self))).disconnect();
     }
 }
 
@@ -129,6 +135,13 @@ impl Reply {
         self.error(error).await.ok();
     }
 
+    /// Ends the socket itself, whose session has ended.
+    pub(super) fn end_socket(&self) {
+        if !matches!(self.kind, ReplyKind::Nobody) {
+            Arc::clone(&self.peer).end();
+        }
+    }
+
     /// Disconnects the sockets whose session ended by this event: after its answer.
     pub(super) fn end_sockets(&self) {
         if let Some(binding) = &self.binding {
@@ -174,12 +187,18 @@ pub(super) fn binding_of<A: Adapter>(socket: &Socket<A>) -> Option<Binding> {
 /// Ties a socket to its session, until the socket is gone.
 pub(super) fn bind<A: Adapter>(socket: &Arc<Socket<A>>, binding: &Binding) {
     let handle = binding.handle();
+    if !handle.is_stored() || socket.extensions.get::<Tie<A>>().is_some() {
+        return;
+    }
     let of_socket = Arc::new(BoundSocket(Arc::downgrade(socket)));
     let weak: Weak<dyn SessionSocket> = Arc::downgrade(&of_socket) as _;
     let guard = handle.registry().bind(handle.id(), weak);
     // The socket's own extensions keep it tied, and its end unties it: the disconnect handler is the user's.
-    socket.extensions.insert(Arc::new((of_socket, guard)));
+    socket.extensions.insert::<Tie<A>>(Arc::new((of_socket, guard)));
 }
+
+/// What ties a socket to its session.
+type Tie<A> = Arc<(Arc<BoundSocket<A>>, SocketGuard)>;
 
 /// A socket as the registry knows it. Weak: sockets are socketioxide's.
 struct BoundSocket<A: Adapter>(Weak<Socket<A>>);

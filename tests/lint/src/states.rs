@@ -1,20 +1,22 @@
 //! `#[session_state]` in every form.
 
-use core::{fmt, marker::PhantomData};
-use std::collections::BTreeMap;
+use core::{marker::PhantomData, time::Duration};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use socketioxide_session::session_state;
 
 /// Nothing but the attribute.
 #[session_state]
+#[non_exhaustive]
+#[expect(missing_debug_implementations, reason = "it is about the attribute")]
 pub struct User {
     /// A field of any visibility.
     pub name: Option<String>,
     /// Another.
-    pub(crate) visits: u64,
+    pub visits: u64,
     /// A third.
-    seen: Vec<u64>,
+    pub(crate) seen: Vec<u64>,
 }
 
 impl User {
@@ -27,7 +29,7 @@ impl User {
 
 /// An attribute with parentheses and nothing in them.
 #[session_state()]
-pub struct Empty {}
+pub(crate) struct Empty {}
 
 /// A key, first values, and derives below.
 #[session_state(key = "settings")]
@@ -42,9 +44,9 @@ pub(crate) struct Settings {
     /// One that a block gives, with a comma after it.
     #[session(default = {
         let (width, height) = (80, 25);
-        width * height
+        i32::min(width, height)
     },)]
-    pub(crate) cells: u16,
+    pub(crate) cells: i32,
     /// The type's own.
     pub(crate) theme: Theme,
 }
@@ -96,7 +98,7 @@ pub(crate) struct Renamed {
     pub(crate) items: Vec<String>,
     /// Stored by functions.
     #[serde(with = "seconds")]
-    pub(crate) age: core::time::Duration,
+    pub(crate) age: Duration,
     /// A first value of serde's and one of ours.
     #[serde(default = "one")]
     #[session(default = one())]
@@ -148,32 +150,27 @@ pub(crate) struct Conditional {
 
 /// Types that have little: no `Clone`, no `Debug`, a name that is a keyword.
 #[session_state]
-#[allow(missing_debug_implementations, clippy::type_complexity, reason = "it is about the types")]
-pub struct Types {
+pub(crate) struct Types {
     /// A keyword.
-    pub r#type: String,
+    pub(crate) r#type: String,
     /// A phantom.
-    pub phantom: PhantomData<fn() -> u8>,
+    pub(crate) phantom: PhantomData<fn() -> u8>,
     /// An array, a tuple, a function pointer's result.
-    pub arrays: ([u8; 32], (u8, (i64, f64), char)),
+    pub(crate) arrays: ([u8; 32], (u8, (i64, f64), char)),
     /// Itself.
-    pub parent: Option<Box<Self>>,
+    pub(crate) parent: Option<Box<Self>>,
     /// A path from the root.
-    pub map: ::std::collections::HashMap<String, crate::states::Opaque>,
+    pub(crate) map: HashMap<String, Opaque>,
 }
 
 /// A type that is stored and does nothing else.
 #[derive(Default, Serialize, Deserialize)]
-pub struct Opaque(u8);
-
-impl fmt::Debug for Opaque {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opaque").finish_non_exhaustive()
-    }
-}
+pub(crate) struct Opaque(u8);
 
 /// A field that goes.
 #[session_state]
+#[non_exhaustive]
+#[derive(Debug)]
 pub struct Changing {
     /// Gone soon.
     #[deprecated = "use `name`"]
@@ -185,6 +182,8 @@ pub struct Changing {
 /// A state that goes.
 #[deprecated = "use `User`"]
 #[session_state(key = "account")]
+#[non_exhaustive]
+#[derive(Debug)]
 pub struct Account {
     /// A field.
     pub name: Option<String>,
@@ -224,4 +223,20 @@ pub fn in_a_function() -> u8 {
         value: u8,
     }
     Local::default().value
+}
+
+/// All of the crate's, as they are where nothing is stored.
+#[must_use]
+pub fn all() -> [bool; 9] {
+    [
+        Settings::default() == Settings { theme: Theme::Dark, ..Settings::default() },
+        Derived::default().last_visit > 0,
+        HalfDerived::default().last_visit > 0,
+        Renamed::default().one == one(),
+        Conditional::default().directory.is_empty(),
+        Types::default().map.is_empty(),
+        Second::default().value.is_some(),
+        matches!(First::default(), First { value: 1 }),
+        matches!(Empty::default(), Empty {}),
+    ]
 }

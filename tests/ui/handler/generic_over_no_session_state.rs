@@ -1,5 +1,4 @@
-use axum::{Router, routing::post};
-use socketioxide_session::{SessionState, http_handler, session_state};
+use socketioxide_session::{http_handler, session_state};
 
 struct Cart {
     items: Vec<u32>,
@@ -11,10 +10,10 @@ struct User {
 }
 
 #[http_handler(session)]
-async fn clear<T: SessionState>(session: &mut T) {
+async fn clear<T: Default>(session: &mut T) {
     *session = T::default();
 }
 
 fn main() {
-    let _: Router = Router::new().route("/user", post(clear::<User>)).route("/cart", post(clear::<Cart>));
+    let _ = (clear::<User>, clear::<Cart>);
 }

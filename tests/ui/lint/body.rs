@@ -13,20 +13,20 @@ fn checked(visits: u64) -> bool {
 }
 
 #[http_handler(session)]
-pub async fn visit(session: &mut User) -> Result<(), String> {
+async fn visit(session: &mut User) -> Result<(), String> {
     let mut visits = session.visits + 1;
     checked(visits);
     Ok(())
 }
 
 #[socket_handler(session)]
-pub async fn leave(session: &User) -> u64 {
+async fn leave(session: &User) -> u64 {
     return session.visits;
     0
 }
 
 #[connect_handler(session)]
-pub async fn connected(session: &User) {
+async fn connected(session: &User) {
     (session.visits == 0);
 }
 

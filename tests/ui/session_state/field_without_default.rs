@@ -1,15 +1,11 @@
+use std::net::IpAddr;
+
 use socketioxide_session::session_state;
 
-#[derive(serde::Serialize, serde::Deserialize)]
-enum Theme {
-    Light,
-    Dark,
-}
-
 #[session_state]
-struct Settings {
-    language: String,
-    theme: Theme,
+struct Seen {
+    count: u64,
+    last: IpAddr,
 }
 
 fn main() {}
