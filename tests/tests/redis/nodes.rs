@@ -169,7 +169,7 @@ async fn increments_while_connections_are_cut_are_counted_once() {
         let mut killed = 0_u32;
         loop {
             sleep(milliseconds(u64::from(killed) * 37 % 53)).await;
-            let kind = if killed % 5 == 0 { "pubsub" } else { "normal" };
+            let kind = if killed.is_multiple_of(5) { "pubsub" } else { "normal" };
             let mut kill = redis::cmd("CLIENT");
             kill.arg("KILL").arg("TYPE").arg(kind).arg("SKIPME").arg("yes");
             killed += kill.query_async::<u32>(&mut connection).await.unwrap();
@@ -304,9 +304,9 @@ async fn a_node_that_is_cut_off_disconnects_its_sockets() {
         assert_eq!(socket.ask("add", &[]).await, json!(2));
         let cut = Instant::now();
         if silently {
-            proxy.silence(true)
+            proxy.silence(true);
         } else {
-            proxy.close(true)
+            proxy.close(true);
         }
         soon("the end of the socket", socket.disconnected("/")).await;
         let took = cut.elapsed();

@@ -178,8 +178,8 @@ impl RedisBackend {
         let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(BackendError::failed)?;
         let nodes = addresses.iter().cloned().map(Client::open).collect::<Result<Vec<_>, _>>();
         let nodes = nodes.map_err(BackendError::failed)?;
-        let cluster = redis::cluster::ClusterClient::new(addresses).map_err(BackendError::failed)?;
-        Self::answering(Source::Cluster { cluster, nodes }).await
+        let client = redis::cluster::ClusterClient::new(addresses).map_err(BackendError::failed)?;
+        Self::answering(Source::Cluster(Box::new(source::Cluster { client, nodes }))).await
     }
 
     async fn answering(source: Source) -> Result<Self, BackendError> {

@@ -12,11 +12,15 @@ use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
 pub(super) enum Source {
     One(Box<Client>),
     #[cfg(feature = "redis-cluster")]
-    Cluster {
-        cluster: ClusterClient,
-        /// Messages reach all nodes: any of them is listened to.
-        nodes: Vec<Client>,
-    },
+    Cluster(Box<Cluster>),
+}
+
+#[cfg(feature = "redis-cluster")]
+#[derive(Clone)]
+pub(super) struct Cluster {
+    pub(super) client: ClusterClient,
+    /// Messages reach all nodes: any of them is listened to.
+    pub(super) nodes: Vec<Client>,
 }
 
 /// One that all calls share.
@@ -41,7 +45,7 @@ impl Source {
                 client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::One)
             }
             #[cfg(feature = "redis-cluster")]
-            Self::Cluster { cluster, .. } => cluster.get_async_connection().await.map(Connection::Cluster),
+            Self::Cluster(cluster) => cluster.client.get_async_connection().await.map(Connection::Cluster),
         }
     }
 
@@ -50,7 +54,7 @@ impl Source {
         match self {
             Self::One(client) => client.get_async_pubsub().await,
             #[cfg(feature = "redis-cluster")]
-            Self::Cluster { nodes, .. } => nodes[number % nodes.len()].get_async_pubsub().await,
+            Self::Cluster(cluster) => cluster.nodes[number % cluster.nodes.len()].get_async_pubsub().await,
         }
     }
 }
