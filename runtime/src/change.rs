@@ -39,6 +39,14 @@ struct Resulting {
     state: Decoded,
 }
 
+impl<N: Into<Cow<'static, str>>> FromIterator<(N, Option<Value>)> for FieldChanges {
+    /// Fields that are replaced (`Some`) or removed (`None`).
+    fn from_iter<I: IntoIterator<Item = (N, Option<Value>)>>(fields: I) -> Self {
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value.map(Arc::new)));
+        Self { fields: fields.collect(), result: None }
+    }
+}
+
 impl FieldChanges {
     /// The fields: replaced where there is a value, removed where there is none.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {

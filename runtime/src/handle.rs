@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use futures_util::poll;
@@ -22,6 +23,7 @@ use crate::{
     control::Asked,
     error::{Error, ErrorKind},
     id::SessionId,
+    lease::HeldLease,
     registry::{Announced, Ending, Registry, SessionSocket},
     turns::{Ticket, Turn},
     watch::watch,
@@ -91,7 +93,7 @@ pub(crate) struct Work {
     pub(crate) asked: Asked,
     /// The session as it was loaded; `None` where nothing was.
     pub(crate) meta: Option<Meta>,
-    pub(crate) lease: Lease,
+    pub(crate) lease: HeldLease,
     /// A new moment of expiry, because the session is active.
     pub(crate) touch: Option<OffsetDateTime>,
     /// Begin a session even with nothing in it; renew the expiry even with nothing changed.
@@ -100,7 +102,7 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn of(changes: Changes) -> Self {
-        let (asked, lease) = (Asked::default(), Lease::default());
+        let (asked, lease) = (Asked::default(), HeldLease::default());
         Self { changes, asked, meta: None, lease, touch: None, even_if_unchanged: false }
     }
 
@@ -209,17 +211,36 @@ impl Handle {
     }
 
     /// Looks the session up.
-    pub(crate) async fn load(&self, keys: Keys<'_>, turns: &[&'static str]) -> Result<Lookup, Error> {
+    pub(crate) async fn load(&self, keys: Keys<'_>) -> Result<Lookup, Error> {
+        self.look_up(Load::read(keys)).await.map(|(lookup, _)| lookup)
+    }
+
+    /// Looks the session up, with a lease on these turns, for which it waits this long at most.
+    pub(crate) async fn load_with_turns(
+        &self,
+        keys: Keys<'_>,
+        turns: &[&'static str],
+        wait: Duration,
+    ) -> Result<(Lookup, HeldLease), Error> {
+        self.look_up(Load { keys, turns, wait, hold: self.config.limits.hold }).await
+    }
+
+    async fn look_up(&self, load: Load<'_>) -> Result<(Lookup, HeldLease), Error> {
         let (id, presence) = {
             let current = self.current.lock();
             (current.id, current.presence)
         };
         match presence {
-            Presence::Absent | Presence::Dead(_) => return Ok(Lookup::Nothing),
+            Presence::Absent | Presence::Dead(_) => return Ok((Lookup::Nothing, HeldLease::default())),
             Presence::Unknown | Presence::Stored => {}
         }
-        let loaded =
-            self.backend.load(id, Load { keys, turns }).await.map_err(|error| self.error(id, error))?;
+        let loaded = self.backend.load(id, load).await.map_err(|error| self.error(id, error))?;
+        let lease = loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
+        let lease = HeldLease::new(&self.backend, id, lease);
+        self.found(id, presence, loaded).map(|lookup| (lookup, lease))
+    }
+
+    fn found(&self, id: SessionId, presence: Presence, loaded: Option<Loaded>) -> Result<Lookup, Error> {
         if loaded.is_none() && presence == Presence::Stored {
             return Err(self.gone(id));
         }
@@ -247,7 +268,7 @@ impl Handle {
     pub(crate) async fn resolve(&self) -> Result<(), Error> {
         let unknown = self.current.lock().presence == Presence::Unknown;
         if unknown {
-            self.load(Keys::Only(&[]), &[]).await?;
+            self.load(Keys::Only(&[])).await?;
         }
         Ok(())
     }
@@ -292,7 +313,7 @@ impl Handle {
             return self.begin(work, false).await;
         }
         if work.meta.is_none()
-            && let Lookup::Found(loaded) = self.load(Keys::Only(&[]), &[]).await?
+            && let Lookup::Found(loaded) = self.load(Keys::Only(&[])).await?
         {
             work.meta = Some(loaded.meta);
         }
@@ -327,7 +348,7 @@ impl Handle {
         self.begin(Work::of(Changes::new()), true).await
     }
 
-    async fn update(&self, work: Work) -> Result<(), Error> {
+    async fn update(&self, mut work: Work) -> Result<(), Error> {
         let Some(stored) = work.meta else { return Err(self.gone(self.id())) };
         let id = self.id();
         let mut meta = stored.clone();
@@ -342,7 +363,7 @@ impl Handle {
         let new_id = work.asked.cycle_id.then(|| self.next_id());
         let commit = Commit {
             id,
-            lease: work.lease,
+            lease: work.lease.lease(),
             action: new_id.map_or(Action::Update, Action::ChangeId),
             changes: work.changes,
             meta: (meta != stored).then(|| meta.clone()),
@@ -350,6 +371,7 @@ impl Handle {
         };
         let announced = new_id.map(|_| self.registry().announce(id, Ending::Changed));
         self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
+        work.lease.ended();
 
         if let Some(expires) = commit.expires.filter(|_| work.asked.expiry.is_some()) {
             self.registry().expires(id, expires);
@@ -423,10 +445,15 @@ impl Handle {
     fn error(&self, id: SessionId, error: BackendError) -> Error {
         match error {
             BackendError::Gone => self.gone(id),
+            BackendError::TurnTimeout => Error::new(ErrorKind::TurnTimeout),
             BackendError::TurnLost => Error::new(ErrorKind::TurnLost),
             BackendError::NotAnObject(key) => Error::with_text(
                 ErrorKind::Undecodable,
                 format!("the value stored under `{key}` is no JSON object; it was left as it is"),
+            ),
+            BackendError::NotJson(key) => Error::with_text(
+                ErrorKind::Undecodable,
+                format!("the value stored under `{key}` is no JSON; it was left as it is"),
             ),
             BackendError::OutcomeUnknown(source) => Error::new(ErrorKind::OutcomeUnknown).because(source),
             BackendError::Failed(source) => Error::new(ErrorKind::Backend).because(source),

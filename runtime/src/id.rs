@@ -36,10 +36,21 @@ impl SessionId {
 
     /// The public key of a session that began under this id: a hash, which leads nobody back to the id.
     pub(crate) fn public_key(self) -> String {
+        URL_SAFE_NO_PAD.encode(&self.hash(b"socketioxide-session public key")[..16])
+    }
+
+    /// Stands for the id in the keys and messages of a backend that others can look into: a hash, which leads
+    /// nobody back to the id.
+    #[cfg(feature = "redis")]
+    pub(crate) fn hidden(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.hash(b"socketioxide-session backend key"))
+    }
+
+    fn hash(self, purpose: &[u8]) -> [u8; 32] {
         let mut hash = Sha256::new();
-        hash.update(b"socketioxide-session public key");
+        hash.update(purpose);
         hash.update(self.0.0.to_le_bytes());
-        URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
+        hash.finalize().into()
     }
 }
 

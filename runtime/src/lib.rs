@@ -250,9 +250,11 @@ mod error;
 mod handle;
 mod http;
 mod id;
+mod lease;
 mod origin;
 mod outcome;
 mod private;
+mod recent;
 mod registry;
 mod shared;
 mod socket;
@@ -277,6 +279,9 @@ pub use time;
 pub use tower_cookies::{Key, cookie::SameSite};
 pub use tower_sessions::{Expiry, Session, SessionStore};
 
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use crate::backend::RedisBackend;
 pub use crate::{
     backend::{Backend, MemoryBackend, StoreBackend},
     control::SessionControl,

@@ -2,7 +2,7 @@
 //! and the ids that ended or changed lately.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Weak},
     time::Duration,
@@ -12,10 +12,8 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::{error::ErrorKind, id::SessionId, turns::Turns};
-
-/// How long an id that ended or changed is remembered, so that who still uses it is told why.
-const RECENT: Duration = Duration::from_secs(30);
+pub(crate) use crate::recent::Ending;
+use crate::{id::SessionId, recent::Recent, turns::Turns};
 
 /// How long a handshake that shows a session that ended is asked to try again: until the response that removes the
 /// cookie has arrived. A logout over a socket removes none; then the page gets a new session after this.
@@ -27,7 +25,10 @@ pub struct Registry(Arc<Inner>);
 
 struct Inner {
     turns: Arc<Turns>,
-    recent: Mutex<Recent>,
+    recent: Mutex<Recent<SessionId>>,
+    /// Those that ended on any node, by what stands for the id in the messages of nodes.
+    #[cfg(feature = "redis")]
+    on_any_node: Mutex<Recent<String>>,
     sockets: Mutex<Sockets>,
     /// The sessions of the Engine.IO connections that were opened by polling, by their `sid`.
     connections: Mutex<HashMap<String, SessionId>>,
@@ -38,6 +39,9 @@ struct Inner {
 struct Sockets {
     by_session: HashMap<SessionId, OfSession>,
     by_expiry: BTreeMap<OffsetDateTime, Vec<SessionId>>,
+    /// By what stands for the id in the messages of nodes.
+    #[cfg(feature = "redis")]
+    by_hidden: HashMap<String, SessionId>,
     watched: bool,
 }
 
@@ -51,6 +55,8 @@ struct OfSession {
 impl Sockets {
     fn forget(&mut self, id: SessionId) -> Option<OfSession> {
         let of_session = self.by_session.remove(&id)?;
+        #[cfg(feature = "redis")]
+        self.by_hidden.remove(&id.hidden());
         if let Some(moment) = of_session.expires
             && let Some(ids) = self.by_expiry.get_mut(&moment)
         {
@@ -76,46 +82,18 @@ struct Bound {
     socket: Weak<dyn SessionSocket>,
 }
 
-/// How an id ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Ended,
-    Changed,
-}
-
-impl Ending {
-    pub(crate) fn kind(self) -> ErrorKind {
-        match self {
-            Self::Ended => ErrorKind::SessionEnded,
-            Self::Changed => ErrorKind::IdChanged,
-        }
-    }
-}
-
-#[derive(Default)]
-struct Recent {
-    endings: HashMap<SessionId, (Instant, Ending)>,
-    order: VecDeque<(Instant, SessionId)>,
-}
-
-impl Recent {
-    fn forget_old(&mut self) {
-        while let Some((at, id)) = self.order.front()
-            && at.elapsed() > RECENT
-        {
-            if self.endings.get(id).is_some_and(|(first, _)| first == at) {
-                self.endings.remove(id);
-            }
-            self.order.pop_front();
-        }
-    }
-}
-
 impl Default for Registry {
     fn default() -> Self {
         let turns = Arc::new(Turns::new());
         let (recent, sockets, connections) = Default::default();
-        Self(Arc::new(Inner { turns, recent, sockets, connections }))
+        Self(Arc::new(Inner {
+            turns,
+            recent,
+            #[cfg(feature = "redis")]
+            on_any_node: Mutex::default(),
+            sockets,
+            connections,
+        }))
     }
 }
 
@@ -137,14 +115,22 @@ impl Registry {
 
     /// How an id ended, if that was lately.
     pub(crate) fn ending(&self, id: SessionId) -> Option<Ending> {
-        let mut recent = self.0.recent.lock();
-        recent.forget_old();
-        recent.endings.get(&id).map(|(_, ending)| *ending)
+        self.recent(id).map(|(_, ending)| ending)
+    }
+
+    fn recent(&self, id: SessionId) -> Option<(Instant, Ending)> {
+        let known = self.0.recent.lock().get(&id);
+        #[cfg(feature = "redis")]
+        if known.is_none() {
+            let mut on_any_node = self.0.on_any_node.lock();
+            return if on_any_node.is_empty() { None } else { on_any_node.get(&id.hidden()) };
+        }
+        known
     }
 
     /// Whether a handshake that shows this id must try again, because its cookie is about to change.
     pub(crate) fn has_just_ended(&self, id: SessionId) -> bool {
-        match self.0.recent.lock().endings.get(&id) {
+        match self.recent(id) {
             Some((_, Ending::Changed)) => true,
             Some((at, Ending::Ended)) => at.elapsed() < JUST_ENDED,
             None => false,
@@ -154,14 +140,7 @@ impl Registry {
     /// Says that an id is about to end: before its record goes, so that nobody who does not find the record takes
     /// the id for an unknown one. Dropping the announcement takes it back.
     pub(crate) fn announce(&self, id: SessionId, ending: Ending) -> Announced<'_> {
-        let mut recent = self.0.recent.lock();
-        recent.forget_old();
-        let at = Instant::now();
-        let new = !recent.endings.contains_key(&id);
-        if new {
-            recent.endings.insert(id, (at, ending));
-            recent.order.push_back((at, id));
-        }
+        let new = self.0.recent.lock().insert(id, ending);
         Announced { registry: self, id, new }
     }
 
@@ -182,6 +161,10 @@ impl Registry {
     /// Ties a socket to its session until the guard is dropped.
     pub(crate) fn bind(&self, id: SessionId, socket: Weak<dyn SessionSocket>) -> SocketGuard {
         let mut sockets = self.0.sockets.lock();
+        #[cfg(feature = "redis")]
+        if !sockets.by_session.contains_key(&id) {
+            sockets.by_hidden.insert(id.hidden(), id);
+        }
         let of_session = sockets.by_session.entry(id).or_default();
         let ticket = of_session.next;
         of_session.next += 1;
@@ -253,6 +236,30 @@ impl Registry {
     }
 }
 
+/// For a backend of several processes.
+#[cfg(feature = "redis")]
+impl Registry {
+    /// Remembers how a session ended, perhaps on another node, of which only what stands for the id is known.
+    pub(crate) fn ended_somewhere(&self, hidden: String, ending: Ending) {
+        self.0.on_any_node.lock().insert(hidden, ending);
+    }
+
+    /// The sessions with sockets here.
+    pub(crate) fn bound(&self) -> Vec<SessionId> {
+        self.0.sockets.lock().by_session.keys().copied().collect()
+    }
+
+    /// The session with sockets here for whose id this stands.
+    pub(crate) fn bound_as(&self, hidden: &str) -> Option<SessionId> {
+        self.0.sockets.lock().by_hidden.get(hidden).copied()
+    }
+
+    /// Unties all sockets, because nobody knows whether their sessions live. They are out of every room from now on.
+    pub(crate) fn untie_all(&self) -> Vec<Arc<dyn SessionSocket>> {
+        self.bound().into_iter().flat_map(|id| self.take_sockets(id)).collect()
+    }
+}
+
 /// That an id is about to end.
 pub(crate) struct Announced<'a> {
     registry: &'a Registry,
@@ -271,7 +278,7 @@ impl Announced<'_> {
 impl Drop for Announced<'_> {
     fn drop(&mut self) {
         if self.new {
-            self.registry.0.recent.lock().endings.remove(&self.id);
+            self.registry.0.recent.lock().remove(&self.id);
         }
     }
 }

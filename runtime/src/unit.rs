@@ -5,14 +5,16 @@ use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use crate::{
     access::States,
-    backend::{Keys, Lease, Loaded},
+    backend::{Keys, Loaded},
     control::{Asked, CALL, Requests},
     error::{Error, ErrorKind},
     handle::{Handle, Lookup, Work},
     id::SessionId,
+    lease::HeldLease,
     turns::{Ticket, Turn},
 };
 
@@ -50,6 +52,8 @@ pub(crate) struct Unit<S> {
     pub(crate) states: S,
     handle: Arc<Handle>,
     requests: Arc<Requests>,
+    /// Before the turn: so that it is given back before the next one here asks for it.
+    lease: HeldLease,
     turn: Option<Turn>,
     loaded: Option<Loaded>,
 }
@@ -62,16 +66,21 @@ impl<S: States> Unit<S> {
         mut ticket: Option<Ticket>,
     ) -> Result<Self, Error> {
         let turns = S::turns();
+        let begun = Instant::now();
         if !turns.is_empty() {
             handle.writable()?;
         }
         loop {
             let Some(place) = ticket else {
                 let states = S::load(None)?;
-                return Ok(Self { states, handle, requests, turn: None, loaded: None });
+                let lease = HeldLease::default();
+                return Ok(Self { states, handle, requests, lease, turn: None, loaded: None });
             };
             let turn = place.turn().await?;
-            let loaded = match handle.load(Keys::Only(S::KEYS), &turns).await? {
+            let wait = handle.config().limits.wait.saturating_sub(begun.elapsed());
+            let load = handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait);
+            let (found, lease) = turn.while_loading(load).await?;
+            let loaded = match found {
                 Lookup::Found(loaded) => Some(loaded),
                 Lookup::Nothing => None,
                 Lookup::Renamed => {
@@ -87,7 +96,7 @@ impl<S: States> Unit<S> {
                 turn.release_reads();
                 Some(turn)
             };
-            return Ok(Self { states, handle, requests, turn, loaded });
+            return Ok(Self { states, handle, requests, lease, turn, loaded });
         }
     }
 
@@ -107,7 +116,7 @@ impl<S: States> Unit<S> {
         let asked = self.requests.take();
         match decide(outcome, &asked) {
             Decision::End => {
-                drop(self.turn);
+                drop((self.lease, self.turn));
                 self.handle.end().await
             }
             Decision::Discard => Ok(()),
@@ -117,9 +126,8 @@ impl<S: States> Unit<S> {
                     .loaded
                     .as_ref()
                     .and_then(|loaded| self.handle.config().touched(&loaded.meta, loaded.expires));
-                let lease = self.loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
                 let meta = self.loaded.map(|loaded| loaded.meta);
-                let work = Work { changes, asked, meta, lease, touch, even_if_unchanged: false };
+                let work = Work { changes, asked, meta, lease: self.lease, touch, even_if_unchanged: false };
                 self.handle.commit(work, self.turn).await
             }
         }

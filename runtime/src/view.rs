@@ -171,7 +171,7 @@ impl SessionStore for RequestView {
             return Ok(None);
         }
         let loaded = loop {
-            match self.handle.load(Keys::All, &[]).await.map_err(|error| self.refused(error))? {
+            match self.handle.load(Keys::All).await.map_err(|error| self.refused(error))? {
                 Lookup::Found(loaded) => break loaded,
                 Lookup::Nothing => return Ok(None),
                 Lookup::Renamed => {}

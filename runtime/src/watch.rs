@@ -33,7 +33,7 @@ async fn run(backend: Arc<dyn Backend>, config: Arc<Config>) {
 
 /// The moment of expiry that was known has come: is it over, or did the session live on?
 async fn look_at(backend: &Arc<dyn Backend>, config: &Config, id: SessionId) {
-    let load = Load { keys: Keys::Only(&[]), turns: &[] };
+    let load = Load::read(Keys::Only(&[]));
     match backend.load(id, load).await {
         Ok(Some(loaded)) => {
             let expires = renew_unwritten(backend, config, id, &loaded).await.unwrap_or(loaded.expires);

@@ -13,8 +13,11 @@ pub mod app;
 pub mod gate;
 pub mod http;
 pub mod inside;
+pub mod leases;
 pub mod node;
 pub mod raw;
+pub mod records;
+pub mod redis_server;
 pub mod stores;
 
 use std::{future::Future, time::Duration};

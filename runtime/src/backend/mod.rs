@@ -1,15 +1,20 @@
 //! Where sessions live: the trait, and what passes through it.
 
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod store;
 
-use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc};
+use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::redis::RedisBackend;
 pub use self::{memory::MemoryBackend, store::StoreBackend};
 pub use crate::{
     change::{Change, Changes, FieldChanges, NotAnObject},
@@ -29,19 +34,23 @@ pub use crate::{
 ///
 /// The runtime keeps the order of turns within the process, in the backend's [`Registry`]. A backend of several
 /// processes takes a lease on [`Load::turns`] as it loads, checks it in [`commit`](Backend::commit) and ends it
-/// there or in [`release`](Backend::release), so that each of these is one round trip.
+/// there or in [`release`](Backend::release), so that each of these is one round trip. It keeps the lease alive by
+/// itself in between, for [`Load::hold`] at most.
 #[async_trait]
 pub trait Backend: Debug + Send + Sync + 'static {
     /// What this process knows about the sessions of this backend. Clones of a backend share one.
     fn registry(&self) -> &Registry;
 
     /// Reads a session, and takes the turns that are asked for. `None` where there is no such session.
+    ///
+    /// Dropping the future takes nothing: a lease that was granted meanwhile is given back.
     async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError>;
 
-    /// Carries out a commit and ends its lease.
+    /// Carries out a commit and ends its lease. After an error the caller ends the lease by
+    /// [`release`](Backend::release).
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError>;
 
-    /// Ends a lease without writing. Called also when a handler was cancelled.
+    /// Ends a lease without writing. Called also when a handler was cancelled, or its commit failed.
     async fn release(&self, id: SessionId, lease: Lease) {
         let _ = (id, lease);
     }
@@ -52,8 +61,19 @@ pub trait Backend: Debug + Send + Sync + 'static {
 pub struct Load<'a> {
     /// The keys whose values are wanted.
     pub keys: Keys<'a>,
-    /// The keys of the states whose turns are taken.
+    /// The keys of the states whose turns are taken: all of them, or none.
     pub turns: &'a [&'static str],
+    /// The longest wait for the turns.
+    pub wait: Duration,
+    /// The longest time that the turns are held. After it they pass on, whether or not their holder lives.
+    pub hold: Duration,
+}
+
+impl<'a> Load<'a> {
+    /// Of these keys, with no turn.
+    pub fn read(keys: Keys<'a>) -> Self {
+        Self { keys, turns: &[], wait: Duration::ZERO, hold: Duration::ZERO }
+    }
 }
 
 /// Which keys of a session are wanted.
@@ -118,7 +138,7 @@ impl Meta {
 }
 
 /// The right to commit what was loaded with turns. In one process it says nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Lease(pub u64);
 
 /// What to commit.
@@ -158,12 +178,18 @@ pub enum BackendError {
     /// The session does not exist (any more).
     #[error("there is no such session")]
     Gone,
+    /// The turns did not come within [`Load::wait`].
+    #[error("the turn did not come in time")]
+    TurnTimeout,
     /// The lease was lost: somebody else has the turn.
     #[error("the lease on the turn was lost")]
     TurnLost,
     /// Fields are to change in a value that is no JSON object.
     #[error("the value stored under `{0}` is no JSON object")]
     NotAnObject(String),
+    /// A value that is no JSON: it was left as it is.
+    #[error("the value stored under `{0}` is no JSON")]
+    NotJson(String),
     /// The commit was sent, but whether it took place is not known.
     #[error("the answer to a commit was lost")]
     OutcomeUnknown(#[source] Box<dyn StdError + Send + Sync>),

@@ -163,7 +163,7 @@ async fn begin_unit<P: States>((handle, ticket): Arrived) -> Result<Unit<P>, Err
 
 /// An error if the connection's session has ended. It may have none.
 async fn must_live(handle: &Handle) -> Result<(), Error> {
-    if let Lookup::Found(loaded) = handle.load(Keys::Only(&[]), &[]).await? {
+    if let Lookup::Found(loaded) = handle.load(Keys::Only(&[])).await? {
         handle.watch(loaded.expires);
     }
     Ok(())

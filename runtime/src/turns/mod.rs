@@ -13,7 +13,8 @@ mod tests;
 
 use std::{
     collections::{HashMap, VecDeque},
-    future::poll_fn,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::Arc,
     task::{Poll, Waker},
     time::Duration,
@@ -21,7 +22,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::calls::Calls;
 use crate::{
@@ -329,6 +330,41 @@ impl Drop for Ticket {
 pub(crate) struct Turn(Ticket);
 
 impl Turn {
+    /// Waits for the backend, which may itself wait for a turn of another process: that is no time of holding,
+    /// as long as it is no longer than the longest wait.
+    pub(crate) async fn while_loading<F: Future>(&self, load: F) -> F::Output {
+        let mut load = pin!(load);
+        let limits = self.0.with(|session, _| session.calls.get(self.0.call).map(|call| call.limits));
+        let Some(Some(limits)) = limits else { return load.await };
+        let begun = Instant::now();
+        let mut tick = (limits.hold / 2).max(Duration::from_millis(1));
+        loop {
+            tokio::select! {
+                biased;
+                output = &mut load => {
+                    self.hold_from_now();
+                    return output;
+                }
+                () = sleep(tick) => {}
+            }
+            if begun.elapsed() < limits.wait {
+                self.hold_from_now();
+            } else {
+                tick = Duration::MAX;
+            }
+        }
+    }
+
+    fn hold_from_now(&self) {
+        self.0.with(|session, _| {
+            if let Some(call) = session.calls.get_mut(self.0.call)
+                && let Phase::Holding { until } = &mut call.phase
+            {
+                *until = Instant::now() + call.limits.hold;
+            }
+        });
+    }
+
     /// Gives up the places of a reader, which has its snapshot.
     pub(crate) fn release_reads(&self) {
         self.0.with(|session, wakers| session.leave(self.0.call, |mode| mode == Mode::Read, wakers));

@@ -1,0 +1,213 @@
+//! Commits: one script each, carried out once however often it must be sent.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Inner,
+    leases::Held,
+    link::Failure,
+    names::{SessionKeys, field, unique},
+    record::{check_size, merge, milliseconds},
+    scripts::{Answer, COMMIT, bytes, run},
+};
+use crate::{
+    backend::{Action, BackendError, Commit, Lease},
+    change::Change,
+    id::SessionId,
+    recent::RECENT,
+};
+
+/// How often fields are merged anew, because plain `Session`s write the same value all the time.
+const MERGES: usize = 16;
+
+/// The pause before a session is tried again whose id is being changed, in a cluster.
+const SHUT: Duration = Duration::from_millis(20);
+
+/// What happens to one field of the record.
+pub(super) enum Operation {
+    Set(String, Vec<u8>),
+    Remove(String),
+    /// Some fields of a value change; `from` is the value that they were merged into.
+    Merge {
+        field: String,
+        from: Option<Vec<u8>>,
+        to: Vec<u8>,
+    },
+}
+
+/// What is sent to the script, beside what is the same for all commits of a backend.
+pub(super) struct Sending<'a> {
+    pub(super) keys: &'a SessionKeys,
+    /// The record under the new id, where it can be reached.
+    pub(super) new: Option<&'a str>,
+    pub(super) action: &'static str,
+    pub(super) token: &'a str,
+    pub(super) held: Option<&'a Held>,
+    pub(super) lease: Lease,
+    pub(super) meta: Option<String>,
+    pub(super) expires: Option<String>,
+    pub(super) operations: &'a [Operation],
+}
+
+impl Inner {
+    pub(super) async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
+        let held = if commit.lease == Lease::default() {
+            None
+        } else {
+            Some(self.leases.held(commit.id, commit.lease).ok_or(BackendError::TurnLost)?)
+        };
+        let new = match commit.action {
+            Action::ChangeId(new) => Some(SessionKeys::new(&self.options.prefix, new)),
+            _ => None,
+        };
+        // In a cluster the new id is in another slot, as a rule.
+        let far = new.as_ref().filter(|_| self.link.is_cluster());
+        let keys = SessionKeys::new(&self.options.prefix, commit.id);
+        let (token, begun) = (unique(), Instant::now());
+        let mut stored = stored_before(commit, held.as_ref());
+        let mut merges = 0;
+        loop {
+            let operations = self.operations(commit, &stored)?;
+            let sending = Sending {
+                keys: &keys,
+                new: if far.is_some() { None } else { new.as_ref().map(|new| &*new.record) },
+                action: if far.is_some() { "leave" } else { word_of(commit.action) },
+                token: &token,
+                held: held.as_ref(),
+                lease: commit.lease,
+                meta: commit
+                    .meta
+                    .as_ref()
+                    .map(serde_json::to_string)
+                    .transpose()
+                    .map_err(BackendError::failed)?,
+                expires: commit.expires.map(|moment| milliseconds(moment).to_string()),
+                operations: &operations,
+            };
+            let answer = self.send(&sending).await?;
+            match (&*answer.word, far) {
+                ("conflict", _) if merges < MERGES => {
+                    stored = answer.rest.iter().map(bytes).collect();
+                    merges += 1;
+                }
+                ("conflict", _) => {
+                    return Err(BackendError::failed(
+                        "the value changed each time that fields were merged into it",
+                    ));
+                }
+                ("shut", _) if begun.elapsed() < self.options.timeout => sleep(SHUT).await,
+                ("shut", _) => return Err(BackendError::failed("the session's id is being changed")),
+                ("left", Some(new)) => {
+                    self.arrive(&sending, new, &answer).await?;
+                    break;
+                }
+                _ => {
+                    self.judge(commit.id, &answer)?;
+                    break;
+                }
+            }
+        }
+        self.leases.forget(commit.id, commit.lease);
+        Ok(())
+    }
+
+    /// Whether a commit is done, by its last answer.
+    pub(super) fn judge(&self, id: SessionId, answer: &Answer) -> Result<(), BackendError> {
+        match &*answer.word {
+            "done" => Ok(()),
+            "gone" => {
+                self.heard_of_end(id, answer.rest.first());
+                Err(BackendError::Gone)
+            }
+            "lost" => Err(BackendError::TurnLost),
+            "unknown" => Err(BackendError::OutcomeUnknown("too many commits came after it".into())),
+            "exists" => Err(BackendError::failed("Redis has a session under a fresh id already")),
+            _ => Err(super::unexpected(answer)),
+        }
+    }
+
+    fn operations(
+        &self,
+        commit: &Commit,
+        stored: &[Option<Vec<u8>>],
+    ) -> Result<Vec<Operation>, BackendError> {
+        let mut stored = stored.iter();
+        let mut operations = Vec::with_capacity(commit.changes.len());
+        for (key, change) in &commit.changes {
+            let field = field(key);
+            let limit = self.options.max_value_size;
+            operations.push(match change {
+                Change::Remove => Operation::Remove(field),
+                Change::Set(value) => {
+                    let json = serde_json::to_vec(value).map_err(BackendError::failed)?;
+                    check_size(key, json.len(), limit)?;
+                    Operation::Set(field, json)
+                }
+                Change::Fields(changed) => {
+                    let from = stored.next().cloned().flatten();
+                    let to = merge(key, from.as_deref(), changed)?;
+                    check_size(key, to.len(), limit)?;
+                    Operation::Merge { field, from, to }
+                }
+            });
+        }
+        Ok(operations)
+    }
+
+    pub(super) async fn send(&self, sending: &Sending<'_>) -> Result<Answer, BackendError> {
+        let Sending { keys, held, operations, .. } = *sending;
+        let (ticket, states) = held.map_or(("", &[][..]), |held| (&*held.ticket, &*held.states));
+        let prepared = |retried: bool| {
+            let mut script = COMMIT.prepare_invoke();
+            script.key(&keys.record).key(&keys.control).key(&keys.tokens).key(&keys.tombstone);
+            if let Some(new) = sending.new {
+                script.key(new);
+            }
+            script.arg(&self.options.prefix).arg(&self.node).arg(&keys.hidden).arg(sending.action);
+            script.arg(sending.token).arg(u8::from(retried)).arg(ticket).arg(sending.lease.0);
+            script.arg(sending.expires.as_deref().unwrap_or_default());
+            script.arg(sending.meta.as_deref().unwrap_or_default());
+            script.arg(u64::try_from(RECENT.as_millis()).unwrap_or(u64::MAX));
+            script.arg(states.len()).arg(states);
+            for operation in operations {
+                let (word, field, to, from): (_, _, &[u8], &[u8]) = match operation {
+                    Operation::Set(field, value) => ("set", field, value, b""),
+                    Operation::Remove(field) => ("remove", field, b"", b""),
+                    Operation::Merge { field, from: Some(from), to } => ("merge", field, to, from),
+                    Operation::Merge { field, from: None, to } => ("begin", field, to, b""),
+                };
+                script.arg(word).arg(field).arg(to).arg(from);
+            }
+            script
+        };
+        self.link
+            .call(|connection, retried| {
+                let script = prepared(retried);
+                async move { run(&script, connection).await }
+            })
+            .await
+            .map_err(Failure::of_commit)
+    }
+}
+
+/// The values into which changed fields are merged. Without a lease they begin with a guess, that nothing is stored;
+/// Redis knows better.
+fn stored_before(commit: &Commit, held: Option<&Held>) -> Vec<Option<Vec<u8>>> {
+    let merged = commit.changes.iter().filter(|(_, change)| matches!(change, Change::Fields(_)));
+    let stored = merged.map(|(key, _)| {
+        let loaded = &held?.loaded;
+        loaded.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.clone())
+    });
+    stored.collect()
+}
+
+fn word_of(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::ChangeId(_) => "change",
+        Action::End => "end",
+    }
+}

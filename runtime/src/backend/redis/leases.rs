@@ -1,0 +1,254 @@
+//! Turns across processes: taking a lease and loading in one round trip, waiting in Redis's line until woken, and
+//! keeping the leases alive that this process holds.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
+use redis::Value;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{
+    Inner,
+    names::{SessionKeys, field, unique},
+    record::decode,
+    scripts::{Answer, RELEASE, RENEW, TAKE, fields, run},
+};
+use crate::{
+    backend::{BackendError, Keys, Lease, Load, Loaded},
+    id::SessionId,
+};
+
+/// How many leases are renewed at one time.
+const RENEWED_AT_ONCE: usize = 64;
+
+/// Longer waits and holds are as good as endless.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+
+/// Beyond the moment at which a lease ends, so that it has ended in Redis's milliseconds, too.
+const GRACE: Duration = Duration::from_millis(5);
+
+/// The leases that this process holds, and its calls that wait for one.
+#[derive(Default)]
+pub(super) struct Leases {
+    held: Mutex<HashMap<(SessionId, Lease), Held>>,
+    waiting: Mutex<HashMap<String, Arc<Notify>>>,
+}
+
+/// What a commit under a lease needs.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) ticket: String,
+    pub(super) states: Vec<&'static str>,
+    /// The values as they were loaded: what the changed fields are merged into.
+    pub(super) loaded: Arc<[(String, Vec<u8>)]>,
+    /// When the renewing ends.
+    last: Instant,
+}
+
+impl Leases {
+    pub(super) fn held(&self, id: SessionId, lease: Lease) -> Option<Held> {
+        self.held.lock().get(&(id, lease)).cloned()
+    }
+
+    pub(super) fn forget(&self, id: SessionId, lease: Lease) -> Option<Held> {
+        self.held.lock().remove(&(id, lease))
+    }
+
+    /// Redis says that the turn of this call has come.
+    pub(super) fn wake(&self, ticket: &str) {
+        if let Some(waiting) = self.waiting.lock().get(ticket) {
+            waiting.notify_one();
+        }
+    }
+
+    /// Messages may have been missed: everybody looks again.
+    pub(super) fn wake_all(&self) {
+        self.waiting.lock().values().for_each(|waiting| waiting.notify_one());
+    }
+
+    fn to_renew(&self) -> Vec<(SessionId, String)> {
+        let now = Instant::now();
+        let held = self.held.lock();
+        let renewed = held.iter().filter(|(_, held)| held.last > now);
+        renewed.map(|((id, _), held)| (*id, held.ticket.clone())).collect()
+    }
+}
+
+/// A call in Redis's line. Dropped before it has its turns, it leaves the line, and gives back what it was granted
+/// without hearing of it.
+struct Place {
+    inner: Arc<Inner>,
+    id: SessionId,
+    ticket: String,
+    in_line: bool,
+}
+
+impl Place {
+    fn new(inner: &Arc<Inner>, id: SessionId) -> (Self, Arc<Notify>) {
+        let (ticket, woken) = (unique(), Arc::new(Notify::new()));
+        inner.leases.waiting.lock().insert(ticket.clone(), Arc::clone(&woken));
+        (Self { inner: Arc::clone(inner), id, ticket, in_line: true }, woken)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.inner.leases.waiting.lock().remove(&self.ticket);
+        if self.in_line
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (inner, id, ticket) = (Arc::clone(&self.inner), self.id, std::mem::take(&mut self.ticket));
+            runtime.spawn(async move { inner.release(id, &ticket).await });
+        }
+    }
+}
+
+impl Inner {
+    /// Takes the turns and loads.
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        id: SessionId,
+        load: Load<'_>,
+    ) -> Result<Option<Loaded>, BackendError> {
+        let keys = SessionKeys::new(&self.options.prefix, id);
+        let deadline = Instant::now() + load.wait.min(LONGEST);
+        let (mut place, woken) = Place::new(self, id);
+        loop {
+            let last = Instant::now() + load.hold.min(LONGEST);
+            let answer = self.ask_for(&keys, &place.ticket, load).await?;
+            match &*answer.word {
+                "granted" => {
+                    let loaded = self.granted(id, &place.ticket, load, last, &answer)?;
+                    place.in_line = false;
+                    return Ok(Some(loaded));
+                }
+                "gone" => {
+                    place.in_line = false;
+                    self.heard_of_end(id, answer.rest.first());
+                    return Ok(None);
+                }
+                "wait" => {}
+                _ => return Err(super::unexpected(&answer)),
+            }
+            let again = match answer.rest.first() {
+                Some(Value::Int(milliseconds)) => {
+                    Duration::from_millis((*milliseconds).try_into().unwrap_or(0))
+                }
+                _ => Duration::ZERO,
+            };
+            // Who waits shows in between that it lives; whoever does not is passed over after a lease.
+            let again = (again + GRACE).min(self.options.lease / 2);
+            timeout_at(deadline.min(Instant::now() + again), woken.notified()).await.ok();
+            if Instant::now() >= deadline {
+                return Err(BackendError::TurnTimeout);
+            }
+        }
+    }
+
+    async fn ask_for(
+        &self,
+        keys: &SessionKeys,
+        ticket: &str,
+        load: Load<'_>,
+    ) -> Result<Answer, BackendError> {
+        let mut script = TAKE.prepare_invoke();
+        script.key(&keys.record).key(&keys.control).key(&keys.tombstone);
+        script.arg(&self.options.prefix).arg(ticket).arg(&self.node);
+        script
+            .arg(whole_ms(self.options.lease))
+            .arg(whole_ms(load.hold))
+            .arg(load.turns.len())
+            .arg(load.turns);
+        match load.keys {
+            Keys::All => {
+                script.arg("*");
+            }
+            Keys::Only(wanted) => {
+                script.arg("m").arg("x");
+                for key in wanted {
+                    script.arg(field(key));
+                }
+            }
+        }
+        let script = &script;
+        self.link
+            .call(|connection, _| async move { run(script, connection).await })
+            .await
+            .map_err(super::link::Failure::failed)
+    }
+
+    fn granted(
+        &self,
+        id: SessionId,
+        ticket: &str,
+        load: Load<'_>,
+        last: Instant,
+        answer: &Answer,
+    ) -> Result<Loaded, BackendError> {
+        let Some(Value::Int(token)) = answer.rest.first() else { return Err(super::unexpected(answer)) };
+        let lease = Lease(token.unsigned_abs());
+        let fields = fields(answer.rest.get(1));
+        let loaded = decode(&fields, lease)?;
+        let values = fields.into_iter().filter_map(|(name, value)| {
+            let key = std::str::from_utf8(name.strip_prefix(b"v:")?).ok()?;
+            load.turns.contains(&key).then(|| (key.to_owned(), value))
+        });
+        let held =
+            Held { ticket: ticket.to_owned(), states: load.turns.to_vec(), loaded: values.collect(), last };
+        self.leases.held.lock().insert((id, lease), held);
+        Ok(loaded)
+    }
+
+    /// Ends the leases of a call, and its waiting.
+    pub(super) async fn release(&self, id: SessionId, ticket: &str) {
+        let keys = SessionKeys::new(&self.options.prefix, id);
+        let mut script = RELEASE.prepare_invoke();
+        script.key(&keys.control).arg(&self.options.prefix).arg(ticket);
+        let script = &script;
+        let released = self.link.call(|connection, _| async move { run(script, connection).await }).await;
+        if let Err(failure) = released {
+            let error = failure.failed();
+            tracing::warn!(
+                error = super::source_of(&error),
+                "a turn could not be given back; it passes on when its lease ends"
+            );
+        }
+    }
+
+    async fn renew(&self, id: SessionId, ticket: String) {
+        let keys = SessionKeys::new(&self.options.prefix, id);
+        let mut script = RENEW.prepare_invoke();
+        script.key(&keys.control).arg(&ticket).arg(whole_ms(self.options.lease));
+        let script = &script;
+        let renewed = self.link.call(|connection, _| async move { run(script, connection).await }).await;
+        if let Err(failure) = renewed {
+            let error = failure.failed();
+            tracing::warn!(error = super::source_of(&error), "a lease on a turn could not be renewed");
+        }
+    }
+}
+
+/// Renews the leases that are held, until the backend is gone.
+pub(super) async fn keep_alive(inner: Weak<Inner>, lease: Duration) {
+    loop {
+        sleep(lease / 3).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let inner = &*inner;
+        stream::iter(inner.leases.to_renew())
+            .for_each_concurrent(RENEWED_AT_ONCE, |(id, ticket)| inner.renew(id, ticket))
+            .await;
+    }
+}
+
+/// In milliseconds, which Redis counts in Lua's numbers.
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.min(LONGEST).as_millis()).unwrap_or(u64::MAX)
+}

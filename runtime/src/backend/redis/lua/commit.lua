@@ -1,0 +1,127 @@
+-- Commits, and ends the lease. Everything is checked before anything is written: Redis undoes nothing.
+-- KEYS: record, control, tokens, tombstone, [the new record]
+--
+-- In a cluster the record of a changed id lies in another slot. So such a change takes three steps: `leave` makes all
+-- checks, shuts the record for other commits for a while, and gives it; `create` puts the new one; `left` ends the
+-- old one, unless it was opened again meanwhile.
+-- ARGV: prefix, node, hidden id, action, commit token, '1' on a retry, ticket or '', lease token,
+--       expiry in ms or '', meta or '', how long the end is remembered in ms, number of leased states, state..,
+--       then four for each change: operation, field, new value, value that it was made from
+local record, control, tokens, tombstone, new_record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local prefix, node, hidden, action, token, retried = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
+local ticket, lease_token, expires, meta, recent_ms = ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10], ARGV[11]
+local count = tonumber(ARGV[12])
+local changes = 13 + count
+
+-- How many commits of a session are remembered, and for how long, in ms.
+local REMEMBERED, REMEMBERED_FOR = 1024, 60000
+
+local ended = redis.call('GET', tombstone)
+if redis.call('ZSCORE', tokens, token) or (ended and string.find(ended, token, 1, true)) then
+  return { 'done' }
+end
+local exists = redis.call('EXISTS', record) == 1
+local shut_by, shut_until = nil, nil
+if exists then
+  shut_by, shut_until = string.match(redis.call('HGET', record, 'l') or '', '^(%S+) (%d+)$')
+end
+
+local function finish(kind)
+  local leases, waiters = read_control(control)
+  wake_all(waiters, prefix)
+  redis.call('DEL', control)
+  redis.call('SET', tombstone, kind .. ' ' .. node .. ' ' .. token, 'PX', recent_ms)
+  redis.call('PUBLISH', prefix .. 'events', kind .. ' ' .. node .. ' ' .. hidden)
+end
+
+if action == 'end' then
+  if exists then
+    redis.call('DEL', record)
+    finish('E')
+  end
+  return { 'done' }
+end
+
+if action == 'left' then
+  if not exists then return { 'gone', ended } end
+  if shut_by ~= token then return { 'lost' } end
+  redis.call('DEL', record)
+  finish('C')
+  return { 'done' }
+end
+
+local leases, waiters
+if action == 'create' then
+  if exists then return { 'exists' } end
+else
+  if not exists then return { 'gone', ended } end
+  if redis.call('HEXISTS', record, 'm') == 0 then return { 'broken' } end
+  if shut_by and shut_by ~= token and tonumber(shut_until) > now then return { 'shut' } end
+  if new_record and redis.call('EXISTS', new_record) == 1 then return { 'exists' } end
+  if ticket ~= '' then
+    leases, waiters = read_control(control)
+    for i = 13, 12 + count do
+      local lease = leases[ARGV[i]]
+      if not (lease and lease[4] == ticket and lease[1] == lease_token and lease[2] > now) then
+        -- A commit that took place also ends its lease: whether this one did may be forgotten by now.
+        if retried and redis.call('ZCARD', tokens) >= REMEMBERED then return { 'unknown' } end
+        return { 'lost' }
+      end
+    end
+  end
+  local conflict, current = false, { 'conflict' }
+  for i = changes, #ARGV, 4 do
+    local operation = ARGV[i]
+    if operation == 'merge' or operation == 'begin' then
+      local stored = redis.call('HGET', record, ARGV[i + 1])
+      current[#current + 1] = stored
+      if operation == 'begin' then
+        conflict = conflict or stored
+      else
+        conflict = conflict or stored ~= ARGV[i + 3]
+      end
+    end
+  end
+  if conflict then return current end
+  if action == 'leave' then
+    redis.call('HSET', record, 'l', token .. ' ' .. integer(now + tonumber(recent_ms) / 2))
+    return { 'left', redis.call('HGETALL', record) }
+  end
+  if shut_by then redis.call('HDEL', record, 'l') end
+end
+
+-- Nodes with sockets of the session look at it when it expires, as far as they know: sooner must be told.
+local sooner = expires ~= '' and tonumber(redis.call('HGET', record, 'x') or 0) > tonumber(expires)
+
+-- First what a full Redis refuses.
+if meta ~= '' then redis.call('HSET', record, 'm', meta) end
+if expires ~= '' then redis.call('HSET', record, 'x', expires) end
+for i = changes, #ARGV, 4 do
+  if ARGV[i] ~= 'remove' then redis.call('HSET', record, ARGV[i + 1], ARGV[i + 2]) end
+end
+for i = changes, #ARGV, 4 do
+  if ARGV[i] == 'remove' then redis.call('HDEL', record, ARGV[i + 1]) end
+end
+if expires ~= '' then redis.call('PEXPIREAT', record, expires) end
+
+if action == 'change' then
+  if redis.call('EXISTS', record) == 1 then redis.call('RENAME', record, new_record) end
+  finish('C')
+  return { 'done' }
+end
+
+if sooner then
+  redis.call('PUBLISH', prefix .. 'events', 'X ' .. node .. ' ' .. hidden .. ' ' .. expires)
+end
+redis.call('ZADD', tokens, now, token)
+redis.call('ZREMRANGEBYSCORE', tokens, '-inf', now - REMEMBERED_FOR)
+redis.call('ZREMRANGEBYRANK', tokens, 0, -REMEMBERED - 1)
+redis.call('PEXPIRE', tokens, REMEMBERED_FOR)
+if ticket ~= '' then
+  for i = 13, 12 + count do
+    redis.call('HDEL', control, 'l:' .. ARGV[i])
+    leases[ARGV[i]] = nil
+  end
+  wake(control, leases, waiters, prefix)
+end
+return { 'done' }

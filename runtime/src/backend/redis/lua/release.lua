@@ -1,0 +1,18 @@
+-- Ends the leases of a call, and its waiting.
+-- KEYS: control  ARGV: prefix, ticket
+local control, prefix, ticket = KEYS[1], ARGV[1], ARGV[2]
+local leases, waiters = read_control(control)
+for state, lease in pairs(leases) do
+  if lease[4] == ticket then
+    redis.call('HDEL', control, 'l:' .. state)
+    leases[state] = nil
+  end
+end
+for i = #waiters, 1, -1 do
+  if waiters[i].ticket == ticket then
+    redis.call('HDEL', control, 'w:' .. ticket)
+    table.remove(waiters, i)
+  end
+end
+wake(control, leases, waiters, prefix)
+return 1

@@ -1,0 +1,15 @@
+-- Renews the leases of a call that are not lost. Gives how many are left.
+-- KEYS: control  ARGV: ticket, lease in ms
+local control, ticket, lease_ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local renewed = 0
+for state, lease in pairs((read_control(control))) do
+  if lease[4] == ticket and lease[2] > now then
+    lease[2] = math.min(now + lease_ms, lease[3])
+    redis.call('HSET', control, 'l:' .. state, cmsgpack.pack(lease))
+    renewed = renewed + 1
+  end
+end
+if renewed > 0 then
+  redis.call('PEXPIRE', control, math.max(lease_ms * 2, 60000))
+end
+return renewed

@@ -1,0 +1,354 @@
+//! Sessions and turns on Redis (or Valkey): for as many processes and machines as an application needs.
+//!
+//! | file | what it knows |
+//! | --- | --- |
+//! | `source` | one server or a cluster |
+//! | `link` | the connection: timeouts, new tries, what a failure means |
+//! | `names` | keys and channels |
+//! | `scripts`, `lua/` | what runs in Redis, each one round trip |
+//! | `record` | a session as it is stored |
+//! | `leases` | turns across processes |
+//! | `commits` | writing, once |
+//! | `moves` | a change of id in a cluster |
+//! | `events` | what nodes tell each other |
+
+mod commits;
+mod events;
+mod leases;
+mod link;
+mod moves;
+mod names;
+mod record;
+mod scripts;
+mod source;
+
+use std::{
+    error::Error as StdError,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use redis::{Client, IntoConnectionInfo, Value};
+
+use self::{
+    leases::Leases,
+    link::{Failure, Link},
+    names::{SessionKeys, unique},
+    record::{Damaged, decode},
+    scripts::Answer,
+    source::{Connection, Source},
+};
+use super::{Backend, BackendError, Commit, Keys, Lease, Load, Loaded};
+use crate::{id::SessionId, recent::RECENT, registry::Registry};
+
+/// Keeps sessions and turns on Redis 6.2 or later, or Valkey: any number of processes on any number of machines
+/// share them. Feature `redis`.
+///
+/// ```no_run
+/// use socketioxide_session::{RedisBackend, SessionLayer};
+///
+/// # async fn run() -> Result<(), socketioxide_session::backend::BackendError> {
+/// let backend = RedisBackend::connect("redis://127.0.0.1/").await?;
+/// let layer = SessionLayer::new(backend);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Cheap to clone; clones share the connection.
+///
+/// # What is stored
+///
+/// A session is one hash, whose key is made from a hash of its id (an id stands nowhere in clear), and which expires
+/// natively. A state or another value is one field, as JSON. A commit writes the fields that changed and nothing
+/// else, in one script, together with the check that the session exists and the turn is still held.
+///
+/// | operation | round trips |
+/// | --- | --- |
+/// | a read | one (two where there is no such session) |
+/// | taking the turns of a handler, all or none, and loading | one, if they are free |
+/// | committing and ending the turns | one; another one each time that a plain `Session` wrote the same value meanwhile |
+/// | ending the turns without a write | one |
+///
+/// # Turns across processes
+///
+/// A turn is a lease on one state of one session. Within a process calls wait in the local queue, and only its head
+/// asks Redis. There it waits in line with the heads of other processes, first come, first served, and is woken by a
+/// message. The lease is renewed every third of [`with_lease`](Self::with_lease) while the handler runs, at most for
+/// [`SessionLayer::with_turn_limit`](crate::SessionLayer::with_turn_limit). If its process dies, the turn passes on
+/// when the lease ends. Each lease has a token larger than all before it, which Redis compares at the commit: a
+/// holder that slept past its lease is refused ([`TurnLost`](crate::ErrorKind::TurnLost)), and nothing is overwritten.
+/// Redis's clock is the only one that counts for leases. For the expiry of sessions the clocks of all machines should
+/// agree within a second or so.
+///
+/// # When the connection or Redis fails
+///
+/// Every call has an end: [`with_timeout`](Self::with_timeout). Within it a lost connection is replaced and the call
+/// sent again. A commit carries a token, so that a second sending is not a second commit; where it cannot be found
+/// out whether it took place, the error is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). A Redis that is
+/// full (`OOM`), read-only, or refuses otherwise: [`Backend`](crate::ErrorKind::Backend) with Redis's own words as
+/// its source, and nothing is written. Nothing must be restarted when Redis is back.
+///
+/// A session that ends or changes its id on one node loses its sockets on all, whatever adapter socketioxide uses. A
+/// node whose connection was lost looks at all its sockets' sessions when it is back. One that was cut off for
+/// longer than [`with_cut_off`](Self::with_cut_off) disconnects its sockets.
+///
+/// # What Redis itself can lose
+///
+/// What this crate acknowledges is what a primary acknowledged. Redis replicates asynchronously: a failover can lose
+/// the last commits, bring back a session that had just ended, and grant a turn twice for a moment (the tokens still
+/// keep late commits out, as far as the new primary has them). Without `appendfsync always`, so can a crash. Set
+/// `maxmemory-policy noeviction`: another one removes sessions or leases under pressure.
+#[derive(Clone)]
+pub struct RedisBackend {
+    source: Source,
+    options: Options,
+    registry: Registry,
+    /// Begun at the first use, when all options are known.
+    inner: Arc<OnceLock<Arc<Inner>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Options {
+    prefix: String,
+    lease: Duration,
+    timeout: Duration,
+    cut_off: Duration,
+    max_value_size: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            prefix: "session:".to_owned(),
+            lease: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            cut_off: Duration::from_secs(30),
+            max_value_size: 1 << 20,
+        }
+    }
+}
+
+/// What the tasks of a backend share. They end with it.
+struct Inner {
+    link: Link,
+    options: Options,
+    registry: Registry,
+    /// This process's name among the others.
+    node: String,
+    leases: Leases,
+}
+
+impl fmt::Debug for RedisBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The client's address may hold a password.
+        f.debug_struct("RedisBackend").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl RedisBackend {
+    /// Connects to Redis: `redis://[user:password@]host[:port][/db]`, or `rediss://` with feature `redis-tls`, which
+    /// trusts the system's certificates. For others, or a client certificate, give
+    /// [`from_client`](Self::from_client) a client that `redis::Client::build_with_tls` made.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Failed`] if the address is none, or nobody answers there within five seconds.
+    pub async fn connect(url: impl IntoConnectionInfo) -> Result<Self, BackendError> {
+        let client = Client::open(url).map_err(BackendError::failed)?;
+        Self::answering(Source::One(Box::new(client))).await
+    }
+
+    /// Connects to a Redis Cluster, some of whose nodes have these addresses. Feature `redis-cluster`.
+    ///
+    /// All keys of a session are in one slot. A change of id moves it to another one, which takes three round trips;
+    /// while they are under way (or, if the process dies in between, for 15 seconds) other commits of that session
+    /// wait.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Failed`] if an address is none, or no cluster answers there within five seconds.
+    #[cfg(feature = "redis-cluster")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+    pub async fn connect_cluster<T: IntoConnectionInfo>(
+        urls: impl IntoIterator<Item = T>,
+    ) -> Result<Self, BackendError> {
+        let addresses = urls.into_iter().map(IntoConnectionInfo::into_connection_info);
+        let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(BackendError::failed)?;
+        let nodes = addresses.iter().cloned().map(Client::open).collect::<Result<Vec<_>, _>>();
+        let nodes = nodes.map_err(BackendError::failed)?;
+        let client = redis::cluster::ClusterClient::new(addresses).map_err(BackendError::failed)?;
+        Self::answering(Source::Cluster(Box::new(source::Cluster { client, nodes }))).await
+    }
+
+    async fn answering(source: Source) -> Result<Self, BackendError> {
+        let backend = Self::of(source);
+        let link = Link::new(backend.source.clone(), backend.options.timeout);
+        let ping = |mut connection: Connection, _| async move {
+            redis::cmd("PING").query_async::<()>(&mut connection).await
+        };
+        link.call(ping).await.map_err(Failure::failed)?;
+        Ok(backend)
+    }
+
+    /// Uses the address and credentials of a client that the application has already. Connects at the first use.
+    pub fn from_client(client: Client) -> Self {
+        Self::of(Source::One(Box::new(client)))
+    }
+
+    fn of(source: Source) -> Self {
+        #[cfg(feature = "redis-tls")]
+        choose_cryptography();
+        Self { source, options: Options::default(), registry: Registry::new(), inner: Arc::default() }
+    }
+
+    /// What the names of all keys and channels begin with. Default: `session:`. Applications that share a Redis need
+    /// different ones.
+    #[must_use]
+    pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
+        self.with(|options| options.prefix = prefix.into())
+    }
+
+    /// How long a turn outlives a process that died with it. Default: 10 seconds; at least 100 milliseconds.
+    ///
+    /// A process that stops for longer than this (or is cut off from Redis) while a handler has a turn loses the turn,
+    /// and its commit is refused.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        self.with(|options| options.lease = lease.max(Duration::from_millis(100)))
+    }
+
+    /// The longest time that a call to Redis takes, with all its tries. Default: 5 seconds; at most 20 seconds, for
+    /// commits are remembered a little longer than that.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        self.with(|options| options.timeout = timeout.min(RECENT * 2 / 3))
+    }
+
+    /// A node that has not heard from Redis for this long disconnects its sockets, for it cannot know whether their
+    /// sessions live. Default: 30 seconds; at least one second.
+    ///
+    /// It sends itself a message through Redis six times in this span, to know whether it would hear others.
+    #[must_use]
+    pub fn with_cut_off(self, cut_off: Duration) -> Self {
+        self.with(|options| options.cut_off = cut_off.max(Duration::from_secs(1)))
+    }
+
+    /// The largest value, in bytes of JSON, that is stored under one key. Default: 1 MiB. A commit with a larger one
+    /// is refused.
+    #[must_use]
+    pub fn with_max_value_size(self, bytes: usize) -> Self {
+        self.with(|options| options.max_value_size = bytes)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Options)) -> Self {
+        let Self { source, mut options, registry, .. } = self;
+        change(&mut options);
+        Self { source, options, registry, inner: Arc::default() }
+    }
+
+    fn inner(&self) -> &Arc<Inner> {
+        self.inner.get_or_init(|| {
+            let inner = Arc::new(Inner {
+                link: Link::new(self.source.clone(), self.options.timeout),
+                options: self.options.clone(),
+                registry: self.registry.clone(),
+                node: unique(),
+                leases: Leases::default(),
+            });
+            tokio::spawn(events::listen(Arc::downgrade(&inner)));
+            tokio::spawn(leases::keep_alive(Arc::downgrade(&inner), inner.options.lease));
+            inner
+        })
+    }
+}
+
+#[async_trait]
+impl Backend for RedisBackend {
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
+        let inner = self.inner();
+        if load.turns.is_empty() { inner.read(id, load.keys).await } else { inner.take(id, load).await }
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
+        self.inner().commit(commit).await
+    }
+
+    async fn release(&self, id: SessionId, lease: Lease) {
+        let inner = self.inner();
+        if let Some(held) = inner.leases.forget(id, lease) {
+            inner.release(id, &held.ticket).await;
+        }
+    }
+}
+
+impl Inner {
+    async fn read(&self, id: SessionId, wanted: Keys<'_>) -> Result<Option<Loaded>, BackendError> {
+        let keys = SessionKeys::new(&self.options.prefix, id);
+        let record = &*keys.record;
+        let fields = match wanted {
+            Keys::All => {
+                let read = |mut connection: Connection, _| async move {
+                    redis::cmd("HGETALL").arg(record).query_async(&mut connection).await
+                };
+                self.link.call(read).await.map_err(Failure::failed)?
+            }
+            Keys::Only(wanted) => {
+                let mut names = vec!["m".to_owned(), "x".to_owned()];
+                names.extend(wanted.iter().map(|key| names::field(key)));
+                let asked = &*names;
+                let read = |mut connection: Connection, _| async move {
+                    redis::cmd("HMGET").arg(record).arg(asked).query_async(&mut connection).await
+                };
+                let values: Vec<Option<Vec<u8>>> = self.link.call(read).await.map_err(Failure::failed)?;
+                let fields = names.into_iter().map(String::into_bytes).zip(values);
+                fields.filter_map(|(name, value)| Some((name, value?))).collect::<Vec<_>>()
+            }
+        };
+        if fields.iter().any(|(name, _)| name == b"m") {
+            return decode(&fields, Lease::default()).map(Some);
+        }
+        let (exists, tombstone) = self.look_for(&keys).await?;
+        if exists {
+            return Err(BackendError::failed(Damaged("m")));
+        }
+        self.heard_of_end(id, Some(&tombstone));
+        Ok(None)
+    }
+
+    /// Whether there is anything under a session's key, and its tombstone.
+    async fn look_for(&self, keys: &SessionKeys) -> Result<(bool, Value), BackendError> {
+        let look = |mut connection: Connection, _| async move {
+            let mut both = redis::pipe();
+            both.cmd("EXISTS").arg(&keys.record).cmd("GET").arg(&keys.tombstone);
+            both.query_async(&mut connection).await
+        };
+        self.link.call(look).await.map_err(Failure::failed)
+    }
+}
+
+/// rustls panics where it is not told which of several implementations to use; whoever told it is not overruled.
+#[cfg(feature = "redis-tls")]
+fn choose_cryptography() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error would say that somebody else was faster.
+        rustls::crypto::ring::default_provider().install_default().ok();
+    }
+}
+
+/// An answer that a script gives only about a record that is not this crate's.
+fn unexpected(answer: &Answer) -> BackendError {
+    if answer.word == "broken" {
+        return BackendError::failed(Damaged("m"));
+    }
+    BackendError::failed(format!("Redis gave an answer that was not expected: `{}`", answer.word))
+}
+
+fn source_of(error: &BackendError) -> Option<tracing::field::DisplayValue<&(dyn StdError + 'static)>> {
+    error.source().map(tracing::field::display)
+}

@@ -1,0 +1,67 @@
+//! The names of a session's keys in Redis, and of the channels.
+
+use tower_sessions::session::Id;
+
+use crate::id::SessionId;
+
+/// The keys of one session. The braces put them into one slot of a cluster; the id stands in none of them.
+pub(super) struct SessionKeys {
+    /// The hash that is the session: `m` is its [`Meta`](super::super::Meta), `x` its moment of expiry in ms since
+    /// 1970, `f` the last lease token, `v:<key>` a value.
+    pub(super) record: String,
+    /// A hash of the leases on its turns and of the calls that wait for them.
+    pub(super) control: String,
+    /// A sorted set of the tokens of its last commits.
+    pub(super) tokens: String,
+    /// For some seconds after its end: `E` (ended) or `C` (its id changed), the node, the commit's token.
+    pub(super) tombstone: String,
+    /// What stands for the id.
+    pub(super) hidden: String,
+}
+
+impl SessionKeys {
+    pub(super) fn new(prefix: &str, id: SessionId) -> Self {
+        let hidden = id.hidden();
+        let record = format!("{prefix}{{{hidden}}}");
+        let key = |kind: &str| format!("{record}:{kind}");
+        Self { control: key("turns"), tokens: key("commits"), tombstone: key("end"), record, hidden }
+    }
+}
+
+/// The channel on which all nodes hear of sessions that ended or changed their id.
+pub(super) fn events_channel(prefix: &str) -> String {
+    format!("{prefix}events")
+}
+
+/// The channel on which one node hears that the turn of a call of its has come.
+pub(super) fn node_channel(prefix: &str, node: &str) -> String {
+    format!("{prefix}node:{node}")
+}
+
+/// The name of a node, a call or a commit: 128 random bits.
+pub(super) fn unique() -> String {
+    Id::default().to_string()
+}
+
+/// The field of a value.
+pub(super) fn field(key: &str) -> String {
+    format!("v:{key}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_share_a_slot_and_hide_the_id() {
+        let id = SessionId::random();
+        let keys = SessionKeys::new("app:", id);
+        let tag = format!("app:{{{}}}", keys.hidden);
+        for key in [&keys.record, &keys.control, &keys.tokens, &keys.tombstone] {
+            assert!(key.starts_with(&tag));
+            assert!(!key.contains(&id.expose().to_string()));
+        }
+        assert_eq!(keys.hidden.len(), 43);
+        assert_ne!(keys.hidden, SessionKeys::new("app:", SessionId::random()).hidden);
+    }
+}

@@ -1,0 +1,131 @@
+//! A session as it stands in Redis: read, and changed without touching what is not ours.
+
+use std::collections::BTreeMap;
+
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    backend::{BackendError, FieldChanges, Lease, Loaded, Meta},
+    value::StoredValue,
+};
+
+/// A record without what every session has.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the hash under a session's key is not what this crate wrote: `{0}` is missing or damaged; it was left as it is"
+)]
+pub(super) struct Damaged(pub(super) &'static str);
+
+/// A value that is larger than `with_max_value_size` allows.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the value under `{key}` would have {size} bytes, more than the {limit} that `with_max_value_size` allows"
+)]
+pub(super) struct TooLarge {
+    key: String,
+    size: usize,
+    limit: usize,
+}
+
+/// An error if a value is larger than this.
+pub(super) fn check_size(key: &str, size: usize, limit: usize) -> Result<(), BackendError> {
+    if size <= limit {
+        Ok(())
+    } else {
+        Err(BackendError::failed(TooLarge { key: key.to_owned(), size, limit }))
+    }
+}
+
+/// The fields of a record as a session.
+pub(super) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Loaded, BackendError> {
+    let of = |name: &[u8]| fields.iter().find(|(field, _)| field == name).map(|(_, value)| &**value);
+    let meta: Option<Meta> = of(b"m").and_then(|json| serde_json::from_slice(json).ok());
+    let meta = meta.ok_or_else(|| BackendError::failed(Damaged("m")))?;
+    let expires = of(b"x").and_then(moment_of).ok_or_else(|| BackendError::failed(Damaged("x")))?;
+    let mut values = Vec::with_capacity(fields.len());
+    for (field, json) in fields {
+        if let Some(key) = field.strip_prefix(b"v:") {
+            let key = String::from_utf8_lossy(key).into_owned();
+            match serde_json::from_slice::<Value>(json) {
+                Ok(value) => values.push((key.into(), StoredValue::new(value))),
+                Err(_) => return Err(BackendError::NotJson(key)),
+            }
+        }
+    }
+    Ok(Loaded { meta, expires, values, lease })
+}
+
+/// A moment that is written in milliseconds since 1970.
+pub(super) fn moment_of(text: &[u8]) -> Option<OffsetDateTime> {
+    let milliseconds: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
+}
+
+/// A moment in milliseconds since 1970: never earlier than it is.
+pub(super) fn milliseconds(moment: OffsetDateTime) -> i128 {
+    -(-moment.unix_timestamp_nanos()).div_euclid(1_000_000)
+}
+
+/// The stored text with these fields replaced or removed. All others stay as they are, byte for byte: a number
+/// that this build cannot hold survives it.
+pub(super) fn merge(
+    key: &str,
+    stored: Option<&[u8]>,
+    changed: &FieldChanges,
+) -> Result<Vec<u8>, BackendError> {
+    let mut fields: BTreeMap<String, Box<RawValue>> = match stored {
+        None => BTreeMap::new(),
+        Some(json) => match serde_json::from_slice(json) {
+            Ok(fields) => fields,
+            Err(_) if serde_json::from_slice::<&RawValue>(json).is_ok() => {
+                return Err(BackendError::NotAnObject(key.to_owned()));
+            }
+            Err(_) => return Err(BackendError::NotJson(key.to_owned())),
+        },
+    };
+    for (name, value) in changed.iter() {
+        match value {
+            Some(value) => {
+                fields.insert(name.to_owned(), to_raw_value(value).map_err(BackendError::failed)?);
+            }
+            None => drop(fields.remove(name)),
+        }
+    }
+    serde_json::to_vec(&fields).map_err(BackendError::failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_merge_keeps_what_it_does_not_name() {
+        let stored = br#"{"big":123456789012345678901234567890,"empty":[],"n":1,"gone":0}"#;
+        let changed = FieldChanges::from_iter([("n", Some(json!(2))), ("gone", None)]);
+        let merged = merge("k", Some(stored), &changed).unwrap();
+        assert_eq!(merged, br#"{"big":123456789012345678901234567890,"empty":[],"n":2}"#);
+        assert_eq!(merge("k", None, &changed).unwrap(), br#"{"n":2}"#);
+        assert!(matches!(merge("k", Some(b"[1]"), &changed), Err(BackendError::NotAnObject(_))));
+        assert!(matches!(merge("k", Some(b"{"), &changed), Err(BackendError::NotJson(_))));
+    }
+
+    #[test]
+    fn half_a_record_is_damaged() {
+        let field = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let meta = serde_json::to_string(&Meta::new(crate::id::SessionId::random())).unwrap();
+        let whole = [field("m", &meta), field("x", "2000000000000"), field("v:a", "1"), field("f", "7")];
+        let loaded = decode(&whole, Lease(7)).unwrap();
+        assert_eq!(loaded.values.len(), 1);
+        assert_eq!(loaded.expires.unix_timestamp(), 2_000_000_000);
+        assert!(decode(&whole[..1], Lease(7)).is_err());
+        assert!(decode(&whole[1..], Lease(7)).is_err());
+        let broken = [field("m", &meta), field("x", "2000000000000"), field("v:a", "{")];
+        assert!(matches!(decode(&broken, Lease(7)), Err(BackendError::NotJson(_))));
+    }
+}

@@ -1,0 +1,79 @@
+//! Sessions as a backend sees them: to create, to load and to commit without a handler.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
+
+use std::time::Duration;
+
+use serde_json::Value;
+use socketioxide_session::backend::{
+    Action, Backend, BackendError, Change, Changes, Commit, Keys, Lease, Load, Loaded, Meta, SessionId,
+};
+use time::OffsetDateTime;
+
+/// When a session of the tests expires: whole milliseconds, which every backend can keep.
+pub fn in_an_hour() -> OffsetDateTime {
+    let moment = OffsetDateTime::now_utc() + Duration::from_hours(1);
+    moment.replace_nanosecond(0).unwrap()
+}
+
+pub fn meta(name: &str) -> Meta {
+    let created = OffsetDateTime::from_unix_timestamp(1_900_000_000).unwrap();
+    Meta { key: name.into(), created, expiry: None, provisional: false }
+}
+
+pub fn commit(id: SessionId, action: Action, changes: Changes) -> Commit {
+    Commit { id, lease: Lease::default(), action, changes, meta: None, expires: None }
+}
+
+pub fn create(id: SessionId, changes: Changes) -> Commit {
+    Commit { meta: Some(meta("k")), expires: Some(in_an_hour()), ..commit(id, Action::Create, changes) }
+}
+
+pub fn update(id: SessionId, lease: Lease, changes: Changes) -> Commit {
+    Commit { lease, ..commit(id, Action::Update, changes) }
+}
+
+pub fn set(key: &'static str, value: impl Into<Value>) -> (std::borrow::Cow<'static, str>, Change) {
+    (key.into(), Change::Set(value.into()))
+}
+
+pub fn fields<const N: usize>(
+    key: &'static str,
+    fields: [(&str, Option<Value>); N],
+) -> (std::borrow::Cow<'static, str>, Change) {
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+    (key.into(), Change::Fields(fields.collect()))
+}
+
+/// A session with these values.
+pub async fn begin(backend: &dyn Backend, changes: Changes) -> SessionId {
+    let id = SessionId::random();
+    backend.commit(&create(id, changes)).await.unwrap();
+    id
+}
+
+pub async fn load(backend: &dyn Backend, id: SessionId) -> Result<Option<Loaded>, BackendError> {
+    backend.load(id, Load::read(Keys::All)).await
+}
+
+/// One value, as it is stored now.
+pub async fn value(backend: &dyn Backend, id: SessionId, key: &str) -> Option<Value> {
+    let loaded = load(backend, id).await.unwrap().expect("the session is there");
+    loaded.value(key).map(|value| value.json().clone())
+}
+
+/// Takes turns.
+pub async fn take(
+    backend: &dyn Backend,
+    id: SessionId,
+    turns: &'static [&'static str],
+    wait: Duration,
+) -> Result<Option<Loaded>, BackendError> {
+    backend.load(id, Load { keys: Keys::Only(turns), turns, wait, hold: Duration::from_secs(30) }).await
+}
+
+pub const SECOND: Duration = Duration::from_secs(1);
+
+pub fn milliseconds(count: u64) -> Duration {
+    Duration::from_millis(count)
+}

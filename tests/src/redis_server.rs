@@ -1,0 +1,176 @@
+//! A `redis-server` of a test's own, on a free port of the loopback interface, in a directory that goes with it.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use redis::{Client, FromRedisValue, aio::MultiplexedConnection};
+
+#[derive(Debug)]
+pub struct RedisServer {
+    process: Option<Child>,
+    pub port: u16,
+    directory: PathBuf,
+    arguments: Vec<String>,
+}
+
+static SERVERS: AtomicU32 = AtomicU32::new(0);
+
+impl RedisServer {
+    /// Nothing of it is kept.
+    pub async fn start() -> Self {
+        Self::start_with(&["--save", "", "--appendonly", "no"]).await
+    }
+
+    /// A cluster of one node, which is as strict about slots as a large one.
+    pub async fn start_cluster() -> Self {
+        let server = Self::start_with(&["--save", "", "--cluster-enabled", "yes"]).await;
+        let () = server.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !server.command::<String>(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok") {
+            assert!(Instant::now() < deadline, "the cluster does not begin");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        server
+    }
+
+    /// It also speaks TLS, on the port that is given, with a certificate of its own.
+    pub async fn start_with_tls() -> (Self, u16, Vec<u8>) {
+        let mut server = Self::start().await;
+        let certificate = server.directory.join("certificate.pem");
+        let key = server.directory.join("key.pem");
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .stderr(Stdio::null())
+            .status()
+            .expect("this test needs `openssl` (Debian: `apt-get install openssl`)");
+        assert!(made.success(), "openssl makes a certificate");
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        server.kill();
+        let files = [
+            ("--tls-cert-file", &certificate),
+            ("--tls-key-file", &key),
+            ("--tls-ca-cert-file", &certificate),
+        ];
+        server.arguments.extend(["--tls-port".to_owned(), port.to_string()]);
+        server.arguments.extend(["--tls-auth-clients".to_owned(), "no".to_owned()]);
+        for (name, file) in files {
+            server.arguments.extend([name.to_owned(), file.to_str().unwrap().to_owned()]);
+        }
+        server.run().await;
+        (server, port, std::fs::read(certificate).unwrap())
+    }
+
+    pub async fn start_with(arguments: &[&str]) -> Self {
+        let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("redis-of-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        let mut server = Self { process: None, port: 0, directory, arguments };
+        loop {
+            server.port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+            if server.try_to_run().await {
+                return server;
+            }
+            // Somebody else was faster on that port.
+            server.kill();
+        }
+    }
+
+    /// Starts it again, on the same port, with what it kept.
+    pub async fn run(&mut self) {
+        assert!(self.try_to_run().await, "the port was taken by somebody else");
+    }
+
+    async fn try_to_run(&mut self) -> bool {
+        let process = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--loglevel", "warning"])
+            .args(&self.arguments)
+            .current_dir(&self.directory)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("these tests need `redis-server` (Debian: `apt-get install redis-server`)");
+        let number = format!("process_id:{}\r\n", process.id());
+        let process = self.process.insert(process);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if let Some(about) = about(self.port).await {
+                return about.contains(&number);
+            }
+            assert!(Instant::now() < deadline, "redis-server does not answer");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().ok();
+            process.wait().ok();
+        }
+    }
+
+    /// Stops it (`STOP`) or lets it go on (`CONT`).
+    pub fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &process]).status().unwrap().success());
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    pub fn client(&self) -> Client {
+        Client::open(self.url()).unwrap()
+    }
+
+    pub async fn connection(&self) -> MultiplexedConnection {
+        self.client().get_multiplexed_async_connection().await.unwrap()
+    }
+
+    pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query_async(&mut self.connection().await).await.unwrap()
+    }
+
+    pub async fn keys(&self, pattern: &str) -> Vec<String> {
+        self.command(&["KEYS", pattern]).await
+    }
+
+    /// How often each command was called from outside of scripts since the last `CONFIG RESETSTAT`.
+    pub async fn calls(&self, command: &str) -> u64 {
+        let statistics: String = self.command(&["INFO", "commandstats"]).await;
+        let line =
+            statistics.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    }
+}
+
+/// What the server on this port says of itself, once it answers.
+async fn about(port: u16) -> Option<String> {
+    let client = Client::open(format!("redis://127.0.0.1:{port}/")).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+    redis::cmd("INFO").arg("server").query_async(&mut connection).await.ok()
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(&self.directory).ok();
+    }
+}

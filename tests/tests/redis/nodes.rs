@@ -1,0 +1,343 @@
+//! Several nodes with their HTTP handlers and sockets: one truth.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use axum::{Json, Router, routing::get};
+use serde_json::{Value, json};
+use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide_session::{
+    Backend, Error, Expiry, RedisBackend, SessionControl, connect_handler, http_handler, session_state,
+    socket_handler,
+};
+use socketioxide_session_tests::{
+    app::{App, sessions},
+    http::{self, Answer},
+    raw::{RawSocket, poll},
+    records::{SECOND, milliseconds},
+    redis_server::RedisServer,
+    soon,
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::{node, proxy::Proxy};
+
+#[session_state]
+struct Counter {
+    n: u64,
+}
+
+#[http_handler(counter)]
+async fn add(counter: &mut Counter) -> Json<u64> {
+    // As a handler that asks somebody else between reading and writing.
+    let n = counter.n;
+    sleep(milliseconds(n % 3)).await;
+    counter.n = n + 1;
+    Json(counter.n)
+}
+
+#[http_handler(counter)]
+async fn count(counter: &Counter) -> Json<u64> {
+    Json(counter.n)
+}
+
+#[http_handler(counter)]
+async fn slow(counter: &mut Counter) {
+    sleep(milliseconds(700)).await;
+    counter.n += 1000;
+}
+
+#[http_handler]
+async fn login(control: SessionControl) -> Result<(), Error> {
+    control.cycle_id()
+}
+
+#[http_handler]
+async fn expire(control: SessionControl) -> Result<(), Error> {
+    control.set_expiry(Expiry::OnInactivity(time::Duration::SECOND))
+}
+
+#[http_handler]
+async fn logout(control: SessionControl) -> Result<(), Error> {
+    control.flush()
+}
+
+#[socket_handler(counter)]
+async fn socket_add(counter: &mut Counter) -> u64 {
+    let n = counter.n;
+    sleep(milliseconds(n % 3)).await;
+    counter.n = n + 1;
+    counter.n
+}
+
+#[connect_handler]
+async fn connected(socket: SocketRef) {
+    socket.on("add", socket_add);
+}
+
+async fn serve(backend: impl Backend) -> App {
+    let (sockets, io) = SocketIo::new_layer();
+    io.ns("/", connected);
+    let routes = Router::new()
+        .route("/add", get(add))
+        .route("/count", get(count))
+        .route("/slow", get(slow))
+        .route("/login", get(login))
+        .route("/expire", get(expire))
+        .route("/logout", get(logout));
+    App::serve(routes.layer(sockets).layer(sessions(backend))).await
+}
+
+/// Two nodes, and the cookie of a session.
+async fn two_nodes(server: &RedisServer) -> ([App; 2], String) {
+    // A lease that outlives the pauses of a busy machine.
+    let node = async || node(server).await.with_lease(SECOND * 10);
+    let apps = [serve(node().await).await, serve(node().await).await];
+    let cookie = http::get(&apps[0], "/add", None).await.new_cookie();
+    (apps, cookie)
+}
+
+async fn count_at(app: &App, cookie: &str) -> Value {
+    http::get(app, "/count", Some(cookie)).await.json()
+}
+
+/// Four sockets and four browsers on each node count together. Gives what was acknowledged, and the answers that were
+/// errors.
+async fn count_together(apps: &[App; 2], cookie: &str, each: usize) -> (BTreeSet<u64>, Vec<Value>) {
+    let mut tasks = JoinSet::new();
+    for app in apps {
+        for _ in 0..4 {
+            let mut socket = RawSocket::connect(app, Some(cookie)).await;
+            tasks.spawn(async move {
+                let mut answers = Vec::new();
+                for _ in 0..each {
+                    answers.push(socket.ask("add", &[]).await);
+                }
+                answers
+            });
+            let (url, cookie) = (app.url("/add"), cookie.to_owned());
+            tasks.spawn(async move {
+                let client = reqwest::Client::builder().no_proxy().build().unwrap();
+                let mut answers = Vec::new();
+                for _ in 0..each {
+                    let answer = client.get(&url).header("cookie", &cookie).send().await.unwrap();
+                    let status = answer.status().as_u16();
+                    let body = answer.text().await.unwrap();
+                    answers.push(
+                        serde_json::from_str(&body).unwrap_or(json!({"status": status, "error": body})),
+                    );
+                }
+                answers
+            });
+        }
+    }
+    let (mut acknowledged, mut open) = (BTreeSet::new(), Vec::new());
+    while let Some(answers) = tasks.join_next().await {
+        for answer in answers.unwrap() {
+            if let Some(n) = answer.as_u64() {
+                assert!(acknowledged.insert(n), "{n} was given twice");
+            } else {
+                open.push(answer);
+            }
+        }
+    }
+    (acknowledged, open)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_thousand_increments_on_two_nodes_are_all_counted() {
+    let server = RedisServer::start().await;
+    let (apps, cookie) = two_nodes(&server).await;
+    let begun = Instant::now();
+    let (acknowledged, open) = count_together(&apps, &cookie, 125).await;
+    println!("2,000 increments on two nodes took {:?}", begun.elapsed());
+    assert_eq!(open, Vec::<Value>::new());
+    assert_eq!(acknowledged.len(), 2000);
+    for app in &apps {
+        assert_eq!(count_at(app, &cookie).await, json!(2001));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn increments_while_connections_are_cut_are_counted_once() {
+    let server = RedisServer::start().await;
+    let (apps, cookie) = two_nodes(&server).await;
+    let mut connection = server.connection().await;
+    let killer = tokio::spawn(async move {
+        let mut killed = 0_u32;
+        loop {
+            sleep(milliseconds(u64::from(killed) * 37 % 53)).await;
+            let kind = if killed.is_multiple_of(5) { "pubsub" } else { "normal" };
+            let mut kill = redis::cmd("CLIENT");
+            kill.arg("KILL").arg("TYPE").arg(kind).arg("SKIPME").arg("yes");
+            killed += kill.query_async::<u32>(&mut connection).await.unwrap();
+        }
+    });
+    let begun = Instant::now();
+    let (acknowledged, open) = count_together(&apps, &cookie, 125).await;
+    killer.abort();
+    let last = count_at(&apps[0], &cookie).await.as_u64().unwrap();
+    let (known, open_count) = (1 + acknowledged.len() as u64, open.len() as u64);
+    println!(
+        "2,000 increments under CLIENT KILL took {:?}: {known} told, {open_count} left open, {last} counted",
+        begun.elapsed()
+    );
+    assert!((known..=known + open_count).contains(&last));
+    assert!(acknowledged.iter().all(|n| *n <= last));
+    assert!(open_count < 20, "calls are tried again, and yet: {open:?}");
+}
+
+#[tokio::test]
+async fn a_logout_on_one_node_ends_the_sockets_on_the_other() {
+    let server = RedisServer::start().await;
+    let (apps, cookie) = two_nodes(&server).await;
+    let mut here = RawSocket::connect(&apps[0], Some(&cookie)).await;
+    let mut there = RawSocket::connect(&apps[1], Some(&cookie)).await;
+    assert_eq!(there.ask("add", &[]).await, json!(2));
+    assert_eq!(here.ask("add", &[]).await, json!(3));
+    // A handler on the other node is under way, and cannot bring the session back.
+    let late = http::get(&apps[1], "/slow", Some(&cookie));
+    let ends = async {
+        sleep(milliseconds(200)).await;
+        let ended = Instant::now();
+        http::get(&apps[0], "/logout", Some(&cookie)).await.ok();
+        there.disconnected("/").await;
+        println!("a logout on one node ended a socket on the other after {:?}", ended.elapsed());
+        here.disconnected("/").await;
+    };
+    let (late, ()) = tokio::join!(late, ends);
+    assert_eq!(late.status, 409, "{}", late.body);
+    assert!(late.body.contains("has ended"), "{}", late.body);
+    for app in &apps {
+        assert_eq!(count_at(app, &cookie).await, json!(0));
+    }
+}
+
+#[tokio::test]
+async fn a_login_on_one_node_is_known_on_the_other() {
+    let server = RedisServer::start().await;
+    let (apps, old) = two_nodes(&server).await;
+    let mut there = RawSocket::connect(&apps[1], Some(&old)).await;
+    let late = http::get(&apps[1], "/slow", Some(&old));
+    let logs_in = async {
+        sleep(milliseconds(200)).await;
+        http::get(&apps[0], "/login", Some(&old)).await.new_cookie()
+    };
+    let (late, new) = tokio::join!(late, logs_in);
+    assert_eq!(late.status, 409, "{}", late.body);
+    assert!(late.body.contains("has changed"), "{}", late.body);
+    assert!(late.set_cookies().is_empty());
+    there.disconnected("/").await;
+    let handshake: Answer = poll(&apps[1], Some(&old)).await;
+    assert_eq!(handshake.status, 503, "{}", handshake.body);
+    assert!(handshake.set_cookies().is_empty());
+    let write = http::get(&apps[1], "/add", Some(&old)).await;
+    assert_eq!((write.status, write.set_cookies().len()), (409, 0), "{}", write.body);
+    assert_eq!(count_at(&apps[1], &new).await, json!(1));
+    let mut there = RawSocket::connect(&apps[1], Some(&new)).await;
+    assert_eq!(there.ask("add", &[]).await, json!(2));
+}
+
+#[tokio::test]
+async fn a_sooner_expiry_is_known_on_the_other_node() {
+    let server = RedisServer::start().await;
+    let (apps, cookie) = two_nodes(&server).await;
+    let mut there = RawSocket::connect(&apps[1], Some(&cookie)).await;
+    let begun = Instant::now();
+    http::get(&apps[0], "/expire", Some(&cookie)).await.ok();
+    there.disconnected("/").await;
+    assert!(begun.elapsed() < SECOND * 5);
+}
+
+/// A node that never heard of a change still knows it by what is left of the old id.
+#[tokio::test]
+async fn a_node_that_starts_later_knows_of_a_change() {
+    let server = RedisServer::start().await;
+    let (apps, old) = two_nodes(&server).await;
+    http::get(&apps[0], "/login", Some(&old)).await.new_cookie();
+    let third = serve(node(&server).await).await;
+    assert_eq!(poll(&third, Some(&old)).await.status, 503);
+    let write = http::get(&third, "/add", Some(&old)).await;
+    assert_eq!((write.status, write.set_cookies().len()), (409, 0), "{}", write.body);
+}
+
+#[tokio::test]
+async fn what_was_missed_while_cut_off_is_made_good() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::before(server.port).await;
+    let there = RedisBackend::connect(&*proxy.url).await.unwrap().with_timeout(SECOND * 2);
+    let apps = [serve(node(&server).await).await, serve(there).await];
+    let cookie = http::get(&apps[0], "/add", None).await.new_cookie();
+    let other = http::get(&apps[0], "/add", None).await.new_cookie();
+    let mut ends = RawSocket::connect(&apps[1], Some(&cookie)).await;
+    let mut stays = RawSocket::connect(&apps[1], Some(&other)).await;
+    assert_eq!(ends.ask("add", &[]).await, json!(2));
+    proxy.close(true);
+    sleep(milliseconds(200)).await;
+    http::get(&apps[0], "/logout", Some(&cookie)).await.ok();
+    proxy.close(false);
+    let back = Instant::now();
+    ends.disconnected("/").await;
+    println!(
+        "a socket whose session ended while its node was cut off was disconnected {:?} after",
+        back.elapsed()
+    );
+    assert_eq!(stays.ask("add", &[]).await, json!(2));
+}
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_disconnects_its_sockets() {
+    let server = RedisServer::start().await;
+    for silently in [false, true] {
+        let proxy = Proxy::before(server.port).await;
+        let backend = RedisBackend::connect(&*proxy.url).await.unwrap();
+        let app = serve(backend.with_timeout(SECOND).with_cut_off(SECOND * 3)).await;
+        let cookie = http::get(&app, "/add", None).await.new_cookie();
+        let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
+        // Not because of a single lost connection.
+        proxy.close(true);
+        sleep(SECOND).await;
+        proxy.close(false);
+        sleep(SECOND).await;
+        assert_eq!(socket.ask("add", &[]).await, json!(2));
+        let cut = Instant::now();
+        if silently {
+            proxy.silence(true);
+        } else {
+            proxy.close(true);
+        }
+        soon("the end of the socket", socket.disconnected("/")).await;
+        let took = cut.elapsed();
+        println!(
+            "cut off ({}): sockets ended after {took:?}, of 3 s",
+            if silently { "silence" } else { "refusal" }
+        );
+        assert!((SECOND * 2..SECOND * 6).contains(&took), "{took:?}");
+        assert_eq!(http::get(&app, "/count", Some(&cookie)).await.status, 503);
+        proxy.silence(false);
+        proxy.close(false);
+        sleep(Duration::from_millis(700)).await;
+        assert_eq!(count_at(&app, &cookie).await, json!(2));
+    }
+}
+
+#[tokio::test]
+async fn in_a_cluster_all_holds() {
+    let server = RedisServer::start_cluster().await;
+    let node = async || RedisBackend::connect_cluster([server.url()]).await.unwrap();
+    let apps = [serve(node().await).await, serve(node().await).await];
+    let old = http::get(&apps[0], "/add", None).await.new_cookie();
+    let (acknowledged, open) = count_together(&apps, &old, 5).await;
+    assert_eq!((acknowledged.len(), open), (80, Vec::new()));
+    let mut there = RawSocket::connect(&apps[1], Some(&old)).await;
+    let new = http::get(&apps[0], "/login", Some(&old)).await.new_cookie();
+    there.disconnected("/").await;
+    assert_eq!(poll(&apps[1], Some(&old)).await.status, 503);
+    assert_eq!(http::get(&apps[1], "/add", Some(&old)).await.status, 409);
+    let mut there = RawSocket::connect(&apps[1], Some(&new)).await;
+    assert_eq!(there.ask("add", &[]).await, json!(82));
+    http::get(&apps[0], "/logout", Some(&new)).await.ok();
+    there.disconnected("/").await;
+}
