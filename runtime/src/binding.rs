@@ -1,7 +1,10 @@
 //! The tie between a connection and its session: left on the handshake's request by the HTTP side, found there by
 //! the sockets of the connection, in every namespace. It holds an id, never data.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use crate::handle::Handle;
 
@@ -15,12 +18,25 @@ struct Connection {
     sid: OnceLock<String>,
     /// Held by the one answer that waits for room in the connection's full buffer, so that others wait in line.
     full_buffer: tokio::sync::Mutex<()>,
+    /// How many answers wait for room.
+    waiting: AtomicUsize,
+    /// The client reads too little: nothing more waits for it.
+    given_up: AtomicBool,
+}
+
+/// An answer that waits for room.
+pub(crate) struct WaitsForRoom<'a>(&'a AtomicUsize);
+
+impl Drop for WaitsForRoom<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Binding {
     pub(crate) fn new(handle: Handle) -> Self {
-        let (sid, full_buffer) = Default::default();
-        Self(Arc::new(Connection { handle: Arc::new(handle), sid, full_buffer }))
+        let (sid, full_buffer, waiting, given_up) = Default::default();
+        Self(Arc::new(Connection { handle: Arc::new(handle), sid, full_buffer, waiting, given_up }))
     }
 
     pub(crate) fn handle(&self) -> &Arc<Handle> {
@@ -34,6 +50,21 @@ impl Binding {
         if handle.is_stored() && self.0.sid.set(sid.to_owned()).is_ok() {
             handle.registry().opened(sid.to_owned(), handle.id());
         }
+    }
+
+    /// Counts an answer that waits for room; `None` if `most` wait already.
+    pub(crate) fn wait_for_room(&self, most: usize) -> Option<WaitsForRoom<'_>> {
+        let waits = WaitsForRoom(&self.0.waiting);
+        (self.0.waiting.fetch_add(1, Ordering::Relaxed) < most).then_some(waits)
+    }
+
+    /// Whether this is the first to give the client up.
+    pub(crate) fn give_up(&self) -> bool {
+        !self.0.given_up.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn was_given_up(&self) -> bool {
+        self.0.given_up.load(Ordering::Relaxed)
     }
 
     pub(crate) fn full_buffer(&self) -> &tokio::sync::Mutex<()> {

@@ -258,6 +258,11 @@ impl Handle {
             current.presence = Presence::Dead(Ending::Changed);
             return Ok(Lookup::Nothing);
         }
+        if let Some(ending) = self.registry().ending(id)
+            && !self.may_begin.load(Ordering::Acquire)
+        {
+            return Err(Error::new(ending.kind()));
+        }
         // An unknown id is never adopted.
         current.id = SessionId::random();
         current.presence = Presence::Absent;

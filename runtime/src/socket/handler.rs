@@ -96,6 +96,10 @@ pub async fn begin<P: States>(call: Call<P>, acknowledges_itself: bool) -> Optio
         Ok(unit) => Some(Held { unit, reply, acknowledges_itself }),
         Err(error) => {
             error.log("a socket handler");
+            if error.kind() == ErrorKind::TooManyWaiters {
+                reply.refused();
+                return None;
+            }
             reply.own_error(&error).await;
             reply.end_sockets();
             if error.kind() == ErrorKind::SessionEnded {

@@ -4,5 +4,6 @@ pub(crate) mod connect;
 mod extract;
 pub(crate) mod handler;
 mod peer;
+mod refusals;
 
 pub use self::connect::session_alive;

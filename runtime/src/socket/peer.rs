@@ -14,6 +14,7 @@ use socketioxide::{
 use socketioxide_core::Value;
 use tokio::time::Instant;
 
+use super::refusals;
 use crate::{
     binding::Binding,
     error::{Error, ErrorKind},
@@ -22,6 +23,9 @@ use crate::{
 
 /// How long to wait for room in a full buffer before looking again: the first time, and at most.
 const ROOM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// So many answers of one connection may wait for room; a client that reads so little is disconnected.
+const MOST_WAITING: usize = 20_000;
 
 /// How long a socket that is not connected may still become so.
 const CONNECTING: Duration = Duration::from_secs(1);
@@ -50,6 +54,8 @@ trait Peer: Send + Sync {
     fn try_send(self: Arc<Self>, packet: Packet, data: Data<'_>) -> Sent;
     /// Ends the socket in all namespaces of its connection.
     fn end(self: Arc<Self>);
+    /// Keeps the refusal of an event to send it when there is room.
+    fn refuse(self: Arc<Self>, ack_id: Option<i64>);
 }
 
 impl<A: Adapter> Peer for Socket<A> {
@@ -76,6 +82,10 @@ impl<A: Adapter> Peer for Socket<A> {
 
     fn end(self: Arc<Self>) {
         Arc::new(BoundSocket(Arc::downgrade(&self))).disconnect();
+    }
+
+    fn refuse(self: Arc<Self>, ack_id: Option<i64>) {
+        refusals::refuse(&self, ack_id);
     }
 }
 
@@ -135,6 +145,25 @@ impl Reply {
         self.error(error).await.ok();
     }
 
+    /// Tells the client that its event found the queue full.
+    pub(super) fn refused(&self) {
+        let ack_id = match self.kind {
+            ReplyKind::Ack(id) => Some(id),
+            ReplyKind::NoAck => None,
+            ReplyKind::Nobody => return,
+        };
+        Arc::clone(&self.peer).refuse(ack_id);
+    }
+
+    /// The client reads too little of what it asked for: it is disconnected, and nothing more is kept for it.
+    pub(super) fn give_up(&self) {
+        let first = self.binding.as_ref().is_some_and(Binding::give_up);
+        if first {
+            tracing::warn!("a client that does not read its answers is disconnected");
+            Arc::clone(&self.peer).end();
+        }
+    }
+
     /// Ends the socket itself, whose session has ended.
     pub(super) fn end_socket(&self) {
         if !matches!(self.kind, ReplyKind::Nobody) {
@@ -160,6 +189,7 @@ impl Reply {
     /// Sends, and waits for room while the client is there. One at a time of a connection looks for room; the
     /// others wait in line.
     async fn send<T: Serialize + Sync>(&self, packet: Packet, data: &T) -> Result<(), Error> {
+        let mut waiting = None;
         let mut turn = None;
         let mut pause = ROOM.0;
         loop {
@@ -168,12 +198,25 @@ impl Reply {
                 Sent::NotEncoded(error) => return Err(error),
                 Sent::Full => {}
             }
-            match &self.binding {
-                Some(binding) if turn.is_none() => turn = Some(binding.full_buffer().lock().await),
-                _ => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(ROOM.1);
+            let Some(binding) = &self.binding else {
+                tokio::time::sleep(pause).await;
+                continue;
+            };
+            if waiting.is_none() {
+                waiting = binding.wait_for_room(MOST_WAITING);
+                if waiting.is_none() {
+                    self.give_up();
+                    return Ok(());
                 }
+            }
+            if turn.is_none() {
+                turn = Some(binding.full_buffer().lock().await);
+            } else {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(ROOM.1);
+            }
+            if binding.was_given_up() {
+                return Ok(());
             }
         }
     }

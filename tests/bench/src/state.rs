@@ -10,23 +10,28 @@ use socketioxide_session::session_state;
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Size {
     Small,
-    Large,
+    /// 4 KiB, most of it in one text.
+    Text,
+    /// 4 KiB in a list and a map.
+    Parts,
 }
 
 impl Size {
-    pub(crate) const ALL: [Self; 2] = [Self::Small, Self::Large];
+    pub(crate) const ALL: [Self; 3] = [Self::Small, Self::Text, Self::Parts];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Small => "small",
-            Self::Large => "large",
+            Self::Text => "text",
+            Self::Parts => "parts",
         }
     }
 
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Small => "small",
-            Self::Large => "4 KiB",
+            Self::Text => "4 KiB, one text",
+            Self::Parts => "4 KiB, 140 parts",
         }
     }
 }
@@ -55,10 +60,13 @@ impl State {
             scale: 1.5,
             ..Self::default()
         };
-        if size == Size::Large {
-            state.tags = (0..40).map(|number| format!("a tag of some length, {number:02}")).collect();
-            state.cart = (0..64).map(|number| (format!("article-{number:06}"), number)).collect();
-            state.note = "One line of a note that somebody wrote.\n".repeat(34);
+        match size {
+            Size::Small => {}
+            Size::Text => state.note = "One line of a note that somebody wrote.\n".repeat(95),
+            Size::Parts => {
+                state.tags = (0..60).map(|number| format!("a tag of some length, {number:02}")).collect();
+                state.cart = (0..80).map(|number| (format!("an-article-{number:010}"), number)).collect();
+            }
         }
         state
     }
@@ -72,6 +80,7 @@ mod tests {
     fn sizes_are_as_they_are_called() {
         let size = |size| serde_json::to_string(&State::of(size)).unwrap().len();
         assert!((100..200).contains(&size(Size::Small)), "{}", size(Size::Small));
-        assert!((4000..4200).contains(&size(Size::Large)), "{}", size(Size::Large));
+        assert!((4000..4200).contains(&size(Size::Text)), "{}", size(Size::Text));
+        assert!((4000..4200).contains(&size(Size::Parts)), "{}", size(Size::Parts));
     }
 }
