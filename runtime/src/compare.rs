@@ -190,7 +190,7 @@ exact_tuples!((A 0) (A 0 B 1) (A 0 B 1 C 2) (A 0 B 1 C 2 D 3));
 #[derive(Debug)]
 pub struct Same<'a, T>(pub &'a T, pub &'a T);
 
-/// For an [`Exact`] type: found first.
+/// For a type whose equality is equality of what is stored: found first.
 pub trait ByExact {
     /// Whether they are the same.
     fn same(self) -> Option<bool>;

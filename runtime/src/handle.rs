@@ -317,7 +317,9 @@ impl Handle {
             }
             return self.begin(work, false).await;
         }
-        if work.meta.is_none()
+        // Where `Meta` is going to change, what another handler made of it in the meantime counts.
+        let is_current = |meta: &Meta| !meta.provisional && work.asked.expiry.is_none();
+        if !work.meta.as_ref().is_some_and(is_current)
             && let Lookup::Found(loaded) = self.load(Keys::Only(&[])).await?
         {
             work.meta = Some(loaded.meta);

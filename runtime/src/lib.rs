@@ -50,6 +50,9 @@
 //! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
 //! ```
 //!
+//! Pages that go further are in the [`guide`]: [several machines](guide::several_machines), and
+//! [OWASP's rules for sessions](guide::owasp).
+//!
 //! Each visit of the page counts up. A socket of the same browser that emits `count` is told what the pages
 //! counted: it has the same session, because it has the same cookie.
 //!
@@ -117,8 +120,13 @@
 //! [`keep_changes()`]: SessionControl::keep_changes
 //! [`flush()`]: SessionControl::flush
 //!
-//! Whether a handler returned `Err` is decided by its type, so an alias of `Result` is one too. Behind
-//! `impl IntoResponse` only the status speaks. A 4xx response that is not an `Err` commits.
+//! Whether a handler returned `Err` is decided by its type, so an alias of `Result` is one too, whatever its
+//! status. Behind `impl IntoResponse` only the status speaks, and so it does for a plain [`Session`] and for
+//! [`SessionControl`] in a handler without an attribute. A 4xx response that is not an `Err` commits.
+//! [`Shared::update`] commits by itself, whatever becomes of the handler.
+//!
+//! Cancelled are HTTP handlers only. A socket handler whose client leaves runs to its end and commits, for
+//! socketioxide cancels nothing.
 //!
 //! The response or the acknowledgement leaves after the commit: a client is told only what is saved. A commit
 //! that fails is an error response or an error acknowledgement, and a commit that has begun runs to its end
@@ -137,13 +145,35 @@
 //!
 //! On sockets `v` and `Ok(v)` acknowledge `v`; `()` and `Ok(())` acknowledge `null`; `Err(e)` acknowledges
 //! `{"error": e}` with any `e: Serialize`; an [`Error`] of this crate
-//! `{"error": "<text>", "code": "<code>"}`. A handler that takes `AckSender` answers by itself, and returns
-//! `()` or `Result<(), E>`. An event that fails and asked for no acknowledgement is answered by a
+//! `{"error": "<text>", "code": "<code>"}`. A tuple is several arguments of the acknowledgement, as in
+//! socketioxide. A handler that takes `AckSender` answers by itself, and returns `()` or `Result<(), E>`. An event that fails and asked for no acknowledgement is answered by a
 //! `session_error` event with the same payload. A refused connection is a `connect_error` with the error's
 //! text.
 //!
 //! In HTTP an [`Error`] is a response: its kind's [status](ErrorKind::status), its text, and `Retry-After`
-//! with a 503. [`ErrorKind`] lists all kinds with their statuses and codes.
+//! with a 503. [`ErrorKind`] lists all kinds with their statuses and codes. The text is plain; pages of your
+//! own take its place outside of the layer, by the status:
+//!
+//! ```
+//! use axum::{Router, body::Body, http::StatusCode, middleware::map_response, response::Response};
+//! # use axum::http::{HeaderValue, header::CONTENT_TYPE};
+//! # use socketioxide_session::{MemoryBackend, SessionLayer};
+//!
+//! async fn pages(mut response: Response) -> Response {
+//!     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+//!         *response.body_mut() = Body::from("<h1>Busy</h1><p>Please try again.</p>");
+//!         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+//!     }
+//!     response // with its cookies and `Retry-After`
+//! }
+//!
+//! # let routes: Router = Router::new();
+//! # let sessions = SessionLayer::new(MemoryBackend::default());
+//! let app = routes.layer(sessions).layer(map_response(pages));
+//! ```
+//!
+//! That replaces every 503, the application's own as well. Where the kind of error matters, a handler without
+//! an attribute takes [`Shared`], whose methods return the [`Error`].
 //!
 //! # Long waits
 //!
@@ -152,9 +182,10 @@
 //! [`update`](Shared::update) runs its closure. It can also be kept: in closures, in background tasks.
 //!
 //! **What a handler waits for must not need a turn that the handler holds.** `Shared` itself says so at once,
-//! with [`ErrorKind::NestedTurn`], in a handler that holds a turn of the session. It cannot see through
-//! another task: a handler with `&mut User` that awaits a spawned task, a request to its own server or an
-//! event of the same client, each of which writes `User`, waits until the time is over.
+//! with [`ErrorKind::NestedTurn`], in a handler that holds a turn of the session, also of another state. It
+//! cannot see through another task: a handler with `&mut User` that awaits a spawned task, a request to its own
+//! server or an event of the same client, each of which writes `User`, waits until the turn's timeout or limit
+//! ends it.
 //!
 //! # Login and logout
 //!
@@ -182,8 +213,22 @@
 //! });
 //! ```
 //!
-//! Put [`session_alive`] before connect handlers that have no attribute, so that their sockets, too, are
-//! refused without a session and disconnected with it.
+//! Sockets follow their session's end in namespaces whose connect handler or middleware has an attribute or
+//! that have [`session_alive`], and once an event for an annotated handler has come from them. One such socket is
+//! enough for the whole connection: it ends in all namespaces. Put [`session_alive`] before connect handlers that
+//! have no attribute, so that their sockets, too, are refused without a session and disconnected with it.
+//!
+//! A live session is not a login: by default every handshake has one. To let in only who is logged in, write a
+//! [`#[connect_middleware]`](macro@connect_middleware) that looks at your state. The `Err` of a connect *handler*
+//! refuses nothing: the client is connected by then, and hears of it as `session_error`.
+//!
+//! # When a client connects
+//!
+//! Whatever a connect handler waits for (loading, a turn) is awaited before the client hears CONNECT; then it
+//! starts without a wait, so that its `socket.on` comes in time. One moment is left: on a runtime with several
+//! threads socketioxide 0.18 sends CONNECT just before it starts the handler. An event that arrives in between
+//! (microseconds; more on an overloaded machine) finds no handler. A client that must not lose it waits for a
+//! first event from the server, emitted after the `socket.on` lines.
 //!
 //! # Cookies and expiry
 //!
@@ -194,7 +239,8 @@
 //! ([`with_session_on_handshake`](SessionLayer::with_session_on_handshake)).
 //!
 //! Pages of other origins cannot connect, unless [`with_allowed_origins`](SessionLayer::with_allowed_origins)
-//! lists them, and each later request of a connection must show the cookie of its handshake.
+//! lists them, and each later request of a connection must show the cookie of its handshake. So a client that
+//! keeps no cookies cannot poll: in Node.js it is given `withCredentials: true`, or `transports: ["websocket"]`.
 //!
 //! Without an [`Expiry`] the cookie ends with the browser's session, and the record two weeks after its last
 //! write. With [`Expiry::OnInactivity`], requests and events that name session state are activity, written at
@@ -220,6 +266,7 @@
 //! | --- | --- | --- |
 //! | [`MemoryBackend`] | in this process's memory | in this process, until it ends |
 //! | [`StoreBackend`] | in any [`SessionStore`] of tower-sessions 0.14 | in one process |
+//! | `RedisBackend` (features `redis`, `redis-tls`, `redis-cluster`) | in Redis or Valkey | on all nodes, while one primary keeps what it acknowledged |
 //! | your own [`Backend`] | where you keep them | see [`backend`] |
 //!
 //! A store knows only whole records, so [`StoreBackend`] loads, changes and saves them under a lock of its
@@ -227,8 +274,8 @@
 //! turns, the disconnecting of sockets and the memory of ids that ended or changed stay within each process.
 //! So commits of two processes at the same time can lose one another's changes, a late commit of one can
 //! bring back what another ended, a request elsewhere that shows a changed id can begin a session of its own,
-//! and sockets elsewhere stay connected, with an error at their next event. Keep the clients of one session
-//! on one process.
+//! and sockets elsewhere stay connected until their next event, which is an error. Keep the clients of one
+//! session on one process, or use `RedisBackend`: see [several machines](guide::several_machines).
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -247,6 +294,7 @@ mod config;
 mod control;
 mod cookie;
 mod error;
+pub mod guide;
 mod handle;
 mod http;
 mod id;

@@ -5,6 +5,7 @@
 mod commits;
 mod failures;
 mod nodes;
+mod processes;
 mod proxy;
 mod turns;
 

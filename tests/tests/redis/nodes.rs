@@ -105,7 +105,11 @@ async fn count_at(app: &App, cookie: &str) -> Value {
 
 /// Four sockets and four browsers on each node count together. Gives what was acknowledged, and the answers that were
 /// errors.
-async fn count_together(apps: &[App; 2], cookie: &str, each: usize) -> (BTreeSet<u64>, Vec<Value>) {
+pub(crate) async fn count_together(
+    apps: [&App; 2],
+    cookie: &str,
+    each: usize,
+) -> (BTreeSet<u64>, Vec<Value>) {
     let mut tasks = JoinSet::new();
     for app in apps {
         for _ in 0..4 {
@@ -151,7 +155,7 @@ async fn two_thousand_increments_on_two_nodes_are_all_counted() {
     let server = RedisServer::start().await;
     let (apps, cookie) = two_nodes(&server).await;
     let begun = Instant::now();
-    let (acknowledged, open) = count_together(&apps, &cookie, 125).await;
+    let (acknowledged, open) = count_together(apps.each_ref(), &cookie, 125).await;
     println!("2,000 increments on two nodes took {:?}", begun.elapsed());
     assert_eq!(open, Vec::<Value>::new());
     assert_eq!(acknowledged.len(), 2000);
@@ -176,7 +180,7 @@ async fn increments_while_connections_are_cut_are_counted_once() {
         }
     });
     let begun = Instant::now();
-    let (acknowledged, open) = count_together(&apps, &cookie, 125).await;
+    let (acknowledged, open) = count_together(apps.each_ref(), &cookie, 125).await;
     killer.abort();
     let last = count_at(&apps[0], &cookie).await.as_u64().unwrap();
     let (known, open_count) = (1 + acknowledged.len() as u64, open.len() as u64);
@@ -329,7 +333,7 @@ async fn in_a_cluster_all_holds() {
     let node = async || RedisBackend::connect_cluster([server.url()]).await.unwrap();
     let apps = [serve(node().await).await, serve(node().await).await];
     let old = http::get(&apps[0], "/add", None).await.new_cookie();
-    let (acknowledged, open) = count_together(&apps, &old, 5).await;
+    let (acknowledged, open) = count_together(apps.each_ref(), &old, 5).await;
     assert_eq!((acknowledged.len(), open), (80, Vec::new()));
     let mut there = RawSocket::connect(&apps[1], Some(&old)).await;
     let new = http::get(&apps[0], "/login", Some(&old)).await.new_cookie();

@@ -1,0 +1,35 @@
+//! A `redis-server` that lives as long as this process.
+
+use std::{
+    fs, io,
+    process::{Child, Command, Stdio},
+};
+
+/// It keeps nothing, and listens on no port: a socket in a directory of its own is there for this user only.
+pub(crate) struct OwnRedis {
+    pub(crate) url: String,
+    /// Whose standard input is open for as long as this process lives.
+    _keeper: Child,
+}
+
+/// The shell outlives Ctrl-C, and this process if that is killed, by the moment that it takes to tidy up.
+const KEEPER: &str = r#"
+    trap "" HUP INT TERM
+    redis-server --port 0 --unixsocket "$PWD/socket" --save "" --appendonly no --loglevel warning >&2 &
+    cat
+    kill $!
+    wait
+    rm -rf "$PWD"
+"#;
+
+pub(crate) fn start() -> io::Result<OwnRedis> {
+    let directory = std::env::temp_dir().join(format!("cluster-example-{}", std::process::id()));
+    fs::create_dir(&directory)?;
+    let keeper = Command::new("sh")
+        .args(["-c", KEEPER])
+        .current_dir(&directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    Ok(OwnRedis { url: format!("redis+unix://{}/socket", directory.display()), _keeper: keeper })
+}

@@ -1,0 +1,48 @@
+//! The methods of `MemoryBackend`.
+
+use std::borrow::Cow;
+
+use divan::Bencher;
+use socketioxide_session::{
+    MemoryBackend,
+    backend::{Action, Backend, Change, Commit, Keys, Lease, Load, Meta, SessionId},
+    time,
+};
+
+use crate::{
+    bench, runtime,
+    state::{CONTENTS, Content, Countable, State},
+};
+
+#[divan::bench(args = CONTENTS)]
+fn load(bencher: Bencher<'_, '_>, content: Content) {
+    let (runtime, backend, id) = (runtime(), MemoryBackend::default(), SessionId::random());
+    runtime.block_on(create(&backend, id, content));
+    let load = Load::read(Keys::Only(&["state"]));
+    bench(bencher, &runtime, async || backend.load(id, load).await.is_ok());
+}
+
+#[divan::bench(args = CONTENTS)]
+fn commit_a_whole_value(bencher: Bencher<'_, '_>, content: Content) {
+    let (runtime, backend, id) = (runtime(), MemoryBackend::default(), SessionId::random());
+    runtime.block_on(create(&backend, id, content));
+    let commit = Commit { meta: None, expires: None, ..commit(Action::Update, id, content) };
+    bench(bencher, &runtime, async || backend.commit(&commit).await.is_ok());
+}
+
+async fn create(backend: &MemoryBackend, id: SessionId, content: Content) {
+    backend.commit(&commit(Action::Create, id, content)).await.expect("a session");
+}
+
+fn commit(action: Action, id: SessionId, content: Content) -> Commit {
+    let value = serde_json::to_value(State::of(content)).expect("a state that serialises");
+    let created = time::OffsetDateTime::now_utc();
+    Commit {
+        id,
+        lease: Lease::default(),
+        action,
+        changes: vec![(Cow::Borrowed("state"), Change::Set(value))],
+        meta: Some(Meta { key: "key".into(), created, expiry: None, provisional: false }),
+        expires: Some(created + time::Duration::DAY),
+    }
+}

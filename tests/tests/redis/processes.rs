@@ -1,0 +1,215 @@
+//! Nodes that are processes (`src/bin/node.rs`), and what can happen to a process.
+
+use std::{collections::BTreeSet, process::Stdio, time::Duration};
+
+use serde_json::{Value, json};
+use socketioxide_session_tests::{
+    app::App,
+    http::{self, Answer},
+    raw::RawSocket,
+    records::{SECOND, milliseconds},
+    redis_server::RedisServer,
+    soon,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+    time::{Instant, sleep},
+};
+
+use crate::nodes::count_together;
+
+/// How long the turns of a process outlive it.
+const LEASE: Duration = SECOND;
+
+/// It is killed when this is dropped, and ends by itself when the test does.
+struct Node {
+    process: Child,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    app: App,
+}
+
+impl Node {
+    async fn start(redis: &RedisServer, lease: Duration) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_node"))
+            .args([redis.url(), lease.as_millis().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        let mut lines = BufReader::new(stdout).lines();
+        let address = soon("the node's address", lines.next_line()).await.unwrap().unwrap();
+        Self { process, stdin, lines, app: App::elsewhere(address.parse().unwrap()) }
+    }
+
+    /// Waits until a handler holds its turns.
+    async fn holds(&mut self) {
+        let line = soon("a handler that holds its turns", self.lines.next_line()).await.unwrap();
+        assert_eq!(line.as_deref(), Some("holding"));
+    }
+
+    /// Lets the handler that holds its turns end.
+    async fn go_on(&mut self) {
+        self.stdin.write_all(b"go on\n").await.unwrap();
+    }
+
+    /// `KILL`, `STOP` or `CONT`.
+    async fn signal(&self, signal: &str) {
+        let process = self.process.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args(["-s", signal, &process]).status().await.unwrap().success());
+    }
+
+    async fn all(&self, cookie: &str) -> Value {
+        http::get(&self.app, "/all", Some(cookie)).await.json()
+    }
+}
+
+/// Two nodes, and the cookie of a session of somebody called Ada, who counted once.
+async fn two_nodes(redis: &RedisServer, lease: Duration) -> ([Node; 2], String) {
+    let nodes = [Node::start(redis, lease).await, Node::start(redis, lease).await];
+    let cookie = http::get(&nodes[0].app, "/rename/Ada", None).await.new_cookie();
+    http::get(&nodes[1].app, "/add", Some(&cookie)).await.ok();
+    (nodes, cookie)
+}
+
+/// A request that is under way.
+fn asked(app: &App, path: &'static str, cookie: &str) -> JoinHandle<Answer> {
+    let (app, cookie) = (App::elsewhere(app.address()), cookie.to_owned());
+    tokio::spawn(async move { http::get(&app, path, Some(&cookie)).await })
+}
+
+/// Waits until somebody stands in Redis's line for a turn; there is one session.
+async fn somebody_waits(redis: &RedisServer) {
+    let stands = async || {
+        for line in redis.keys("session:*:turns").await {
+            let fields: Vec<String> = redis.command(&["HKEYS", &line]).await;
+            if fields.iter().any(|field| field.starts_with("w:")) {
+                return true;
+            }
+        }
+        false
+    };
+    soon("somebody who waits for a turn", async {
+        while !stands().await {
+            sleep(milliseconds(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_thousand_increments_in_two_processes_are_all_counted() {
+    let redis = RedisServer::start().await;
+    // A lease that outlives the pauses of a busy machine.
+    let (nodes, cookie) = two_nodes(&redis, SECOND * 10).await;
+    let [one, two] = &nodes;
+    let begun = Instant::now();
+    let (acknowledged, open) = count_together([&one.app, &two.app], &cookie, 125).await;
+    println!("2,000 increments in two processes took {:?}", begun.elapsed());
+    assert_eq!(open, Vec::<Value>::new());
+    assert_eq!(acknowledged, (2..=2001).collect::<BTreeSet<_>>());
+    for node in &nodes {
+        assert_eq!(node.all(&cookie).await, json!({ "n": 2001, "name": "Ada" }));
+    }
+}
+
+#[tokio::test]
+async fn the_turn_of_a_killed_process_passes_on() {
+    let redis = RedisServer::start().await;
+    let ([mut one, two], cookie) = two_nodes(&redis, LEASE).await;
+    let mut there = RawSocket::connect(&two.app, Some(&cookie)).await;
+    let mut here = RawSocket::connect(&one.app, Some(&cookie)).await;
+    here.ask_later("/", "hold", &[]).await;
+    one.holds().await;
+    let waits = asked(&two.app, "/add", &cookie);
+    somebody_waits(&redis).await;
+    let killed = Instant::now();
+    one.signal("KILL").await;
+    assert_eq!(waits.await.unwrap().json(), json!(2));
+    let took = killed.elapsed();
+    println!("the turn of a killed process passed on after {took:?}, of a lease of {LEASE:?}");
+    assert!(took < LEASE * 2, "{took:?}");
+    here.disconnected("/").await;
+    // Nothing of the handler that died is there, and nothing is missing.
+    assert_eq!(two.all(&cookie).await, json!({ "n": 2, "name": "Ada" }));
+    assert_eq!(there.ask("add", &[]).await, json!(3));
+    let third = Node::start(&redis, LEASE).await;
+    assert_eq!(http::get(&third.app, "/add", Some(&cookie)).await.json(), json!(4));
+    assert_eq!(third.all(&cookie).await, json!({ "n": 4, "name": "Ada" }));
+}
+
+/// What was acknowledged is counted, by whichever process and whenever that ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_killed_while_it_counts_leaves_what_it_acknowledged() {
+    let redis = RedisServer::start().await;
+    let (nodes, cookie) = two_nodes(&redis, LEASE * 2).await;
+    let mut clients = JoinSet::new();
+    let (sender, mut acknowledgements) = mpsc::unbounded_channel();
+    for (number, node) in nodes.iter().enumerate() {
+        for _ in 0..4 {
+            let (url, cookie, sender) = (node.app.url("/add"), cookie.clone(), sender.clone());
+            clients.spawn(async move {
+                let client = reqwest::Client::builder().no_proxy().build().unwrap();
+                for _ in 0..50 {
+                    let answer = client.get(&url).header("cookie", &cookie).send().await;
+                    let Ok(answer) = answer.and_then(reqwest::Response::error_for_status) else { return 1 };
+                    let Ok(text) = answer.text().await else { return 1 };
+                    sender.send((number, text.parse::<u64>().unwrap())).unwrap();
+                }
+                0
+            });
+        }
+    }
+    drop(sender);
+    let (mut acknowledged, mut of_the_first) = (BTreeSet::from([1]), 0);
+    while let Some((number, n)) = soon("an answer", acknowledgements.recv()).await {
+        assert!(acknowledged.insert(n), "{n} was given twice");
+        of_the_first += usize::from(number == 0);
+        if (number, of_the_first) == (0, 40) {
+            nodes[0].signal("KILL").await;
+        }
+    }
+    let open: usize = clients.join_all().await.into_iter().sum();
+    let all = nodes[1].all(&cookie).await;
+    let (known, counted) = (acknowledged.len(), all["n"].as_u64().unwrap());
+    println!("killed while it counted: {known} told, {open} left open, {counted} counted");
+    assert!(open <= 4, "only the clients of the process that was killed: {open}");
+    assert!(acknowledged.last().is_some_and(|last| *last <= counted));
+    assert!((known..=known + open).contains(&usize::try_from(counted).unwrap()));
+    assert_eq!(all["name"], "Ada");
+}
+
+#[tokio::test]
+async fn a_process_that_slept_through_its_lease_overwrites_nothing() {
+    let redis = RedisServer::start().await;
+    let ([mut one, two], cookie) = two_nodes(&redis, LEASE).await;
+    let mut socket = RawSocket::connect(&one.app, Some(&cookie)).await;
+    for (over_a_socket, n) in [(false, 2), (true, 4)] {
+        let request = (!over_a_socket).then(|| asked(&one.app, "/hold", &cookie));
+        let event = if over_a_socket { socket.ask_later("/", "hold", &[]).await } else { 0 };
+        one.holds().await;
+        one.signal("STOP").await;
+        let stopped = Instant::now();
+        assert_eq!(http::get(&two.app, "/add", Some(&cookie)).await.json(), json!(n));
+        println!("the turn of a stopped process passed on after {:?}, of a lease of {LEASE:?}", stopped.elapsed());
+        one.signal("CONT").await;
+        one.go_on().await;
+        if let Some(request) = request {
+            let answer = request.await.unwrap();
+            assert_eq!(answer.status, 503, "{}", answer.body);
+            assert!(answer.body.contains("has passed on"), "{}", answer.body);
+        } else {
+            assert_eq!(socket.answer("/", event).await["code"], "turn_lost");
+        }
+        // And it goes on as if nothing had happened.
+        for node in [&one, &two] {
+            assert_eq!(node.all(&cookie).await, json!({ "n": n, "name": "Ada" }));
+        }
+        assert_eq!(socket.ask("add", &[]).await, json!(n + 1));
+    }
+}
