@@ -158,8 +158,6 @@ impl Random {
     }
 
     fn shuffle(&mut self, items: &mut [usize]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, (self.next() % (last as u64 + 1)) as usize);
-        }
+        items.sort_by_cached_key(|_| self.next());
     }
 }

@@ -32,7 +32,7 @@ mod tests {
     fn quartiles() {
         let spread = Spread::of([5.0, 1.0, 4.0, 2.0, 3.0]);
         assert_eq!(spread, Spread { low: 2.0, median: 3.0, high: 4.0 });
-        assert_eq!(quantile(&[1.0, 2.0], 99, 100), 2.0);
+        assert!((quantile(&[1.0, 2.0], 99, 100) - 2.0).abs() < f64::EPSILON);
         assert!(quantile(&[], 1, 2).is_nan());
     }
 }

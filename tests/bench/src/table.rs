@@ -12,38 +12,23 @@ const NONE: usize = Server::None as usize;
 
 /// Processor time first, then what clients see.
 pub(crate) fn side_by_side(rows: &[Row]) -> String {
-    let mut text = String::from(
-        "Server CPU per operation: median of the cycles, in brackets the middle half of them. Ratios and\n\
-         differences are to the server without a session in the same cycle.\n\n| work | state |",
-    );
-    let servers = &Server::ALL;
-    for server in servers {
-        write!(text, " {} |", server.title()).ok();
-    }
-    text.push_str("\n| --- | --- |");
-    text.push_str(&" --- |".repeat(servers.len()));
-    text.push('\n');
-    for row in rows {
-        write!(text, "| {} | {} |", row.work.title(), row.size.title()).ok();
-        for at in 0..servers.len() {
-            write!(text, " {} |", cpu(row, at)).ok();
-        }
-        text.push('\n');
-    }
+    format!(
+        "Server CPU per operation: the median of the cycles, in brackets the middle half of them. Ratios and\n\
+         differences are to the server without a session in the same cycle.\n\n{}\n\
+         Latency in us, p50 / p99: medians of the cycles. Errors and lost updates: of all cycles.\n\n{}",
+        table(rows, cpu),
+        table(rows, latency),
+    )
+}
 
-    text.push_str("\nLatency, p50 / p99 in us (medians of the cycles); errors and lost updates of all cycles.\n\n| work | state |");
-    for server in servers {
-        write!(text, " {} |", server.title()).ok();
-    }
-    text.push_str("\n| --- | --- |");
-    text.push_str(&" --- |".repeat(servers.len()));
-    text.push('\n');
+/// A line for each row, a column for each server.
+fn table(rows: &[Row], cell: fn(&Row, usize) -> String) -> String {
+    let titles = Server::ALL.map(Server::title).join(" | ");
+    let mut text =
+        format!("| work | state | {titles} |\n| --- | --- |{}\n", " --- |".repeat(Server::ALL.len()));
     for row in rows {
-        write!(text, "| {} | {} |", row.work.title(), row.size.title()).ok();
-        for at in 0..servers.len() {
-            write!(text, " {} |", latency(row, at)).ok();
-        }
-        text.push('\n');
+        let cells: Vec<_> = (0..Server::ALL.len()).map(|at| cell(row, at)).collect();
+        writeln!(text, "| {} | {} | {} |", row.work.title(), row.size.title(), cells.join(" | ")).ok();
     }
     text
 }

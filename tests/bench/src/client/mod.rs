@@ -63,7 +63,9 @@ impl Clients {
             None => try_join_all(self.https.iter_mut().map(|http| http.run(work.writes(), each))).await?,
         };
         let mut sum = Tally::default();
-        tallies.iter().for_each(|tally| sum.add(tally));
+        for tally in &tallies {
+            sum.add(tally);
+        }
         Ok(sum)
     }
 

@@ -1,7 +1,8 @@
-//! The session of one request or of one connection: which id it has now, loading it and committing to it.
+//! The session of one request or of one connection: which id it has now, and looking it up.
+
+mod commit;
 
 use std::{
-    future::Future,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,23 +10,20 @@ use std::{
     time::Duration,
 };
 
-use futures_util::poll;
 use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
+pub(crate) use self::commit::Work;
 use crate::{
     access::States,
-    backend::{Action, Backend, BackendError, Commit, Keys, Lease, Load, Loaded, Meta},
-    change::Changes,
-    clock,
+    backend::{Backend, BackendError, Keys, Lease, Load, Loaded},
     config::Config,
-    control::Asked,
     error::{Error, ErrorKind},
     id::SessionId,
     lease::HeldLease,
-    registry::{Announced, Ending, Registry, SessionSocket},
-    turns::{Ticket, Turn},
+    registry::{Ending, Registry, SessionSocket},
+    turns::Ticket,
     watch::watch,
 };
 
@@ -85,30 +83,6 @@ pub(crate) enum Lookup {
     Nothing,
     /// The cookie's session does not exist: this handle has another id now, and nothing under it.
     Renamed,
-}
-
-/// What to write, beside what the session itself is asked for.
-pub(crate) struct Work {
-    pub(crate) changes: Changes,
-    pub(crate) asked: Asked,
-    /// The session as it was loaded; `None` where nothing was.
-    pub(crate) meta: Option<Meta>,
-    pub(crate) lease: HeldLease,
-    /// A new moment of expiry, because the session is active.
-    pub(crate) touch: Option<OffsetDateTime>,
-    /// Begin a session even with nothing in it; renew the expiry even with nothing changed.
-    pub(crate) even_if_unchanged: bool,
-}
-
-impl Work {
-    pub(crate) fn of(changes: Changes) -> Self {
-        let (asked, lease) = (Asked::default(), HeldLease::default());
-        Self { changes, asked, meta: None, lease, touch: None, even_if_unchanged: false }
-    }
-
-    fn is_nothing(&self) -> bool {
-        self.changes.is_empty() && !self.asked.anything() && self.touch.is_none() && !self.even_if_unchanged
-    }
 }
 
 impl Handle {
@@ -290,155 +264,6 @@ impl Handle {
         }
     }
 
-    /// Commits, and ends the turn after it. Once begun it runs to its end, also when the caller is dropped.
-    pub(crate) async fn commit(self: &Arc<Self>, work: Work, turn: Option<Turn>) -> Result<(), Error> {
-        if work.is_nothing() {
-            return Ok(());
-        }
-        if let Some(turn) = &turn {
-            turn.begin_commit()?;
-        }
-        let handle = Arc::clone(self);
-        to_its_end(async move {
-            let result = handle.carry_out(work).await;
-            drop(turn);
-            result
-        })
-        .await
-    }
-
-    async fn carry_out(&self, mut work: Work) -> Result<(), Error> {
-        let _beginning = if self.is_stored() { None } else { Some(self.beginning.lock().await) };
-        self.resolve().await?;
-        self.writable()?;
-        if !self.is_stored() {
-            if work.changes.is_empty() && !work.even_if_unchanged {
-                return Ok(());
-            }
-            return self.begin(work, false).await;
-        }
-        // Where `Meta` is going to change, what another handler made of it in the meantime counts.
-        let is_current = |meta: &Meta| !meta.provisional && work.asked.expiry.is_none();
-        if !work.meta.as_ref().is_some_and(is_current)
-            && let Lookup::Found(loaded) = self.load(Keys::Only(&[])).await?
-        {
-            work.meta = Some(loaded.meta);
-        }
-        self.update(work).await
-    }
-
-    /// Begins a session, of which the response sets the cookie.
-    async fn begin(&self, work: Work, provisional: bool) -> Result<(), Error> {
-        let id = self.id();
-        let mut meta = Meta::new(id);
-        meta.expiry = work.asked.expiry.flatten();
-        meta.provisional = provisional;
-        let expires = self.config.expires_at(&meta, clock::now());
-        let commit = Commit {
-            id,
-            lease: Lease::default(),
-            action: Action::Create,
-            changes: work.changes,
-            meta: Some(meta.clone()),
-            expires: Some(expires),
-        };
-        self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
-        let mut current = self.current.lock();
-        current.presence = Presence::Stored;
-        current.key = Some(Arc::clone(&meta.key));
-        current.cookie = self.set_cookie(id, &meta);
-        Ok(())
-    }
-
-    /// Begins a session with nothing in it, for a handshake: it lives shortly until something is written.
-    pub(crate) async fn begin_provisional(&self) -> Result<(), Error> {
-        self.begin(Work::of(Changes::new()), true).await
-    }
-
-    async fn update(&self, mut work: Work) -> Result<(), Error> {
-        let Some(stored) = work.meta else { return Err(self.gone(self.id())) };
-        let id = self.id();
-        let mut meta = stored.clone();
-        if let Some(expiry) = work.asked.expiry {
-            meta.expiry = expiry;
-        }
-        if !work.changes.is_empty() || work.asked.cycle_id {
-            meta.provisional = false;
-        }
-        let active = !work.changes.is_empty() || work.asked.anything() || work.even_if_unchanged;
-        let expires = if active { Some(self.config.expires_at(&meta, clock::now())) } else { work.touch };
-        let new_id = work.asked.cycle_id.then(|| self.next_id());
-        let commit = Commit {
-            id,
-            lease: work.lease.lease(),
-            action: new_id.map_or(Action::Update, Action::ChangeId),
-            changes: work.changes,
-            meta: (meta != stored).then(|| meta.clone()),
-            expires,
-        };
-        let announced = new_id.map(|_| self.registry().announce(id, Ending::Changed));
-        self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
-        work.lease.ended();
-
-        if let Some(expires) = commit.expires.filter(|_| work.asked.expiry.is_some()) {
-            self.registry().expires(id, expires);
-        }
-        let sockets = announced.map(Announced::came_true);
-        let mut current = self.current.lock();
-        if let Some(new) = new_id {
-            current.id = new;
-            current.next = None;
-            current.changed_id = true;
-            current.to_disconnect.extend(sockets.into_iter().flatten());
-        }
-        if new_id.is_some() || work.asked.expiry.is_some() || work.even_if_unchanged {
-            current.cookie = self.set_cookie(current.id, &meta);
-        }
-        Ok(())
-    }
-
-    /// Ends the session. Once begun it runs to its end.
-    pub(crate) async fn end(self: &Arc<Self>) -> Result<(), Error> {
-        let handle = Arc::clone(self);
-        to_its_end(async move { handle.carry_out_end().await }).await
-    }
-
-    async fn carry_out_end(&self) -> Result<(), Error> {
-        self.resolve().await?;
-        if let Presence::Dead(ending) = self.current.lock().presence {
-            return Err(Error::new(ending.kind()));
-        }
-        let id = self.id();
-        let mut sockets = Vec::new();
-        if self.is_stored() {
-            let announced = self.registry().announce(id, Ending::Ended);
-            let commit = Commit {
-                id,
-                lease: Lease::default(),
-                action: Action::End,
-                changes: Changes::new(),
-                meta: None,
-                expires: None,
-            };
-            self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
-            sockets = announced.came_true();
-        }
-        let mut current = self.current.lock();
-        current.to_disconnect.extend(sockets);
-        if self.may_begin.load(Ordering::Acquire) {
-            // What the request still writes begins another session.
-            current.id = SessionId::random();
-            current.presence = Presence::Absent;
-            current.key = None;
-        }
-        current.cookie = CookieEffect::Remove;
-        Ok(())
-    }
-
-    fn set_cookie(&self, id: SessionId, meta: &Meta) -> CookieEffect {
-        CookieEffect::Set { id, expiry: self.config.expiry_of(meta), last: self.config.last_moment(meta) }
-    }
-
     /// Why a session is not there that was. If nobody here ended it, it has expired: its sockets end with it.
     fn gone(&self, id: SessionId) -> Error {
         let known = self.registry().ending(id);
@@ -465,20 +290,5 @@ impl Handle {
             BackendError::OutcomeUnknown(source) => Error::new(ErrorKind::OutcomeUnknown).because(source),
             BackendError::Failed(source) => Error::new(ErrorKind::Backend).because(source),
         }
-    }
-}
-
-/// Runs a commit to its end although its caller may be dropped: on a task of its own, unless it needs no wait.
-async fn to_its_end<F>(commit: F) -> Result<(), Error>
-where
-    F: Future<Output = Result<(), Error>> + Send + 'static,
-{
-    let mut commit = Box::pin(commit);
-    if let std::task::Poll::Ready(result) = poll!(&mut commit) {
-        return result;
-    }
-    match tokio::spawn(commit).await {
-        Ok(result) => result,
-        Err(error) => Err(Error::new(ErrorKind::OutcomeUnknown).because(error)),
     }
 }
