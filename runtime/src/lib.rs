@@ -235,7 +235,7 @@
 //! The cookie is `id`, `HttpOnly`, `Secure`, `SameSite=Lax`, on `/`, unless the [`SessionLayer`] is told
 //! otherwise. An id that is not known is never adopted, and two cookies of the name count as none. A client
 //! whose first contact is a socket gets its session with the handshake's response. Until something is
-//! written, such a session lives for ten minutes, and as long as it has sockets
+//! written, such a session lives for ten minutes, and as long as it has sockets (if inactivity does not end it)
 //! ([`with_session_on_handshake`](SessionLayer::with_session_on_handshake)).
 //!
 //! Pages of other origins cannot connect, unless [`with_allowed_origins`](SessionLayer::with_allowed_origins)

@@ -15,7 +15,7 @@ pub(crate) struct OwnRedis {
 /// The shell outlives Ctrl-C, and this process if that is killed, by the moment that it takes to tidy up.
 const KEEPER: &str = r#"
     trap "" HUP INT TERM
-    redis-server --port 0 --unixsocket "$PWD/socket" --save "" --appendonly no --loglevel warning >&2 &
+    redis-server --port 0 --unixsocket "$PWD/socket" --save "" --appendonly no --logfile log &
     cat
     kill $!
     wait

@@ -77,7 +77,7 @@ pub(crate) trait Countable: SessionState {
 }
 
 fn note(content: Content) -> String {
-    let lines = if matches!(content, Content::Text) { 95 } else { 0 };
+    let lines = if matches!(content, Content::Text) { 98 } else { 0 };
     "One line of a note that somebody wrote.\n".repeat(lines)
 }
 

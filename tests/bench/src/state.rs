@@ -62,7 +62,7 @@ impl State {
         };
         match size {
             Size::Small => {}
-            Size::Text => state.note = "One line of a note that somebody wrote.\n".repeat(95),
+            Size::Text => state.note = "One line of a note that somebody wrote.\n".repeat(98),
             Size::Parts => {
                 state.tags = (0..60).map(|number| format!("a tag of some length, {number:02}")).collect();
                 state.cart = (0..80).map(|number| (format!("an-article-{number:010}"), number)).collect();

@@ -139,13 +139,11 @@ async fn come_back(site: &Site, browser: &Browser, tally: &Tally) -> RawSocket {
 /// Who the socket's user is. socketioxide answers CONNECT before it calls the connect handler: if the system takes the
 /// processor away in between, an event of a quick client finds no handler. That is not what is tested here.
 async fn ask_who(socket: &mut RawSocket, tally: &Tally) -> Value {
-    match tokio::time::timeout(Duration::from_secs(5), socket.ask("who", &[])).await {
-        Ok(who) => who,
-        Err(_) => {
-            tally.unheard.fetch_add(1, Ordering::Relaxed);
-            socket.ask("who", &[]).await
-        }
+    if let Ok(who) = tokio::time::timeout(Duration::from_secs(5), socket.ask("who", &[])).await {
+        return who;
     }
+    tally.unheard.fetch_add(1, Ordering::Relaxed);
+    socket.ask("who", &[]).await
 }
 
 #[derive(Debug, Default)]

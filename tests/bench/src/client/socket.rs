@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn frames_are_read_when_they_are_whole() {
-        assert_eq!(frame_of(b"\x81\x05430[7]"), None);
+        assert_eq!(frame_of(b"\x81\x07430[7]"), None);
         assert_eq!(frame_of(b"\x81\x06430[7]"), Some((2, 6)));
         assert_eq!(frame_of(b"\x81\x7e\x00"), None);
         assert_eq!(frame_of(&[&b"\x81\x7e\x00\x80"[..], &[b'x'; 128]].concat()), Some((4, 128)));
