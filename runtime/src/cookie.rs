@@ -24,6 +24,7 @@ pub(crate) struct CookieConfig {
     pub(crate) secure: bool,
     pub(crate) path: Cow<'static, str>,
     pub(crate) domain: Option<Cow<'static, str>>,
+    pub(crate) partitioned: bool,
     pub(crate) protection: Protection,
 }
 
@@ -37,6 +38,7 @@ impl Default for CookieConfig {
             secure: true,
             path: Cow::Borrowed("/"),
             domain: None,
+            partitioned: false,
             protection: Protection::Plain,
         }
     }
@@ -189,6 +191,9 @@ impl CookieConfig {
             .same_site(self.same_site)
             .secure(self.secure)
             .path(self.path.clone());
+        if self.partitioned {
+            cookie = cookie.partitioned(true);
+        }
         if let Some(domain) = &self.domain {
             cookie = cookie.domain(domain.clone());
         }

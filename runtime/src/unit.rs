@@ -4,7 +4,6 @@
 use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
-use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{
@@ -100,9 +99,9 @@ impl<S: States> Unit<S> {
         }
     }
 
-    /// When the session expires, if it was loaded.
-    pub(crate) fn expires(&self) -> Option<OffsetDateTime> {
-        self.loaded.as_ref().map(|loaded| loaded.expires)
+    /// The session as it was loaded.
+    pub(crate) fn loaded(&self) -> Option<&Loaded> {
+        self.loaded.as_ref()
     }
 
     /// What the user's function runs in.

@@ -3,8 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use time::OffsetDateTime;
+
 use crate::{
-    backend::{Action, Backend, Commit, Keys, Lease, Load, Loaded},
+    backend::{Action, Backend, Commit, Keys, Lease, Load, Loaded, Meta},
     change::Changes,
     clock,
     config::Config,
@@ -14,6 +16,20 @@ use crate::{
 
 /// How often the list is looked at.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long before its end a session is looked at that its sockets keep alive.
+const LEAD: time::Duration = time::Duration::seconds(5);
+
+/// When to look at a session with sockets: at the end of its life, or before it where it will be renewed.
+pub(crate) fn moment_to_look(config: &Config, meta: &Meta, expires: OffsetDateTime) -> OffsetDateTime {
+    if is_kept_by_sockets(config, meta) { expires - LEAD } else { expires }
+}
+
+/// A page that only listens, in a session in which nothing was written, must not lose its socket every few minutes:
+/// such a session lives as long as its sockets, unless inactivity ends it.
+fn is_kept_by_sockets(config: &Config, meta: &Meta) -> bool {
+    meta.provisional && !config.ends_by_inactivity(meta)
+}
 
 /// Watches the sessions that have sockets, until none has any.
 pub(crate) fn watch(backend: &Arc<dyn Backend>, config: &Arc<Config>) {
@@ -36,8 +52,9 @@ async fn look_at(backend: &Arc<dyn Backend>, config: &Config, id: SessionId) {
     let load = Load::read(Keys::Only(&[]));
     match backend.load(id, load).await {
         Ok(Some(loaded)) => {
-            let expires = renew_unwritten(backend, config, id, &loaded).await.unwrap_or(loaded.expires);
-            backend.registry().expires(id, expires);
+            let renewed = renew_unwritten(backend, config, id, &loaded).await;
+            let look = renewed.map(|expires| moment_to_look(config, &loaded.meta, expires));
+            backend.registry().expires(id, look.unwrap_or(loaded.expires));
         }
         Ok(None) => {
             let sockets = backend.registry().end(id, Ending::Ended);
@@ -50,15 +67,13 @@ async fn look_at(backend: &Arc<dyn Backend>, config: &Config, id: SessionId) {
     }
 }
 
-/// A page that only listens, in a session in which nothing was written, must not lose its socket every few
-/// minutes: such a session lives as long as its sockets, unless inactivity ends it.
 async fn renew_unwritten(
     backend: &Arc<dyn Backend>,
     config: &Config,
     id: SessionId,
     loaded: &Loaded,
-) -> Option<time::OffsetDateTime> {
-    if !loaded.meta.provisional || config.ends_by_inactivity(&loaded.meta) {
+) -> Option<OffsetDateTime> {
+    if !is_kept_by_sockets(config, &loaded.meta) {
         return None;
     }
     let expires = config.expires_at(&loaded.meta, clock::now());

@@ -15,6 +15,7 @@ pub mod http;
 pub mod inside;
 pub mod leases;
 pub mod node;
+pub mod postgres_server;
 pub mod raw;
 pub mod records;
 pub mod redis_server;

@@ -82,7 +82,7 @@ fn note(content: Content) -> String {
 }
 
 fn tags(content: Content) -> Vec<String> {
-    let tags = if matches!(content, Content::Parts) { 60 } else { 0 };
+    let tags = if matches!(content, Content::Parts) { 64 } else { 0 };
     (0..tags).map(|number| format!("a tag of some length, {number:02}")).collect()
 }
 

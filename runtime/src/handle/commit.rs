@@ -1,9 +1,6 @@
 //! Committing to the session of a handle: beginning, changing and ending it, each to its end once begun.
 
-use std::{
-    future::Future,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{future::Future, sync::Arc};
 
 use futures_util::poll;
 use time::OffsetDateTime;
@@ -181,7 +178,7 @@ impl Handle {
         }
         let mut current = self.current.lock();
         current.to_disconnect.extend(sockets);
-        if self.may_begin.load(Ordering::Acquire) {
+        if self.may_begin() {
             // What the request still writes begins another session.
             current.id = SessionId::random();
             current.presence = Presence::Absent;

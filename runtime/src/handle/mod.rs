@@ -24,7 +24,7 @@ use crate::{
     lease::HeldLease,
     registry::{Ending, Registry, SessionSocket},
     turns::Ticket,
-    watch::watch,
+    watch::{moment_to_look, watch},
 };
 
 /// The session of one request or connection. Requests and sockets that show the same cookie have a handle each.
@@ -145,9 +145,9 @@ impl Handle {
     }
 
     /// Says when the session expires, so that its sockets end with it.
-    pub(crate) fn watch(&self, expires: OffsetDateTime) {
+    pub(crate) fn watch(&self, loaded: &Loaded) {
         watch(&self.backend, &self.config);
-        self.registry().expires(self.id(), expires);
+        self.registry().expires(self.id(), moment_to_look(&self.config, &loaded.meta, loaded.expires));
     }
 
     /// The id that the session will have once a change of id is committed.
@@ -165,6 +165,11 @@ impl Handle {
     /// From now on no session can begin here: the answer that could set its cookie is out.
     pub(crate) fn no_more_cookies(&self) {
         self.may_begin.store(false, Ordering::Release);
+    }
+
+    /// Whether a session can begin here.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.may_begin.load(Ordering::Acquire)
     }
 
     pub(crate) fn take_cookie(&self) -> CookieEffect {
@@ -228,14 +233,13 @@ impl Handle {
             current.key = Some(Arc::clone(&loaded.meta.key));
             return Ok(Lookup::Found(loaded));
         }
-        if self.registry().ending(id) == Some(Ending::Changed) {
+        let ending = self.registry().ending(id);
+        if let Some(ending) = ending.filter(|_| !self.may_begin()) {
+            return Err(Error::new(ending.kind()));
+        }
+        if ending == Some(Ending::Changed) {
             current.presence = Presence::Dead(Ending::Changed);
             return Ok(Lookup::Nothing);
-        }
-        if let Some(ending) = self.registry().ending(id)
-            && !self.may_begin.load(Ordering::Acquire)
-        {
-            return Err(Error::new(ending.kind()));
         }
         // An unknown id is never adopted.
         current.id = SessionId::random();
@@ -256,9 +260,7 @@ impl Handle {
     pub(crate) fn writable(&self) -> Result<(), Error> {
         let presence = self.current.lock().presence;
         match presence {
-            Presence::Absent if !self.may_begin.load(Ordering::Acquire) => {
-                Err(Error::new(ErrorKind::NoSession))
-            }
+            Presence::Absent if !self.may_begin() => Err(Error::new(ErrorKind::NoSession)),
             Presence::Dead(ending) => Err(Error::new(ending.kind())),
             _ => Ok(()),
         }
@@ -289,6 +291,15 @@ impl Handle {
             ),
             BackendError::OutcomeUnknown(source) => Error::new(ErrorKind::OutcomeUnknown).because(source),
             BackendError::Failed(source) => Error::new(ErrorKind::Backend).because(source),
+        }
+    }
+}
+
+impl Drop for Handle {
+    /// A commit whose client left may end last: its sockets end all the same.
+    fn drop(&mut self) {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.take_sockets().into_iter().for_each(SessionSocket::disconnect);
         }
     }
 }

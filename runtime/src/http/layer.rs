@@ -86,6 +86,14 @@ impl SessionLayer {
         self.with(|config| config.cookie.domain = Some(domain.into()))
     }
 
+    /// Whether the cookie is kept apart for each site in which this one is embedded
+    /// ([CHIPS](https://developer.mozilla.org/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies)). Default: no.
+    /// It needs [`with_secure`](Self::with_secure), and [`SameSite::None`] to be of use.
+    #[must_use]
+    pub fn with_partitioned(self, partitioned: bool) -> Self {
+        self.with(|config| config.cookie.partitioned = partitioned)
+    }
+
     /// When sessions expire. Default: with the browser's session; the record two weeks after its last write.
     ///
     /// For [`Expiry::OnInactivity`] a write, a request and an event that name session state are activity. The
@@ -111,7 +119,7 @@ impl SessionLayer {
     }
 
     /// Whether a session is saved, and its cookie set, at the end of each request that has one. Default: only
-    /// when it changed.
+    /// when it began, changed its id, or was given an expiry.
     #[must_use]
     pub fn with_always_save(self, always_save: bool) -> Self {
         self.with(|config| config.always_save = always_save)

@@ -162,7 +162,7 @@ impl RequestWork {
                 let text = "this session has just ended or changed its id: connect again with the new cookie";
                 return Err(respond(StatusCode::SERVICE_UNAVAILABLE, text));
             }
-            if self.config.session_on_handshake {
+            if self.config.session_on_handshake && self.handle.may_begin() {
                 self.handle.begin_provisional().await.map_err(refuse)?;
             }
         }
@@ -254,6 +254,8 @@ impl RequestWork {
 impl Drop for RequestWork {
     fn drop(&mut self) {
         let asked = self.view.close();
+        // What a commit did whose client left; or will have done, which its handle then sees to.
+        after_response(self.handle.take_sockets(), Response::default());
         if asked.flush || self.requests.take().flush {
             let handle = Arc::clone(&self.handle);
             tokio::spawn(async move {

@@ -155,8 +155,8 @@ async fn begin_unit<P: States>((handle, ticket): Arrived) -> Result<Unit<P>, Err
         must_live(&handle).await?;
     }
     let unit = Unit::begin(Arc::clone(&handle), Arc::new(Requests::new(false)), ticket).await?;
-    if let Some(expires) = unit.expires() {
-        handle.watch(expires);
+    if let Some(loaded) = unit.loaded() {
+        handle.watch(loaded);
     }
     Ok(unit)
 }
@@ -164,7 +164,7 @@ async fn begin_unit<P: States>((handle, ticket): Arrived) -> Result<Unit<P>, Err
 /// An error if the connection's session has ended. It may have none.
 async fn must_live(handle: &Handle) -> Result<(), Error> {
     if let Lookup::Found(loaded) = handle.load(Keys::Only(&[])).await? {
-        handle.watch(loaded.expires);
+        handle.watch(&loaded);
     }
     Ok(())
 }

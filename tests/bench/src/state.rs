@@ -31,7 +31,7 @@ impl Size {
         match self {
             Self::Small => "small",
             Self::Text => "4 KiB, one text",
-            Self::Parts => "4 KiB, 140 parts",
+            Self::Parts => "4 KiB, 144 parts",
         }
     }
 }
@@ -64,7 +64,7 @@ impl State {
             Size::Small => {}
             Size::Text => state.note = "One line of a note that somebody wrote.\n".repeat(98),
             Size::Parts => {
-                state.tags = (0..60).map(|number| format!("a tag of some length, {number:02}")).collect();
+                state.tags = (0..64).map(|number| format!("a tag of some length, {number:02}")).collect();
                 state.cart = (0..80).map(|number| (format!("an-article-{number:010}"), number)).collect();
             }
         }

@@ -3,51 +3,41 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
 mod leases;
+mod subjects;
 
 use std::sync::Arc;
 
 use serde_json::json;
-use socketioxide_session::{
-    MemoryBackend, StoreBackend,
-    backend::{Action, Backend, BackendError, Change, Commit, Keys, Lease, Load, SessionId},
-};
-use tower_sessions::MemoryStore;
-
+use socketioxide_session::backend::{Action, BackendError, Change, Commit, Keys, Lease, Load, SessionId};
 use socketioxide_session_tests::records::{
     self, begin, commit, create, fields, in_an_hour, load, meta, set, take, update, value,
 };
 
-/// Tries these functions on every backend, each of them a test.
+use subjects::Subject;
+
+/// Tries these functions on one backend, each of them a test.
+macro_rules! tried_on {
+    ($subject:ident: $($name:ident)*) => {
+        mod $subject {
+            $(#[tokio::test]
+            async fn $name() {
+                let (backend, _server) = crate::subjects::$subject().await;
+                crate::$name(backend).await;
+            })*
+        }
+    };
+}
+
+/// Tries these functions on every backend.
 macro_rules! conformance {
     ($($name:ident)*) => {
-        mod memory {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(std::sync::Arc::new(super::MemoryBackend::default())).await;
-            })*
-        }
-        mod store {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(std::sync::Arc::new(super::StoreBackend::new(super::MemoryStore::default()))).await;
-            })*
-        }
-        mod redis {
-            $(#[tokio::test]
-            async fn $name() {
-                let server = socketioxide_session_tests::redis_server::RedisServer::start().await;
-                let backend = socketioxide_session::RedisBackend::connect(server.url()).await.unwrap();
-                super::$name(std::sync::Arc::new(backend)).await;
-            })*
-        }
-        mod redis_cluster {
-            $(#[tokio::test]
-            async fn $name() {
-                let server = socketioxide_session_tests::redis_server::RedisServer::start_cluster().await;
-                let backend = socketioxide_session::RedisBackend::connect_cluster([server.url()]).await.unwrap();
-                super::$name(std::sync::Arc::new(backend)).await;
-            })*
-        }
+        tried_on! { memory: $($name)* }
+        tried_on! { memory_store: $($name)* }
+        tried_on! { sqlite_store: $($name)* }
+        tried_on! { postgres_store: $($name)* }
+        tried_on! { redis_store: $($name)* }
+        tried_on! { redis: $($name)* }
+        tried_on! { redis_cluster: $($name)* }
     };
 }
 
@@ -70,8 +60,6 @@ conformance! {
     plain_writes_need_no_turn
     many_writers_lose_nothing
 }
-
-type Subject = Arc<dyn Backend>;
 
 async fn what_is_created_is_loaded(backend: Subject) {
     let id = SessionId::random();

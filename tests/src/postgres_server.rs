@@ -1,0 +1,101 @@
+//! A PostgreSQL server for all tests of a target, in a directory that goes with it. It listens on no port, only on a
+//! socket in that directory.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
+
+use std::{
+    env, fs,
+    os::unix::{fs::chown, process::CommandExt},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::OnceCell;
+use tower_sessions_sqlx_store::{
+    PostgresStore,
+    sqlx::postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// A static is never dropped. But when this process ends, however it does, so does the standard input of the shell,
+/// which then tidies up.
+#[derive(Debug)]
+struct PostgresServer {
+    directory: PathBuf,
+    _keeper: Child,
+}
+
+static SERVER: OnceCell<PostgresServer> = OnceCell::const_new();
+
+const KEEPER: &str = r#"
+    trap "" HUP INT TERM
+    initdb --pgdata="$PWD/data" --username=test --auth=trust --encoding=UTF8 --no-locale --no-sync >&2 &&
+    { postgres -D "$PWD/data" -c listen_addresses= -c unix_socket_directories="$PWD" -c fsync=off >&2 & }
+    cat
+    kill -INT $!
+    wait
+    rm -rf "$PWD"
+"#;
+
+/// A store in a table that all tests of this target share.
+pub async fn store() -> PostgresStore {
+    let server = SERVER.get_or_init(PostgresServer::start).await;
+    server.store().await.unwrap()
+}
+
+impl PostgresServer {
+    async fn start() -> Self {
+        let directory = env::temp_dir().join(format!("postgres-of-test-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        // What it says is for those who look into a directory that a failing test left.
+        let log = fs::File::create(directory.join("log")).unwrap();
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEPER]).current_dir(&directory).env("PATH", path_with_postgres());
+        keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        if let Some((user, group)) = unprivileged() {
+            chown(&directory, Some(user), Some(group)).unwrap();
+            keeper.uid(user).gid(group);
+        }
+        let server = Self { _keeper: keeper.spawn().unwrap(), directory };
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while let Err(error) = server.migrated().await {
+            let log = fs::read_to_string(server.directory.join("log")).unwrap_or_default();
+            assert!(
+                Instant::now() < deadline,
+                "these tests need PostgreSQL (Debian: `apt-get install postgresql`): {error}\n{log}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        server
+    }
+
+    async fn migrated(&self) -> Result<(), tower_sessions_sqlx_store::sqlx::Error> {
+        self.store().await?.migrate().await
+    }
+
+    async fn store(&self) -> Result<PostgresStore, tower_sessions_sqlx_store::sqlx::Error> {
+        let options =
+            PgConnectOptions::new_without_pgpass().socket(&self.directory).username("test").database("postgres");
+        let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await?;
+        Ok(PostgresStore::new(pool))
+    }
+}
+
+/// Debian keeps the programs of the server where no `PATH` leads.
+fn path_with_postgres() -> String {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
+    folders.sort();
+    let known = env::var("PATH").unwrap_or_default();
+    let newest = folders.pop().map(|folder| folder.display().to_string());
+    newest.map_or(known.clone(), |folder| format!("{folder}:{known}"))
+}
+
+/// PostgreSQL refuses to serve root: the user that its package made, where this is root.
+fn unprivileged() -> Option<(u32, u32)> {
+    let ask = |arguments: &[&str]| -> u32 {
+        let answer = Command::new("id").args(arguments).output().unwrap().stdout;
+        String::from_utf8(answer).unwrap().trim().parse().expect("a user called `postgres`")
+    };
+    (ask(&["-u"]) == 0).then(|| (ask(&["-u", "postgres"]), ask(&["-g", "postgres"])))
+}
