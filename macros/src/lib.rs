@@ -74,7 +74,7 @@ pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// A socketioxide connect handler with session state.
 ///
 /// Whatever must be waited for (loading, a turn) is awaited before the client hears that it is connected;
-/// then the function starts at once, so that `socket.on` comes in time for the client's first event.
+/// then the function starts at once, so that `socket.on` comes before the client's first event.
 /// Middlewares are added as usual, with `connected.with(..)`.
 ///
 /// The function becomes a unit struct that implements `ConnectHandler`. So it may be generic over the

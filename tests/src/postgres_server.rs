@@ -22,16 +22,16 @@ use tower_sessions_sqlx_store::{
 #[derive(Debug)]
 struct PostgresServer {
     directory: PathBuf,
-    _keeper: Child,
+    keeper: Child,
 }
 
 static SERVER: OnceCell<PostgresServer> = OnceCell::const_new();
 
 const KEEPER: &str = r#"
     trap "" HUP INT TERM
-    initdb --pgdata="$PWD/data" --username=test --auth=trust --encoding=UTF8 --no-locale --no-sync >&2 &&
-    { postgres -D "$PWD/data" -c listen_addresses= -c unix_socket_directories="$PWD" -c fsync=off >&2 & }
-    cat
+    initdb --pgdata="$PWD/data" --username=test --auth=trust --encoding=UTF8 --no-locale --no-sync || exit
+    postgres -D "$PWD/data" -c listen_addresses= -c unix_socket_directories="$PWD" -c fsync=off &
+    cat >/dev/null
     kill -INT $!
     wait
     rm -rf "$PWD"
@@ -45,24 +45,24 @@ pub async fn store() -> PostgresStore {
 
 impl PostgresServer {
     async fn start() -> Self {
-        let directory = env::temp_dir().join(format!("postgres-of-test-{}", std::process::id()));
-        fs::create_dir(&directory).unwrap();
-        // What it says is for those who look into a directory that a failing test left.
+        let made = Command::new("mktemp").args(["-d", "-t", "postgres-of-test-XXXXXX"]).output().unwrap();
+        let directory = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
         let log = fs::File::create(directory.join("log")).unwrap();
         let mut keeper = Command::new("sh");
         keeper.args(["-c", KEEPER]).current_dir(&directory).env("PATH", path_with_postgres());
-        keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        keeper.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
         if let Some((user, group)) = unprivileged() {
             chown(&directory, Some(user), Some(group)).unwrap();
             keeper.uid(user).gid(group);
         }
-        let server = Self { _keeper: keeper.spawn().unwrap(), directory };
+        let mut server = Self { keeper: keeper.spawn().unwrap(), directory };
         let deadline = Instant::now() + Duration::from_mins(1);
         while let Err(error) = server.migrated().await {
-            let log = fs::read_to_string(server.directory.join("log")).unwrap_or_default();
+            let runs = server.keeper.try_wait().unwrap().is_none();
             assert!(
-                Instant::now() < deadline,
-                "these tests need PostgreSQL (Debian: `apt-get install postgresql`): {error}\n{log}"
+                runs && Instant::now() < deadline,
+                "these tests need PostgreSQL (Debian: `apt-get install postgresql`): {error}\n{}",
+                fs::read_to_string(server.directory.join("log")).unwrap()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -74,8 +74,10 @@ impl PostgresServer {
     }
 
     async fn store(&self) -> Result<PostgresStore, tower_sessions_sqlx_store::sqlx::Error> {
-        let options =
-            PgConnectOptions::new_without_pgpass().socket(&self.directory).username("test").database("postgres");
+        let options = PgConnectOptions::new_without_pgpass()
+            .socket(&self.directory)
+            .username("test")
+            .database("postgres");
         let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await?;
         Ok(PostgresStore::new(pool))
     }

@@ -120,7 +120,7 @@ async fn main() -> std::io::Result<()> {
         .layer(sockets)
         // axum-login's own layer brings tower-sessions' layer along; its service takes the session that is there.
         .layer(layer_fn(|inner| AuthManager::new(inner, People, LOGIN)))
-        // A Secure cookie would not travel over local http.
+        // Over plain http a Secure cookie travels to localhost alone, if at all.
         .layer(SessionLayer::new(MemoryBackend::default()).with_secure(false));
 
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());

@@ -88,7 +88,7 @@ async fn main() -> std::io::Result<()> {
         .route("/", get(page))
         .route("/login", post(login))
         .layer(sockets)
-        // A Secure cookie would not travel over local http.
+        // Over plain http a Secure cookie travels to localhost alone, if at all.
         .layer(SessionLayer::new(MemoryBackend::default()).with_secure(false));
 
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());

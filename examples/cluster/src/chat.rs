@@ -64,11 +64,7 @@ async fn whoami(user: &User) -> User {
 
 /// An `Err` reaches the client as `{"error": ".."}`.
 #[socket_handler(user)]
-async fn say<A: Adapter>(
-    user: &User,
-    Data(text): Data<String>,
-    io: SocketIo<A>,
-) -> Result<(), &'static str> {
+async fn say<A: Adapter>(user: &User, Data(text): Data<String>, io: SocketIo<A>) -> Result<(), &'static str> {
     let from = user.name.as_deref().ok_or("Log in to talk.")?;
     io.emit("message", &Message { from, text: &text }).await.ok();
     Ok(())

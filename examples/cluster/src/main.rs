@@ -57,7 +57,7 @@ async fn node(port: u16, redis: &str) -> Outcome {
         .layer(sockets)
         // Cookies belong to a host, whatever the port: a browser shows the one it got from the first node to the second
         // one, too. Nodes on several hosts stand behind one balancer, which is the only host that browsers know.
-        // A Secure cookie would not travel over local http.
+        // Over plain http a Secure cookie travels to localhost alone, if at all.
         .layer(SessionLayer::new(sessions).with_secure(false));
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}", listener.local_addr()?);

@@ -1,9 +1,8 @@
 //! A `redis-server` that lives as long as this process.
 
-use std::{
-    fs, io,
-    process::{Child, Command, Stdio},
-};
+use std::process::{Child, Command, Stdio};
+
+use crate::Outcome;
 
 /// It keeps nothing, and listens on no port: a socket in a directory of its own is there for this user only.
 pub(crate) struct OwnRedis {
@@ -22,14 +21,14 @@ const KEEPER: &str = r#"
     rm -rf "$PWD"
 "#;
 
-pub(crate) fn start() -> io::Result<OwnRedis> {
-    let directory = std::env::temp_dir().join(format!("cluster-example-{}", std::process::id()));
-    fs::create_dir(&directory)?;
+pub(crate) fn start() -> Outcome<OwnRedis> {
+    let directory = String::from_utf8(Command::new("mktemp").arg("-d").output()?.stdout)?;
+    let directory = directory.trim();
     let keeper = Command::new("sh")
         .args(["-c", KEEPER])
-        .current_dir(&directory)
+        .current_dir(directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()?;
-    Ok(OwnRedis { url: format!("redis+unix://{}/socket", directory.display()), _keeper: keeper })
+    Ok(OwnRedis { url: format!("redis+unix://{directory}/socket"), _keeper: keeper })
 }

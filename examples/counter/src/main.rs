@@ -38,7 +38,7 @@ async fn main() -> std::io::Result<()> {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
 
-    // A Secure cookie would not travel over local http.
+    // Over plain http a Secure cookie travels to localhost alone, if at all.
     let sessions = SessionLayer::new(MemoryBackend::default()).with_secure(false);
     let app = Router::new().route("/", get(visit)).layer(sockets).layer(sessions);
 

@@ -6,9 +6,7 @@ use std::{env, error::Error, process, thread, time::Duration};
 use axum::{Json, Router, extract::Path, routing::get};
 use serde_json::{Value, json};
 use socketioxide::{SocketIo, extract::SocketRef};
-use socketioxide_session::{
-    RedisBackend, connect_handler, http_handler, session_state, socket_handler,
-};
+use socketioxide_session::{RedisBackend, connect_handler, http_handler, session_state, socket_handler};
 use socketioxide_session_tests::app::sessions;
 use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
 

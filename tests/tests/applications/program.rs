@@ -23,6 +23,12 @@ pub(crate) struct Program {
 impl Program {
     /// Builds the package alone, so that nothing of the workspace's other packages helps it, and starts it.
     pub(crate) async fn start(package: &str) -> Self {
+        let (program, [_]) = Self::start_nodes(package).await;
+        program
+    }
+
+    /// The same with a program that is so many nodes, and prints the address of each.
+    pub(crate) async fn start_nodes<const N: usize>(package: &str) -> (Self, [String; N]) {
         let building = BUILD.lock().await;
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let built = Command::new(cargo)
@@ -50,9 +56,12 @@ impl Program {
             .expect("a program that starts");
         let stdout = process.stdout.take().expect("a piped stdout");
         let mut lines = BufReader::new(stdout).lines();
-        let line = soon("the program's address", lines.next_line()).await.expect("a line that is read");
-        let url = line.expect("a line with the address");
-        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
-        Self { _process: process, url }
+        let mut urls = [const { String::new() }; N];
+        for url in &mut urls {
+            let line = soon("the program's address", lines.next_line()).await.expect("a line that is read");
+            *url = line.expect("a line with the address");
+            assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        }
+        (Self { _process: process, url: urls[0].clone() }, urls)
     }
 }

@@ -196,7 +196,10 @@ async fn a_process_that_slept_through_its_lease_overwrites_nothing() {
         one.signal("STOP").await;
         let stopped = Instant::now();
         assert_eq!(http::get(&two.app, "/add", Some(&cookie)).await.json(), json!(n));
-        println!("the turn of a stopped process passed on after {:?}, of a lease of {LEASE:?}", stopped.elapsed());
+        println!(
+            "the turn of a stopped process passed on after {:?}, of a lease of {LEASE:?}",
+            stopped.elapsed()
+        );
         one.signal("CONT").await;
         one.go_on().await;
         if let Some(request) = request {
