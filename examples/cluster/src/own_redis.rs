@@ -16,7 +16,7 @@ const KEEPER: &str = r#"
     trap "" HUP INT TERM
     redis-server --port 0 --unixsocket "$PWD/socket" --save "" --appendonly no --logfile log &
     cat
-    kill $!
+    kill $! 2>/dev/null
     wait
     rm -rf "$PWD"
 "#;

@@ -9,6 +9,8 @@
 
 mod calls;
 #[cfg(test)]
+mod interleavings;
+#[cfg(test)]
 mod tests;
 
 use std::{

@@ -35,7 +35,7 @@ async fn count_much(counter: &mut Counter, profile: &mut Profile) {
     println!("holding");
     GO_ON.acquire().await.expect("nobody closes it").forget();
     counter.n += 1000;
-    profile.name = "whoever held".to_owned();
+    "whoever held".clone_into(&mut profile.name);
 }
 
 #[http_handler(profile)]

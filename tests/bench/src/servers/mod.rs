@@ -7,7 +7,7 @@ mod without;
 
 use std::{future::pending, io, time::Duration};
 
-use axum::Router;
+use axum::{Router, serve::ListenerExt};
 use socketioxide::{SocketIo, layer::SocketIoLayer};
 use socketioxide_session::{MemoryBackend, StoreBackend};
 use tokio::net::TcpListener;
@@ -31,6 +31,8 @@ pub(crate) fn app(server: Server) -> Router {
 pub(crate) async fn serve(server: Server) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
+    // Else answers to events in flight wait for the system's delayed acknowledgements: 40 ms.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     // On a task: what runs on the main thread is not on tokio's own.
     tokio::spawn(async move { axum::serve(listener, app(server)).await });
     pending().await
