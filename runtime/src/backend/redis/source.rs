@@ -50,7 +50,10 @@ impl Source {
     }
 
     /// A connection to listen on. `number`: how often one was asked for.
-    #[cfg_attr(not(feature = "redis-cluster"), allow(unused_variables, reason = "it chooses a node of a cluster"))]
+    #[cfg_attr(
+        not(feature = "redis-cluster"),
+        allow(unused_variables, reason = "it chooses a node of a cluster")
+    )]
     pub(super) async fn listen(&self, number: usize) -> RedisResult<PubSub> {
         match self {
             Self::One(client) => client.get_async_pubsub().await,
