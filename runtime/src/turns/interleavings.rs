@@ -39,8 +39,14 @@ const fn may_leave(plan: Plan) -> Script {
 
 enum State {
     Begins,
-    Waits { ticket: Ticket, looks: bool },
-    Holds(Ticket),
+    Waits {
+        ticket: Ticket,
+        looks: bool,
+    },
+    /// The ticket is kept, and dropped with it.
+    Holds {
+        _ticket: Ticket,
+    },
     Gone,
 }
 
@@ -91,7 +97,7 @@ impl World {
                     steps.extend(looks.then_some(Step::Look(call)));
                     steps.extend(self.scripts[call].cancels.then_some(Step::Leave(call)));
                 }
-                State::Holds(_) => steps.push(Step::Leave(call)),
+                State::Holds { .. } => steps.push(Step::Leave(call)),
                 State::Gone => {}
             }
         }
@@ -120,7 +126,7 @@ impl World {
                     else {
                         unreachable!()
                     };
-                    self.states[call] = State::Holds(ticket);
+                    self.states[call] = State::Holds { _ticket: ticket };
                     self.nobody_is_in_the_way_of(call);
                 }
             }
@@ -146,7 +152,7 @@ impl World {
                 };
                 self.scripts[other].plan.iter().any(in_conflict)
             };
-            if other != call && matches!(state, State::Holds(_)) {
+            if other != call && matches!(state, State::Holds { .. }) {
                 assert!(!self.scripts[call].plan.iter().any(conflict), "{call} and {other} hold one state");
             }
         }

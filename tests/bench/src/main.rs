@@ -1,7 +1,7 @@
 //! What a session costs: the same handlers without one, by hand on tower-sessions, and with this crate.
 //!
 //! - `cargo run --release -p bench` measures side by side and prints tables (five minutes). `--cycles 20`,
-//!   `--ops 6000` (of each work, on each server, in each cycle), `--only event-write` for a part of it.
+//!   `--ops 5000` (of each work, on each server, in each cycle), `--only event-write` for a part of it.
 //! - `cargo run --release -p bench -- instructions` counts instructions and allocations; it needs valgrind.
 //!
 //! Needs Linux, for the processor time of a process.
@@ -56,7 +56,7 @@ fn side_by_side(arguments: &[&str]) -> io::Result<()> {
 }
 
 fn options(mut arguments: &[&str]) -> Option<Options> {
-    let mut options = Options { cycles: 20, operations: 6000, only: String::new() };
+    let mut options = Options { cycles: 20, operations: 5000, only: String::new() };
     while let [name, value, rest @ ..] = arguments {
         match *name {
             "--cycles" => options.cycles = value.parse().ok()?,

@@ -253,7 +253,7 @@ async fn a_handshake_with_a_just_ended_session_tries_again_and_then_begins_anoth
     browser.get("/visit").await.ok();
     let cookie = browser.session();
     browser.get("/flush").await.ok();
-    let refused = RawSocket::open(&app, Some(&cookie)).await.err().expect("a refusal");
+    let Err(refused) = RawSocket::open(&app, Some(&cookie)).await else { panic!("no refusal") };
     assert_eq!(refused.0, 503, "{refused:?}");
     let mut tries = 0;
     let socket = loop {
