@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use smallvec::SmallVec;
+
 use crate::{
     backend::Loaded,
     change::{Changes, Fields, change_of},
@@ -152,7 +154,7 @@ pub trait States: Sized + Send + Sync + 'static {
     const KEYS: &'static [&'static str];
     /// The keys of those that are written.
     #[doc(hidden)]
-    fn turns() -> Vec<&'static str> {
+    fn turns() -> SmallVec<[&'static str; 8]> {
         Self::PLAN.iter().filter(|(_, mode)| *mode == Mode::Write).map(|(key, _)| *key).collect()
     }
     #[doc(hidden)]

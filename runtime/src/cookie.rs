@@ -120,15 +120,17 @@ impl CookieConfig {
         let mut ours = headers
             .get_all(header::COOKIE)
             .iter()
-            .filter_map(|header| header.to_str().ok())
+            // Another cookie beside ours may hold any text.
+            .filter_map(|header| std::str::from_utf8(header.as_bytes()).ok())
             .flat_map(|header| header.split(';'))
             .map(str::trim)
             .filter(|pair| pair.split_once('=').is_some_and(|(name, _)| name.trim() == self.name));
         let pair = ours.next().filter(|_| ours.next().is_none())?;
-        let cookie = Cookie::parse_encoded(pair).ok()?;
         let id = match self.protection {
-            Protection::Plain => cookie.value().parse::<Id>(),
+            // An id is written in letters that need no encoding.
+            Protection::Plain => pair.split_once('=')?.1.trim().parse::<Id>(),
             Protection::Signed(_) | Protection::Private(_) => {
+                let cookie = Cookie::parse_encoded(pair).ok()?;
                 self.verify(cookie.into_owned())?.value().parse()
             }
         };
@@ -228,4 +230,50 @@ fn header_value(cookie: &Cookie<'static>) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(cookie.encoded().to_string()).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(lines: &[&str]) -> Option<SessionId> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        }
+        CookieConfig::default().read(&headers)
+    }
+
+    #[test]
+    fn one_cookie_of_our_name_is_found_among_others() {
+        let id = SessionId::random();
+        let ours = format!("id={}", id.expose());
+        for lines in [
+            vec![&*ours],
+            vec!["a=1; b=2", &ours],
+            vec![&format!("theme=dunkelgr\u{fc}n; {ours} ; sid=3")],
+            vec![&format!("xid=4;{ours};id2=5")],
+        ] {
+            assert_eq!(shown(&lines), Some(id), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn two_of_our_name_and_nonsense_are_none() {
+        let ours = format!("id={}", SessionId::random().expose());
+        let long = format!("id={}", "A".repeat(65_536));
+        for lines in [
+            vec![],
+            vec![&*ours, &ours],
+            vec![&format!("{ours}; {ours}")],
+            vec!["id="],
+            vec!["id"],
+            vec!["id=AAAA"],
+            vec!["id=%41%41"],
+            vec![&format!("{ours}A")],
+            vec![&long],
+        ] {
+            assert_eq!(shown(&lines), None, "{lines:?}");
+        }
+    }
 }
