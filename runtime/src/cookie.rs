@@ -234,7 +234,34 @@ fn header_value(cookie: &Cookie<'static>) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        /// Whatever a header says, in whatever dress the cookie is: no panic, and no id that was not sent.
+        #[test]
+        fn any_header_is_read(line in "((id|x)?[ =;\\t]{0,3}[A-Za-z0-9_%\"-]{0,24}[;= ]{0,2}){0,4}\\PC{0,12}") {
+            let keys = SigningKeys::from(Key::from(&[7; 64]));
+            for protection in [
+                Protection::Plain,
+                Protection::Signed(keys.clone()),
+                Protection::Private(keys),
+            ] {
+                let config = CookieConfig { protection, ..CookieConfig::default() };
+                let mut headers = HeaderMap::new();
+                if let Ok(value) = HeaderValue::from_bytes(line.as_bytes()) {
+                    headers.append(header::COOKIE, value);
+                }
+                if let Some(id) = config.read(&headers) {
+                    prop_assert!(matches!(config.protection, Protection::Plain));
+                    prop_assert!(line.contains(&id.expose().to_string()));
+                }
+            }
+        }
+    }
 
     fn shown(lines: &[&str]) -> Option<SessionId> {
         let mut headers = HeaderMap::new();
