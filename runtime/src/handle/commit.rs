@@ -1,6 +1,6 @@
 //! Committing to the session of a handle: beginning, changing and ending it, each to its end once begun.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use futures_util::poll;
 use time::OffsetDateTime;
@@ -52,12 +52,12 @@ impl Handle {
             turn.begin_commit()?;
         }
         let handle = Arc::clone(self);
-        to_its_end(async move {
+        let commit = async move {
             let result = handle.carry_out(work).await;
             drop(turn);
             result
-        })
-        .await
+        };
+        to_its_end(Box::pin(commit)).await
     }
 
     async fn carry_out(&self, mut work: Work) -> Result<(), Error> {
@@ -153,7 +153,7 @@ impl Handle {
     /// Ends the session. Once begun it runs to its end.
     pub(crate) async fn end(self: &Arc<Self>) -> Result<(), Error> {
         let handle = Arc::clone(self);
-        to_its_end(async move { handle.carry_out_end().await }).await
+        to_its_end(Box::pin(async move { handle.carry_out_end().await })).await
     }
 
     async fn carry_out_end(&self) -> Result<(), Error> {
@@ -194,11 +194,10 @@ impl Handle {
 }
 
 /// Runs a commit to its end although its caller may be dropped: on a task of its own, unless it needs no wait.
-async fn to_its_end<F>(commit: F) -> Result<(), Error>
-where
-    F: Future<Output = Result<(), Error>> + Send + 'static,
-{
-    let mut commit = Box::pin(commit);
+/// Boxed, so that the handlers' own futures do not grow by it.
+async fn to_its_end(
+    mut commit: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
+) -> Result<(), Error> {
     if let std::task::Poll::Ready(result) = poll!(&mut commit) {
         return result;
     }
