@@ -152,6 +152,10 @@ pub trait States: Sized + Send + Sync + 'static {
     const PLAN: &'static [(&'static str, Mode)];
     #[doc(hidden)]
     const KEYS: &'static [&'static str];
+    #[doc(hidden)]
+    const READS: bool;
+    #[doc(hidden)]
+    const WRITES: bool;
     /// The keys of those that are written.
     #[doc(hidden)]
     fn turns() -> SmallVec<[&'static str; 8]> {
@@ -205,6 +209,8 @@ macro_rules! states {
                 &[$(($access::KEY, mode($access::WRITES)),)*]
             };
             const KEYS: &'static [&'static str] = &[$($access::KEY,)*];
+            const READS: bool = false $(|| !$access::WRITES)*;
+            const WRITES: bool = false $(|| $access::WRITES)*;
 
             fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
                 let _ = loaded;

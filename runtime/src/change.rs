@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde_json::{Map, Value};
+use smallvec::SmallVec;
 
 use crate::value::{Decoded, StoredValue};
 
@@ -25,10 +26,12 @@ pub enum Change {
 /// A field that is replaced (`Some`) or removed (`None`).
 pub(crate) type ChangedField = (Cow<'static, str>, Option<Arc<Value>>);
 
+pub(crate) type ChangedFields = SmallVec<[ChangedField; 1]>;
+
 /// The changed fields of one state.
 #[derive(Clone)]
 pub struct FieldChanges {
-    fields: Vec<ChangedField>,
+    fields: ChangedFields,
     result: Option<Resulting>,
 }
 
@@ -89,7 +92,7 @@ impl fmt::Debug for Change {
 }
 
 /// The changes of one commit, a key each at most once.
-pub type Changes = Vec<(Cow<'static, str>, Change)>;
+pub type Changes = SmallVec<[(Cow<'static, str>, Change); 1]>;
 
 /// The value under a key is no object, so that its fields cannot be changed.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -112,8 +115,8 @@ impl Change {
 }
 
 /// The fields that differ. A field is replaced whole.
-pub(crate) fn changed_fields(before: &Fields, after: &Fields) -> Vec<ChangedField> {
-    let mut changed = Vec::new();
+pub(crate) fn changed_fields(before: &Fields, after: &Fields) -> ChangedFields {
+    let mut changed = ChangedFields::new();
     for (name, value) in after {
         if before.get(name) != Some(value) {
             changed.push((Cow::Owned(name.clone()), Some(Arc::new(value.clone()))));
@@ -127,11 +130,7 @@ pub(crate) fn changed_fields(before: &Fields, after: &Fields) -> Vec<ChangedFiel
 
 /// The change that these fields are, if there are any. `state`: what the state is after it, and the value from which
 /// it was read.
-pub(crate) fn change_of(
-    fields: Vec<ChangedField>,
-    from: Option<StoredValue>,
-    state: Decoded,
-) -> Option<Change> {
+pub(crate) fn change_of(fields: ChangedFields, from: Option<StoredValue>, state: Decoded) -> Option<Change> {
     let result = Some(Resulting { from, state });
     (!fields.is_empty()).then_some(Change::Fields(FieldChanges { fields, result }))
 }

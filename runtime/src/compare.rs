@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    change::{ChangedField, Fields, changed_fields},
+    change::{ChangedFields, Fields, changed_fields},
     error::{Error, ErrorKind},
     state::{SessionState, encode},
 };
@@ -21,23 +21,20 @@ use crate::{
 /// Collects the fields that differ.
 #[derive(Debug)]
 pub struct Differences {
-    changed: Vec<ChangedField>,
+    changed: ChangedFields,
     state: &'static str,
 }
 
 impl Differences {
     /// The fields in which a state differs from what it was.
-    pub(crate) fn between<T: SessionState>(before: &T, after: &T) -> Result<Vec<ChangedField>, Error> {
-        let mut differences = Self { changed: Vec::new(), state: T::NAME };
+    pub(crate) fn between<T: SessionState>(before: &T, after: &T) -> Result<ChangedFields, Error> {
+        let mut differences = Self { changed: ChangedFields::new(), state: T::NAME };
         T::compare(before, after, &mut differences)?;
         Ok(differences.changed)
     }
 
     /// The fields in which a state differs from its fields as they were.
-    pub(crate) fn from_fields<T: SessionState>(
-        before: &Fields,
-        after: &T,
-    ) -> Result<Vec<ChangedField>, Error> {
+    pub(crate) fn from_fields<T: SessionState>(before: &Fields, after: &T) -> Result<ChangedFields, Error> {
         Ok(changed_fields(before, &encode(after)?))
     }
 
@@ -243,7 +240,7 @@ mod tests {
         }
         let (before, after) = (AllEqual(1), AllEqual(2));
         assert_eq!(Same(&before, &after).same(), None);
-        let mut differences = Differences { changed: Vec::new(), state: "State" };
+        let mut differences = Differences { changed: ChangedFields::new(), state: "State" };
         differences.field("field", None, &before, &after).unwrap();
         assert_eq!(differences.changed.len(), 1);
         differences.field("field", None, &before, &before).unwrap();

@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc};
 use parking_lot::Mutex;
 use tower_sessions::Expiry;
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    id::SessionId,
+};
 
 /// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,9 +45,17 @@ impl Requests {
     }
 }
 
+/// The call of an annotated handler.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) requests: Arc<Requests>,
+    /// The session of which it holds a turn.
+    pub(crate) holds: Option<SessionId>,
+}
+
 tokio::task_local! {
-    /// What the annotated handler that runs in this task collects.
-    pub(crate) static CALL: Arc<Requests>;
+    /// The call that runs in this task.
+    pub(crate) static CALL: Call;
 }
 
 /// Asks something of the session itself: a new id, its end, another expiry.
@@ -163,7 +174,7 @@ impl SessionControl {
         if let Some(requests) = &self.requests {
             return act(requests);
         }
-        CALL.try_with(|requests| act(requests)).unwrap_or_else(|_| {
+        CALL.try_with(|call| act(&call.requests)).unwrap_or_else(|_| {
             Err(Error::with_text(
                 ErrorKind::Unavailable,
                 "on a socket, `SessionControl` acts with the commit of an annotated handler: put \

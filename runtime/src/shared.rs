@@ -94,7 +94,7 @@ impl<T: SessionState> Shared<T> {
 
     async fn begin<S: States>(&self) -> Result<Unit<S>, Error> {
         not_inside_a_turn_of(self.handle.id())?;
-        let ticket = self.handle.join::<S>()?;
-        Unit::begin(Arc::clone(&self.handle), Arc::new(Requests::new(false)), ticket).await
+        let arrival = self.handle.arrive::<S>()?;
+        Unit::begin(Arc::clone(&self.handle), Arc::new(Requests::new(false)), arrival).await
     }
 }

@@ -1,17 +1,25 @@
 //! The unit of work: one call of a handler with its states, from its turn to its commit. Every outcome of a
 //! handler, in HTTP and on sockets, is decided in [`decide`].
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    any::Any,
+    future::{Future, Ready, ready},
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::Either};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{
     access::States,
-    backend::{Keys, Loaded},
-    control::{Asked, CALL, Requests},
+    backend::{Keys, Loaded, Meta},
+    change::Changes,
+    control::{Asked, CALL, Call, Requests},
     error::{Error, ErrorKind},
-    handle::{Handle, Lookup, Work},
+    handle::{Arrival, Handle, Lookup, Work},
     id::SessionId,
     lease::HeldLease,
     turns::{Ticket, Turn},
@@ -54,60 +62,105 @@ pub(crate) struct Unit<S> {
     /// Before the turn: so that it is given back before the next one here asks for it.
     lease: HeldLease,
     turn: Option<Turn>,
-    loaded: Option<Loaded>,
+    /// What was known of the session when it was loaded, and when it expires.
+    found: Option<(Meta, OffsetDateTime)>,
 }
 
+/// A call that waits for its turn, or that has it and waits for the backend.
+enum Waiting {
+    InLine(Ticket),
+    Loading(Turn),
+}
+
+/// What begins at once, or a future that waits for it.
+type Begun<S> =
+    Either<Ready<Result<Unit<S>, Error>>, Pin<Box<dyn Future<Output = Result<Unit<S>, Error>> + Send>>>;
+
 impl<S: States> Unit<S> {
-    /// Waits for the turn, loads the states, and keeps of the turn what writing needs.
-    pub(crate) async fn begin(
-        handle: Arc<Handle>,
-        requests: Arc<Requests>,
-        mut ticket: Option<Ticket>,
-    ) -> Result<Self, Error> {
-        let turns = S::turns();
-        let begun = Instant::now();
-        if !turns.is_empty() {
-            handle.writable()?;
+    /// Waits for the turn, loads the states, and keeps of the turn what writing needs. Where nothing must be waited
+    /// for, all of that is done at once.
+    pub(crate) fn begin(handle: Arc<Handle>, requests: Arc<Requests>, arrival: Arrival) -> Begun<S> {
+        let ticket = match arrival {
+            Arrival::Stateless => return now(Self::with(handle, requests, None, None)),
+            Arrival::Snapshot(loaded) => return now(Self::with(handle, requests, Some(loaded), None)),
+            Arrival::InLine(ticket) => ticket,
+        };
+        if S::WRITES
+            && let Err(error) = handle.writable()
+        {
+            return now(Err(error));
         }
-        loop {
-            let Some(place) = ticket else {
-                let states = S::load(None)?;
-                let lease = HeldLease::default();
-                return Ok(Self { states, handle, requests, lease, turn: None, loaded: None });
-            };
-            let turn = place.turn().await?;
-            let wait = handle.config().limits.wait.saturating_sub(begun.elapsed());
-            let load = handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait);
-            let (found, lease) = turn.while_loading(load).await?;
-            let loaded = match found {
-                Lookup::Found(loaded) => Some(loaded),
-                Lookup::Nothing => None,
-                Lookup::Renamed => {
-                    ticket = handle.join::<S>()?;
-                    continue;
+        let waiting = match ticket.turn_now() {
+            Err(ticket) => Waiting::InLine(ticket),
+            Ok(turn) => match handle.load_now(Keys::Only(S::KEYS), &S::turns()) {
+                None => Waiting::Loading(turn),
+                Some(Ok(Lookup::Renamed)) => match handle.arrive::<S>() {
+                    Ok(arrival) => return Self::begin(handle, requests, arrival),
+                    Err(error) => return now(Err(error)),
+                },
+                Some(Ok(Lookup::Found(loaded))) => {
+                    return now(Self::with(handle, requests, Some(loaded), Some(turn)));
                 }
-            };
-            let states = S::load(loaded.as_ref())?;
-            let turn = if turns.is_empty() {
-                None
-            } else {
-                handle.writable()?;
-                turn.release_reads();
-                Some(turn)
-            };
-            return Ok(Self { states, handle, requests, lease, turn, loaded });
-        }
+                Some(Ok(Lookup::Nothing)) => return now(Self::with(handle, requests, None, Some(turn))),
+                Some(Err(error)) => return now(Err(error)),
+            },
+        };
+        Either::Right(Box::pin(Self::wait(handle, requests, waiting)))
     }
 
-    /// The session as it was loaded.
-    pub(crate) fn loaded(&self) -> Option<&Loaded> {
-        self.loaded.as_ref()
+    async fn wait(handle: Arc<Handle>, requests: Arc<Requests>, waiting: Waiting) -> Result<Self, Error> {
+        let begun = Instant::now();
+        let turn = match waiting {
+            Waiting::InLine(ticket) => ticket.turn().await?,
+            Waiting::Loading(turn) => turn,
+        };
+        let wait = handle.config().limits.wait.saturating_sub(begun.elapsed());
+        let turns = S::turns();
+        let (found, lease) =
+            turn.while_loading(handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait)).await?;
+        let loaded = match found {
+            Lookup::Found(loaded) => Some(loaded),
+            Lookup::Nothing => None,
+            Lookup::Renamed => {
+                drop(turn);
+                let arrival = handle.arrive::<S>()?;
+                return Self::begin(handle, requests, arrival).await;
+            }
+        };
+        let mut unit = Self::with(handle, requests, loaded, Some(turn))?;
+        unit.lease = lease;
+        Ok(unit)
+    }
+
+    fn with(
+        handle: Arc<Handle>,
+        requests: Arc<Requests>,
+        loaded: Option<Loaded>,
+        turn: Option<Turn>,
+    ) -> Result<Self, Error> {
+        let states = S::load(loaded.as_ref())?;
+        if S::WRITES && loaded.is_none() {
+            handle.writable()?;
+        }
+        let turn = turn.filter(|_| S::WRITES);
+        if S::READS
+            && let Some(turn) = &turn
+        {
+            turn.release_reads();
+        }
+        let found = loaded.map(|loaded| (loaded.meta, loaded.expires));
+        Ok(Self { states, handle, requests, lease: HeldLease::default(), turn, found })
+    }
+
+    /// What is known of the session, and when it expires.
+    pub(crate) fn found(&self) -> Option<&(Meta, OffsetDateTime)> {
+        self.found.as_ref()
     }
 
     /// What the user's function runs in.
     pub(crate) fn scope(&self) -> Scope {
         let holds = self.turn.is_some().then(|| self.handle.id());
-        Scope { requests: Arc::clone(&self.requests), holds }
+        Scope(Call { requests: Arc::clone(&self.requests), holds })
     }
 
     /// Ends the call: commits or discards, and carries out what was asked of the session.
@@ -120,12 +173,10 @@ impl<S: States> Unit<S> {
             }
             Decision::Discard => Ok(()),
             Decision::Commit => {
-                let changes = if self.turn.is_some() { self.states.changes()? } else { Vec::new() };
-                let touch = self
-                    .loaded
-                    .as_ref()
-                    .and_then(|loaded| self.handle.config().touched(&loaded.meta, loaded.expires));
-                let meta = self.loaded.map(|loaded| loaded.meta);
+                let changes = if self.turn.is_some() { self.states.changes()? } else { Changes::new() };
+                let touched = |(meta, expires): &(Meta, _)| self.handle.config().touched(meta, *expires);
+                let touch = self.found.as_ref().and_then(touched);
+                let meta = self.found.map(|(meta, _)| meta);
                 let work = Work { changes, asked, meta, lease: self.lease, touch, even_if_unchanged: false };
                 self.handle.commit(work, self.turn).await
             }
@@ -133,24 +184,20 @@ impl<S: States> Unit<S> {
     }
 }
 
-tokio::task_local! {
-    /// The session of which the handler that runs in this task holds a turn.
-    static HOLDS: Option<SessionId>;
+fn now<S>(begun: Result<Unit<S>, Error>) -> Begun<S> {
+    Either::Left(ready(begun))
 }
 
 /// An error where waiting for a turn of this session would wait for the caller itself.
 pub(crate) fn not_inside_a_turn_of(id: SessionId) -> Result<(), Error> {
-    let inside = HOLDS.try_with(|held| *held == Some(id)).unwrap_or(false);
+    let inside = CALL.try_with(|call| call.holds == Some(id)).unwrap_or(false);
     if inside { Err(Error::new(ErrorKind::NestedTurn)) } else { Ok(()) }
 }
 
 /// What the user's function runs in: so that `SessionControl` finds its call, and `Shared` the turn it must not
 /// wait for.
 #[derive(Debug)]
-pub struct Scope {
-    requests: Arc<Requests>,
-    holds: Option<SessionId>,
-}
+pub struct Scope(Call);
 
 /// The user's function panicked.
 #[derive(Debug)]
@@ -172,7 +219,7 @@ impl Scope {
     /// If it panics.
     pub async fn run<R>(self, function: impl Future<Output = R>) -> Result<R, Panicked> {
         let function = AssertUnwindSafe(function).catch_unwind();
-        CALL.scope(self.requests, HOLDS.scope(self.holds, function)).await.map_err(Panicked)
+        CALL.scope(self.0, function).await.map_err(Panicked)
     }
 }
 

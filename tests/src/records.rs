@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use serde_json::Value;
 use socketioxide_session::backend::{
-    Action, Backend, BackendError, Change, Changes, Commit, Keys, Lease, Load, Loaded, Meta, SessionId,
+    Action, Backend, BackendError, Change, Commit, Keys, Lease, Load, Loaded, Meta, SessionId,
 };
 use time::OffsetDateTime;
+
+/// What a commit changes.
+type List = Vec<(Cow<'static, str>, Change)>;
 
 /// When a session of the tests expires: whole milliseconds, which every backend can keep.
 pub fn in_an_hour() -> OffsetDateTime {
@@ -21,32 +24,32 @@ pub fn meta(name: &str) -> Meta {
     Meta { key: name.into(), created, expiry: None, provisional: false }
 }
 
-pub fn commit(id: SessionId, action: Action, changes: Changes) -> Commit {
-    Commit { id, lease: Lease::default(), action, changes, meta: None, expires: None }
+pub fn commit(id: SessionId, action: Action, changes: List) -> Commit {
+    Commit { id, lease: Lease::default(), action, changes: changes.into(), meta: None, expires: None }
 }
 
-pub fn create(id: SessionId, changes: Changes) -> Commit {
+pub fn create(id: SessionId, changes: List) -> Commit {
     Commit { meta: Some(meta("k")), expires: Some(in_an_hour()), ..commit(id, Action::Create, changes) }
 }
 
-pub fn update(id: SessionId, lease: Lease, changes: Changes) -> Commit {
+pub fn update(id: SessionId, lease: Lease, changes: List) -> Commit {
     Commit { lease, ..commit(id, Action::Update, changes) }
 }
 
-pub fn set(key: &'static str, value: impl Into<Value>) -> (std::borrow::Cow<'static, str>, Change) {
+pub fn set(key: &'static str, value: impl Into<Value>) -> (Cow<'static, str>, Change) {
     (key.into(), Change::Set(value.into()))
 }
 
 pub fn fields<const N: usize>(
     key: &'static str,
     fields: [(&str, Option<Value>); N],
-) -> (std::borrow::Cow<'static, str>, Change) {
+) -> (Cow<'static, str>, Change) {
     let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
     (key.into(), Change::Fields(fields.collect()))
 }
 
 /// A session with these values.
-pub async fn begin(backend: &dyn Backend, changes: Changes) -> SessionId {
+pub async fn begin(backend: &dyn Backend, changes: List) -> SessionId {
     let id = SessionId::random();
     backend.commit(&create(id, changes)).await.unwrap();
     id

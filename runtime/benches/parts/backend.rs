@@ -41,7 +41,7 @@ fn commit(action: Action, id: SessionId, content: Content) -> Commit {
         id,
         lease: Lease::default(),
         action,
-        changes: vec![(Cow::Borrowed("state"), Change::Set(value))],
+        changes: [(Cow::Borrowed("state"), Change::Set(value))].into(),
         meta: Some(Meta { key: "key".into(), created, expiry: None, provisional: false }),
         expires: Some(created + time::Duration::DAY),
     }

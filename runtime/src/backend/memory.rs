@@ -1,7 +1,6 @@
 //! Sessions in the memory of this process.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     fmt,
     sync::{
@@ -12,12 +11,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{Action, Backend, BackendError, Commit, Keys, Lease, Load, Loaded, Meta};
-use crate::{change::Changes, clock, id::SessionId, registry::Registry, value::StoredValue};
+use super::{Action, Backend, BackendError, Commit, Keys, Lease, Load, Loaded, Meta, Values};
+use crate::{change::Changes, clock::Now, id::SessionId, registry::Registry};
 
 const SHARDS: usize = 64;
 
@@ -45,14 +46,14 @@ struct Sessions {
     swept: AtomicBool,
 }
 
-type Shard = HashMap<SessionId, Record>;
+type Shard = HashMap<SessionId, Record, RandomState>;
 
 struct Record {
     meta: Meta,
     expires: OffsetDateTime,
     /// The same by the clock that is cheaper to read.
     dies: Instant,
-    values: Vec<(Cow<'static, str>, StoredValue)>,
+    values: Values,
 }
 
 impl Default for MemoryBackend {
@@ -93,86 +94,51 @@ impl Backend for MemoryBackend {
     }
 
     async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
-        let shard = self.sessions.shard(id).lock();
-        let Some(record) = live(&shard, id) else { return Ok(None) };
-        let values = match load.keys {
-            Keys::All => record.values.clone(),
-            wanted @ Keys::Only(_) => {
-                record.values.iter().filter(|(key, _)| wanted.want(key)).cloned().collect()
-            }
-        };
-        let Record { meta, expires, .. } = record;
-        Ok(Some(Loaded { meta: meta.clone(), expires: *expires, values, lease: Lease::default() }))
+        Ok(self.sessions.load(id, load))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        match commit.action {
-            Action::Create => {
-                self.sessions.sweep_from_now_on();
-                let record = Record::new(commit)?;
-                self.sessions.shard(commit.id).lock().insert(commit.id, record);
-            }
-            Action::Update => {
-                let mut shard = self.sessions.shard(commit.id).lock();
-                let record = live_mut(&mut shard, commit.id).ok_or(BackendError::Gone)?;
-                record.change(commit)?;
-            }
-            Action::ChangeId(new) => {
-                // The old record is taken out and the new one put in under their own locks; nobody knows the
-                // new id yet, and nobody may use the old one any more.
-                let mut shard = self.sessions.shard(commit.id).lock();
-                let record = live_mut(&mut shard, commit.id).ok_or(BackendError::Gone)?;
-                record.change(commit)?;
-                let moved = shard.remove(&commit.id);
-                drop(shard);
-                if let Some(record) = moved {
-                    self.sessions.shard(new).lock().insert(new, record);
-                }
-            }
-            Action::End => drop(self.sessions.shard(commit.id).lock().remove(&commit.id)),
-        }
-        Ok(())
+        self.sessions.commit(commit)
+    }
+
+    fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
+        Some(Ok(self.sessions.load(id, load)))
+    }
+
+    fn commit_now(&self, commit: &Commit) -> Option<Result<(), BackendError>> {
+        Some(self.sessions.commit(commit))
     }
 }
-
-fn live(shard: &Shard, id: SessionId) -> Option<&Record> {
-    shard.get(&id).filter(|record| record.dies > Instant::now())
-}
-
-fn live_mut(shard: &mut Shard, id: SessionId) -> Option<&mut Record> {
-    shard.get_mut(&id).filter(|record| record.dies > Instant::now())
-}
-
-/// A moment of the calendar by tokio's clock.
-fn dies(expires: OffsetDateTime) -> Instant {
-    let now = Instant::now();
-    now.checked_add(clock::until(expires)).unwrap_or(now + Duration::from_hours(24 * 365 * 30))
-}
-
 impl Record {
     fn new(commit: &Commit) -> Result<Self, BackendError> {
         let meta = commit.meta.clone().unwrap_or_else(|| Meta::new(commit.id));
         let expires = commit.expires.unwrap_or(meta.created);
-        let mut record = Self { meta, expires, dies: dies(expires), values: Vec::new() };
+        let dies = Now::read().instant_of(expires);
+        let mut record = Self { meta, expires, dies, values: Values::new() };
         record.set(&commit.changes)?;
         Ok(record)
     }
 
+    /// Changes it, unless it has expired.
     fn change(&mut self, commit: &Commit) -> Result<(), BackendError> {
+        let now = Now::read();
+        if self.dies <= now.instant {
+            return Err(BackendError::Gone);
+        }
         self.set(&commit.changes)?;
         if let Some(meta) = &commit.meta {
             self.meta = meta.clone();
         }
         if let Some(expires) = commit.expires {
             self.expires = expires;
-            self.dies = dies(expires);
+            self.dies = now.instant_of(expires);
         }
         Ok(())
     }
 
     fn set(&mut self, changes: &Changes) -> Result<(), BackendError> {
         // All results first: a change that is refused leaves everything as it was.
-        let mut results = Vec::with_capacity(changes.len());
+        let mut results: SmallVec<[_; 2]> = SmallVec::with_capacity(changes.len());
         for (key, change) in changes {
             let at = self.values.iter().position(|(stored, _)| stored == key);
             let result = change.apply(at.map(|at| &self.values[at].1));
@@ -192,6 +158,42 @@ impl Record {
 }
 
 impl Sessions {
+    fn load(&self, id: SessionId, load: Load<'_>) -> Option<Loaded> {
+        let shard = self.shard(id).lock();
+        let Record { meta, expires, dies, values } = shard.get(&id)?;
+        if *dies <= Instant::now() {
+            return None;
+        }
+        let values = match load.keys {
+            Keys::All => values.clone(),
+            wanted @ Keys::Only(_) => values.iter().filter(|(key, _)| wanted.want(key)).cloned().collect(),
+        };
+        Some(Loaded { meta: meta.clone(), expires: *expires, values, lease: Lease::default() })
+    }
+
+    fn commit(self: &Arc<Self>, commit: &Commit) -> Result<(), BackendError> {
+        let mut shard = self.shard(commit.id).lock();
+        match commit.action {
+            Action::Create => {
+                self.sweep_from_now_on();
+                shard.insert(commit.id, Record::new(commit)?);
+            }
+            Action::Update => shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?,
+            Action::ChangeId(new) => {
+                // The old record is taken out and the new one put in under their own locks; nobody knows the
+                // new id yet, and nobody may use the old one any more.
+                shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?;
+                let moved = shard.remove(&commit.id);
+                drop(shard);
+                if let Some(record) = moved {
+                    self.shard(new).lock().insert(new, record);
+                }
+            }
+            Action::End => drop(shard.remove(&commit.id)),
+        }
+        Ok(())
+    }
+
     fn shard(&self, id: SessionId) -> &Mutex<Shard> {
         &self.shards[id.shard(SHARDS)]
     }

@@ -9,6 +9,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Du
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
@@ -49,6 +50,20 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Carries out a commit and ends its lease. After an error the caller ends the lease by
     /// [`release`](Backend::release).
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError>;
+
+    /// [`load`](Backend::load) by a backend that need not wait for anything, nor takes leases: what it has at hand is
+    /// read without a future. `None` sends the caller to `load`.
+    fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
+        let _ = (id, load);
+        None
+    }
+
+    /// [`commit`](Backend::commit) by a backend that need not wait for anything. `None` sends the caller to `commit`,
+    /// and nothing was done.
+    fn commit_now(&self, commit: &Commit) -> Option<Result<(), BackendError>> {
+        let _ = commit;
+        None
+    }
 
     /// Ends a lease without writing. Called also when a handler was cancelled, or its commit failed.
     async fn release(&self, id: SessionId, lease: Lease) {
@@ -95,6 +110,9 @@ impl Keys<'_> {
     }
 }
 
+/// Values under their keys.
+pub type Values = SmallVec<[(Cow<'static, str>, StoredValue); 2]>;
+
 /// A session as it was loaded.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -103,7 +121,7 @@ pub struct Loaded {
     /// When the session expires.
     pub expires: OffsetDateTime,
     /// The values that were asked for and are stored.
-    pub values: Vec<(Cow<'static, str>, StoredValue)>,
+    pub values: Values,
     /// The lease on the turns that were asked for.
     pub lease: Lease,
 }

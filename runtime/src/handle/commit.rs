@@ -1,15 +1,19 @@
 //! Committing to the session of a handle: beginning, changing and ending it, each to its end once begun.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+};
 
-use futures_util::poll;
+use futures_util::{future::Either, poll};
 use time::OffsetDateTime;
 
 use super::{CookieEffect, Handle, Lookup, Presence};
 use crate::{
     backend::{Action, Commit, Keys, Lease, Meta},
     change::Changes,
-    clock,
+    clock::{self, Now},
     control::Asked,
     error::{Error, ErrorKind},
     id::SessionId,
@@ -43,13 +47,24 @@ impl Work {
 }
 
 impl Handle {
-    /// Commits, and ends the turn after it. Once begun it runs to its end, also when the caller is dropped.
-    pub(crate) async fn commit(self: &Arc<Self>, work: Work, turn: Option<Turn>) -> Result<(), Error> {
+    /// Commits, and ends the turn after it. It begins at once and runs to its end, also when the caller drops the
+    /// future.
+    pub(crate) fn commit(
+        self: &Arc<Self>,
+        mut work: Work,
+        turn: Option<Turn>,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
         if work.is_nothing() {
-            return Ok(());
+            return Either::Left(ready(Ok(())));
         }
-        if let Some(turn) = &turn {
-            turn.begin_commit()?;
+        let now = Now::read();
+        if let Some(turn) = &turn
+            && let Err(error) = turn.begin_commit(now.instant)
+        {
+            return Either::Left(ready(Err(error)));
+        }
+        if let Some(done) = self.commit_now(&mut work, now) {
+            return Either::Left(ready(done));
         }
         let handle = Arc::clone(self);
         let commit = async move {
@@ -57,7 +72,35 @@ impl Handle {
             drop(turn);
             result
         };
-        to_its_end(Box::pin(commit)).await
+        Either::Right(to_its_end(Box::pin(commit)))
+    }
+
+    /// Commits where that needs no wait: values of a session that is there, of which nothing else changes.
+    fn commit_now(&self, work: &mut Work, now: Now) -> Option<Result<(), Error>> {
+        let meta = work.meta.as_ref().filter(|meta| !meta.provisional)?;
+        if work.asked.anything() || work.even_if_unchanged {
+            return None;
+        }
+        let (id, presence) = {
+            let current = self.current.lock();
+            (current.id, current.presence)
+        };
+        if presence != Presence::Stored {
+            return None;
+        }
+        let changes = std::mem::take(&mut work.changes);
+        let expires =
+            if changes.is_empty() { work.touch } else { Some(self.config.expires_at(meta, now.wall)) };
+        let (lease, action) = (work.lease.lease(), Action::Update);
+        let commit = Commit { id, lease, action, changes, meta: None, expires };
+        let Some(done) = self.backend.commit_now(&commit) else {
+            work.changes = commit.changes;
+            return None;
+        };
+        if done.is_ok() {
+            work.lease.ended();
+        }
+        Some(done.map_err(|error| self.error(id, error)))
     }
 
     async fn carry_out(&self, mut work: Work) -> Result<(), Error> {

@@ -17,13 +17,13 @@ use tower_sessions::Expiry;
 pub(crate) use self::commit::Work;
 use crate::{
     access::States,
-    backend::{Backend, BackendError, Keys, Lease, Load, Loaded},
+    backend::{Backend, BackendError, Keys, Lease, Load, Loaded, Meta},
     config::Config,
     error::{Error, ErrorKind},
     id::SessionId,
     lease::HeldLease,
     registry::{Ending, Registry, SessionSocket},
-    turns::Ticket,
+    turns::{Limits, Ticket},
     watch::{moment_to_look, watch},
 };
 
@@ -74,6 +74,16 @@ pub(crate) enum CookieEffect {
         last: Option<OffsetDateTime>,
     },
     Remove,
+}
+
+/// What a call has when it arrives.
+pub(crate) enum Arrival {
+    /// It asks for no state.
+    Stateless,
+    /// It only reads, and this is what it reads.
+    Snapshot(Loaded),
+    /// Its places in the queues.
+    InLine(Ticket),
 }
 
 /// What was found when a session was looked up.
@@ -145,9 +155,9 @@ impl Handle {
     }
 
     /// Says when the session expires, so that its sockets end with it.
-    pub(crate) fn watch(&self, loaded: &Loaded) {
+    pub(crate) fn watch(&self, meta: &Meta, expires: OffsetDateTime) {
         watch(&self.backend, &self.config);
-        self.registry().expires(self.id(), moment_to_look(&self.config, &loaded.meta, loaded.expires));
+        self.registry().expires(self.id(), moment_to_look(&self.config, meta, expires));
     }
 
     /// The id that the session will have once a change of id is committed.
@@ -181,12 +191,29 @@ impl Handle {
         std::mem::take(&mut self.current.lock().to_disconnect)
     }
 
-    /// Takes the places of a handler in its queues; `None` where it has no state.
-    pub(crate) fn join<S: States>(&self) -> Result<Option<Ticket>, Error> {
+    /// Takes the places of a handler in its queues. A reader that nobody is before, and whose backend has the session
+    /// at hand, needs none: it has its snapshot at once.
+    pub(crate) fn arrive<S: States>(&self) -> Result<Arrival, Error> {
         if S::PLAN.is_empty() {
-            return Ok(None);
+            return Ok(Arrival::Stateless);
         }
-        self.registry().turns().join(self.id(), S::PLAN, self.config.limits).map(Some)
+        let (id, turns) = (self.id(), self.registry().turns());
+        if !S::WRITES
+            && turns.nobody_writes(id, S::PLAN)
+            && let Some(Ok(Some(loaded))) = self.backend.load_now(id, Load::read(Keys::Only(S::KEYS)))
+            && let Ok(Lookup::Found(loaded)) = self.found(id, Some(loaded))
+        {
+            return Ok(Arrival::Snapshot(loaded));
+        }
+        turns.join(id, S::PLAN, self.config.limits).map(Arrival::InLine)
+    }
+
+    /// Looks the session up, where that needs no wait.
+    pub(crate) fn load_now(&self, keys: Keys<'_>, turns: &[&'static str]) -> Option<Result<Lookup, Error>> {
+        let Some(id) = self.id_to_load() else { return Some(Ok(Lookup::Nothing)) };
+        let Limits { wait, hold, .. } = self.config.limits;
+        let loaded = self.backend.load_now(id, Load { keys, turns, wait, hold })?;
+        Some(loaded.map_err(|error| self.error(id, error)).and_then(|loaded| self.found(id, loaded)))
     }
 
     /// Looks the session up.
@@ -205,24 +232,20 @@ impl Handle {
     }
 
     async fn look_up(&self, load: Load<'_>) -> Result<(Lookup, HeldLease), Error> {
-        let (id, presence) = {
-            let current = self.current.lock();
-            (current.id, current.presence)
-        };
-        match presence {
-            Presence::Absent | Presence::Dead(_) => return Ok((Lookup::Nothing, HeldLease::default())),
-            Presence::Unknown | Presence::Stored => {}
-        }
+        let Some(id) = self.id_to_load() else { return Ok((Lookup::Nothing, HeldLease::default())) };
         let loaded = self.backend.load(id, load).await.map_err(|error| self.error(id, error))?;
         let lease = loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
         let lease = HeldLease::new(&self.backend, id, lease);
-        self.found(id, presence, loaded).map(|lookup| (lookup, lease))
+        self.found(id, loaded).map(|lookup| (lookup, lease))
     }
 
-    fn found(&self, id: SessionId, presence: Presence, loaded: Option<Loaded>) -> Result<Lookup, Error> {
-        if loaded.is_none() && presence == Presence::Stored {
-            return Err(self.gone(id));
-        }
+    /// The id to ask the backend for, unless it is known that nothing is there.
+    fn id_to_load(&self) -> Option<SessionId> {
+        let current = self.current.lock();
+        matches!(current.presence, Presence::Unknown | Presence::Stored).then_some(current.id)
+    }
+
+    fn found(&self, id: SessionId, loaded: Option<Loaded>) -> Result<Lookup, Error> {
         let mut current = self.current.lock();
         if current.id != id {
             // Changed by another task of the same request while the backend was asked.
@@ -230,8 +253,12 @@ impl Handle {
         }
         if let Some(loaded) = loaded {
             current.presence = Presence::Stored;
-            current.key = Some(Arc::clone(&loaded.meta.key));
+            current.key.get_or_insert_with(|| Arc::clone(&loaded.meta.key));
             return Ok(Lookup::Found(loaded));
+        }
+        if current.presence == Presence::Stored {
+            drop(current);
+            return Err(self.gone(id));
         }
         let ending = self.registry().ending(id);
         if let Some(ending) = ending.filter(|_| !self.may_begin()) {

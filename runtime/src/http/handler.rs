@@ -53,8 +53,8 @@ pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Response> {
 
 async fn begin_unit<P: States>(call: Call<P>) -> Result<Unit<P>, Error> {
     let session = call.session.ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
-    let ticket = session.handle.join::<P>()?;
-    Unit::begin(session.handle, session.requests, ticket).await
+    let arrival = session.handle.arrive::<P>()?;
+    Unit::begin(session.handle, session.requests, arrival).await
 }
 
 /// Commits or discards, and gives the response. `result`: what the user's function returned, as a response, and

@@ -29,9 +29,8 @@ use crate::{
     backend::Keys,
     control::Requests,
     error::{Error, ErrorKind},
-    handle::{Handle, Lookup},
+    handle::{Arrival, Handle, Lookup},
     outcome::Outcome as Returned,
-    turns::Ticket,
     unit::{Outcome, Panicked, Scope, Unit},
 };
 
@@ -138,25 +137,25 @@ async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Unit<P>
 }
 
 /// A connection's session, and the places in its queues.
-type Arrived = (Arc<Handle>, Option<Ticket>);
+type Arrived = (Arc<Handle>, Arrival);
 
 /// Takes the places in the queues, and ties the socket to its session.
 fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Arrived, Error> {
     let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
     let handle = Arc::clone(binding.handle());
     peer::bind(socket, &binding);
-    let ticket = handle.join::<P>()?;
-    Ok((handle, ticket))
+    let arrival = handle.arrive::<P>()?;
+    Ok((handle, arrival))
 }
 
-async fn begin_unit<P: States>((handle, ticket): Arrived) -> Result<Unit<P>, Error> {
-    if ticket.is_none() {
+async fn begin_unit<P: States>((handle, arrival): Arrived) -> Result<Unit<P>, Error> {
+    if matches!(arrival, Arrival::Stateless) {
         // No state to load, but the session must be there all the same.
         must_live(&handle).await?;
     }
-    let unit = Unit::begin(Arc::clone(&handle), Arc::new(Requests::new(false)), ticket).await?;
-    if let Some(loaded) = unit.loaded() {
-        handle.watch(loaded);
+    let unit = Unit::begin(Arc::clone(&handle), Arc::new(Requests::new(false)), arrival).await?;
+    if let Some((meta, expires)) = unit.found() {
+        handle.watch(meta, *expires);
     }
     Ok(unit)
 }
@@ -164,7 +163,7 @@ async fn begin_unit<P: States>((handle, ticket): Arrived) -> Result<Unit<P>, Err
 /// An error if the connection's session has ended. It may have none.
 async fn must_live(handle: &Handle) -> Result<(), Error> {
     if let Lookup::Found(loaded) = handle.load(Keys::Only(&[])).await? {
-        handle.watch(&loaded);
+        handle.watch(&loaded.meta, loaded.expires);
     }
     Ok(())
 }

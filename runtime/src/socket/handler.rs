@@ -18,8 +18,8 @@ use crate::{
     binding::Binding,
     control::Requests,
     error::{Error, ErrorKind},
+    handle::Arrival,
     outcome::Outcome as Returned,
-    turns::Ticket,
     unit::{Outcome, Scope, Unit},
 };
 
@@ -32,7 +32,7 @@ pub struct Call<P> {
 
 struct Arrived {
     binding: Binding,
-    ticket: Option<Ticket>,
+    arrival: Arrival,
 }
 
 impl<P: States> Call<P> {
@@ -45,8 +45,8 @@ fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Arrived, Err
     let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
     // The namespace's connect handler may be none of ours.
     bind(socket, &binding);
-    let ticket = binding.handle().join::<P>()?;
-    Ok(Arrived { binding, ticket })
+    let arrival = binding.handle().arrive::<P>()?;
+    Ok(Arrived { binding, arrival })
 }
 
 impl<A: Adapter, P: States> FromMessageParts<A> for Call<P> {
@@ -111,8 +111,8 @@ pub async fn begin<P: States>(call: Call<P>, acknowledges_itself: bool) -> Optio
 }
 
 async fn begin_unit<P: States>(arrived: Result<Arrived, Error>) -> Result<Unit<P>, Error> {
-    let Arrived { binding, ticket } = arrived?;
-    Unit::begin(Arc::clone(binding.handle()), Arc::new(Requests::new(false)), ticket).await
+    let Arrived { binding, arrival } = arrived?;
+    Unit::begin(Arc::clone(binding.handle()), Arc::new(Requests::new(false)), arrival).await
 }
 
 /// Commits or discards, and answers after it.

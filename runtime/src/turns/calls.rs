@@ -31,6 +31,14 @@ impl<C> Calls<C> {
         }
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut C> {
+        self.0.iter_mut().map(|(_, call)| call)
+    }
+
+    pub(super) fn are_several(&self) -> bool {
+        self.0.len() > 1
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

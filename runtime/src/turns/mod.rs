@@ -1,12 +1,14 @@
 //! The queues of turns: one per state of a session, first come, first served.
 //!
-//! All queues of a session stand under one short mutex (shared with the few other sessions of its shard), which
-//! is never held across an await. A call takes its places in all the queues it needs in one go under it. So calls
-//! of a session are totally ordered, and the eldest one that still waits waits for nobody: there is no deadlock.
+//! All queues of a session stand under one short mutex, which is never held across an await. A call takes its places
+//! in all the queues it needs in one go under it. So calls of a session are totally ordered, and the eldest one that
+//! still waits waits for nobody: there is no deadlock. The queues are found once, when a call joins them; they exist
+//! while a call has a place in them.
 //!
 //! In a queue, a writer is ready when it is the first; readers are ready when only readers are before them. A call
 //! has its turn when all its places are ready. A reader gives its places up as soon as it has its snapshot.
 
+mod alarm;
 mod calls;
 #[cfg(test)]
 mod interleavings;
@@ -14,7 +16,7 @@ mod interleavings;
 mod tests;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
@@ -22,12 +24,14 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
 use smallvec::SmallVec;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
-use self::calls::Calls;
+use self::{alarm::Alarm, calls::Calls};
 use crate::{
+    clock,
     error::{Error, ErrorKind},
     id::SessionId,
 };
@@ -57,18 +61,21 @@ pub(crate) struct Limits {
 /// The queues of all sessions of this process.
 pub(crate) struct Turns {
     shards: Box<[Mutex<Shard>]>,
+    alarm: Arc<Alarm>,
 }
 
-type Shard = HashMap<SessionId, Session>;
+type Shard = HashMap<SessionId, Arc<Queues>, RandomState>;
 
-/// The queues of one session. It exists while a call has a place in one of them.
+/// The queues of one session.
+type Queues = Mutex<Session>;
+
 #[derive(Default)]
 struct Session {
     calls: Calls<Call>,
     next: u64,
-    queues: SmallVec<[Queue; 2]>,
+    queues: SmallVec<[Queue; 1]>,
     /// Those that have their turn and keep a place.
-    holders: SmallVec<[u64; 4]>,
+    holders: SmallVec<[u64; 2]>,
 }
 
 struct Queue {
@@ -87,12 +94,16 @@ struct Call {
     blocked: usize,
     waker: Option<Waker>,
     phase: Phase,
-    limits: Limits,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Waiting,
+    Joined,
+    Waiting {
+        until: Instant,
+    },
+    /// The wait was too long.
+    TimedOut,
     Holding {
         until: Instant,
     },
@@ -101,11 +112,18 @@ enum Phase {
     Lost,
 }
 
+impl Phase {
+    fn waits(self) -> bool {
+        matches!(self, Self::Joined | Self::Waiting { .. })
+    }
+}
+
 type Wakers = SmallVec<[Waker; 4]>;
 
 impl Turns {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, alarm: Arc::new(Alarm::new()) }
     }
 
     /// Takes a place in the queue of each of these states, all at one moment.
@@ -115,15 +133,23 @@ impl Turns {
         plan: &[(&'static str, Mode)],
         limits: Limits,
     ) -> Result<Ticket, Error> {
-        let mut shard = self.shard(session);
+        // In the shard's mutex, for what is empty is taken out of it.
+        let mut shard = self.shard(session).lock();
         let queues = shard.entry(session).or_default();
-        match queues.join(plan, limits) {
-            Some(call) => {
-                drop(shard);
-                Ok(Ticket { turns: Arc::clone(self), session, call })
-            }
-            None => Err(Error::new(ErrorKind::TooManyWaiters)),
-        }
+        let call = queues.lock().join(plan, limits.waiters);
+        let Some(call) = call else { return Err(Error::new(ErrorKind::TooManyWaiters)) };
+        let queues = Arc::clone(queues);
+        drop(shard);
+        Ok(Ticket { turns: Arc::clone(self), session, queues, call, limits })
+    }
+
+    /// Whether no writer has a place in the queue of any of these states: a reader need not wait.
+    pub(crate) fn nobody_writes(&self, session: SessionId, plan: &[(&'static str, Mode)]) -> bool {
+        let shard = self.shard(session).lock();
+        let Some(queues) = shard.get(&session) else { return true };
+        let queues = queues.lock();
+        let wanted = |queue: &&Queue| plan.iter().any(|(key, _)| *key == queue.key);
+        queues.queues.iter().filter(wanted).all(|queue| queue.is_free_for(Mode::Read))
     }
 
     /// How many sessions have queues at this moment.
@@ -132,29 +158,46 @@ impl Turns {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
-    fn shard(&self, session: SessionId) -> MutexGuard<'_, Shard> {
-        self.shards[session.shard(SHARDS)].lock()
+    fn shard(&self, session: SessionId) -> &Mutex<Shard> {
+        &self.shards[session.shard(SHARDS)]
     }
 
-    /// Acts on a session's queues, frees them if they are empty after it, and wakes whose turn has come.
-    fn with<R>(&self, session: SessionId, act: impl FnOnce(&mut Session, &mut Wakers) -> R) -> Option<R> {
-        let mut wakers = Wakers::new();
-        let mut shard = self.shard(session);
-        let queues = shard.get_mut(&session)?;
-        let result = act(queues, &mut wakers);
-        if queues.calls.is_empty() {
-            shard.remove(&session);
+    /// Frees a session's queues, unless somebody has joined them meanwhile.
+    fn free(&self, session: SessionId) {
+        if let Entry::Occupied(entry) = self.shard(session).lock().entry(session)
+            && entry.get().lock().calls.is_empty()
+        {
+            entry.remove();
         }
-        drop(shard);
+    }
+
+    /// Ends waits that were too long, and takes turns that were held too long from their holders, where somebody
+    /// waits. Says when to look again.
+    fn look_after(&self, now: Instant) -> Option<Instant> {
+        let mut wakers = Wakers::new();
+        let mut next: Option<Instant> = None;
+        for shard in &self.shards {
+            let queues: SmallVec<[_; 4]> = shard.lock().values().map(Arc::clone).collect();
+            for queues in queues {
+                let again = queues.lock().look_after(now, &mut wakers);
+                next = next.into_iter().chain(again).min();
+            }
+        }
         wakers.into_iter().for_each(Waker::wake);
-        Some(result)
+        next
+    }
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        self.alarm.end();
     }
 }
 
 impl Session {
-    fn join(&mut self, plan: &[(&'static str, Mode)], limits: Limits) -> Option<u64> {
+    fn join(&mut self, plan: &[(&'static str, Mode)], most_waiters: usize) -> Option<u64> {
         let full = |queue: &Queue| {
-            queue.places.len() > limits.waiters && plan.iter().any(|(key, _)| *key == queue.key)
+            queue.places.len() > most_waiters && plan.iter().any(|(key, _)| *key == queue.key)
         };
         if self.queues.iter().any(full) {
             return None;
@@ -163,35 +206,41 @@ impl Session {
         self.next += 1;
         let mut blocked = 0;
         for &(key, mode) in plan {
-            let places = self.places(key);
-            let ready = match places.back() {
-                None => true,
-                Some(last) => mode == Mode::Read && last.mode == Mode::Read && last.ready,
-            };
-            places.push_back(Place { call, mode, ready });
+            let queue = self.queue(key);
+            let ready = queue.is_free_for(mode);
+            queue.places.push_back(Place { call, mode, ready });
             blocked += usize::from(!ready);
         }
-        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Waiting, limits });
+        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Joined });
         Some(call)
     }
 
-    fn places(&mut self, key: &'static str) -> &mut VecDeque<Place> {
+    fn queue(&mut self, key: &'static str) -> &mut Queue {
         let at = self.queues.iter().position(|queue| queue.key == key).unwrap_or_else(|| {
             self.queues.push(Queue { key, places: VecDeque::new() });
             self.queues.len() - 1
         });
-        &mut self.queues[at].places
+        &mut self.queues[at]
     }
 
-    /// The turn, if it has come.
-    fn grant(&mut self, id: u64) -> bool {
+    /// The turn, if it has come; to be held this long at most.
+    fn grant(&mut self, id: u64, hold: Duration) -> bool {
         let Some(call) = self.calls.get_mut(id) else { return false };
-        if call.phase == Phase::Waiting && call.blocked == 0 {
-            call.phase = Phase::Holding { until: Instant::now() + call.limits.hold };
+        if call.phase.waits() && call.blocked == 0 {
+            call.phase = Phase::Holding { until: clock::after(Instant::now(), hold) };
             call.waker = None;
             self.holders.push(id);
         }
-        call.phase != Phase::Waiting
+        !call.phase.waits()
+    }
+
+    fn wake_by(&mut self, id: u64, waker: &Waker) {
+        if let Some(call) = self.calls.get_mut(id) {
+            match &mut call.waker {
+                Some(kept) => kept.clone_from(waker),
+                none => *none = Some(waker.clone()),
+            }
+        }
     }
 
     /// Gives up the call's places of these modes.
@@ -210,6 +259,35 @@ impl Session {
         self.leave(id, |_| true, wakers);
         self.calls.remove(id);
         self.holders.retain(|holder| *holder != id);
+    }
+
+    /// Says at which moment the call has waited too long; gives when somebody must look after that, or after those
+    /// that hold a turn.
+    fn wait_until(&mut self, id: u64, until: Instant) -> Instant {
+        if let Some(call) = self.calls.get_mut(id)
+            && call.phase.waits()
+        {
+            call.phase = Phase::Waiting { until };
+        }
+        self.next_overdue().map_or(until, |overdue| overdue.min(until))
+    }
+
+    fn look_after(&mut self, now: Instant, wakers: &mut Wakers) -> Option<Instant> {
+        let mut next = None;
+        for call in self.calls.iter_mut() {
+            if let Phase::Waiting { until } = call.phase {
+                if until <= now {
+                    call.phase = Phase::TimedOut;
+                    wakers.extend(call.waker.take());
+                } else {
+                    next = next.into_iter().chain([until]).min();
+                }
+            }
+        }
+        // Nobody is hurried for whom nobody waits.
+        next?;
+        self.pass_on_overdue(now, wakers);
+        next.into_iter().chain(self.next_overdue()).min()
     }
 
     /// Takes the turn from holders that are over their limit.
@@ -233,6 +311,16 @@ impl Session {
             _ => None,
         };
         self.holders.iter().filter_map(until).min()
+    }
+}
+
+impl Queue {
+    /// Whether a place behind all others is ready at once.
+    fn is_free_for(&self, mode: Mode) -> bool {
+        match self.places.back() {
+            None => true,
+            Some(last) => mode == Mode::Read && last.mode == Mode::Read && last.ready,
+        }
     }
 }
 
@@ -263,68 +351,77 @@ fn settle(places: &mut VecDeque<Place>, at: usize, calls: &mut Calls<Call>, wake
 pub(crate) struct Ticket {
     turns: Arc<Turns>,
     session: SessionId,
+    queues: Arc<Queues>,
     call: u64,
+    limits: Limits,
 }
 
 impl Ticket {
+    /// The turn, if nobody is before this call.
+    pub(crate) fn turn_now(self) -> Result<Turn, Self> {
+        if self.grant_or_wake_by(None) { Ok(Turn(self)) } else { Err(self) }
+    }
+
     /// Waits for the turn.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future gives the places up; the queues are whole after it.
     pub(crate) async fn turn(self) -> Result<Turn, Error> {
-        let Some(limits) = self.limits_unless_granted() else { return Ok(Turn(self)) };
-        let deadline = Instant::now() + limits.wait;
-        loop {
-            let overdue = self.with(|session, _| session.next_overdue()).flatten();
-            let wake_at = overdue.map_or(deadline, |overdue| overdue.min(deadline));
-            tokio::select! {
-                biased;
-                () = self.granted() => return Ok(Turn(self)),
-                () = sleep_until(wake_at) => {}
-            }
-            let now = Instant::now();
-            if now >= deadline {
-                return Err(Error::new(ErrorKind::TurnTimeout));
-            }
-            self.with(|session, wakers| session.pass_on_overdue(now, wakers));
+        if self.grant_or_wake_by(None) {
+            return Ok(Turn(self));
         }
-    }
-
-    fn limits_unless_granted(&self) -> Option<Limits> {
-        self.with(|session, _| {
-            if session.grant(self.call) { None } else { session.calls.get(self.call).map(|call| call.limits) }
-        })
-        .flatten()
+        let until = clock::after(Instant::now(), self.limits.wait);
+        let look = self.queues.lock().wait_until(self.call, until);
+        self.turns.alarm.look_at(look, &self.turns);
+        self.granted().await;
+        let phase = self.queues.lock().calls.get(self.call).map(|call| call.phase);
+        if phase == Some(Phase::TimedOut) { Err(Error::new(ErrorKind::TurnTimeout)) } else { Ok(Turn(self)) }
     }
 
     async fn granted(&self) {
-        poll_fn(|context| {
-            let granted = self.with(|session, _| {
-                if session.grant(self.call) {
-                    return true;
-                }
-                if let Some(call) = session.calls.get_mut(self.call) {
-                    match &mut call.waker {
-                        Some(waker) => waker.clone_from(context.waker()),
-                        none => *none = Some(context.waker().clone()),
-                    }
-                }
-                false
-            });
-            if granted == Some(false) { Poll::Pending } else { Poll::Ready(()) }
-        })
+        poll_fn(
+            |context| {
+                if self.grant_or_wake_by(Some(context.waker())) { Poll::Ready(()) } else { Poll::Pending }
+            },
+        )
         .await;
     }
 
-    fn with<R>(&self, act: impl FnOnce(&mut Session, &mut Wakers) -> R) -> Option<R> {
-        self.turns.with(self.session, act)
+    /// The turn, if it has come; else a wake-up, when it has or the wait was too long.
+    fn grant_or_wake_by(&self, waker: Option<&Waker>) -> bool {
+        let mut queues = self.queues.lock();
+        if !queues.grant(self.call, self.limits.hold) {
+            if let Some(waker) = waker {
+                queues.wake_by(self.call, waker);
+            }
+            return false;
+        }
+        let look = if queues.calls.are_several() { queues.next_overdue() } else { None };
+        drop(queues);
+        if let Some(look) = look {
+            self.turns.alarm.look_at(look, &self.turns);
+        }
+        true
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut Session, &mut Wakers) -> R) -> R {
+        let mut wakers = Wakers::new();
+        let result = act(&mut self.queues.lock(), &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        result
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.with(|session, wakers| session.end(self.call, wakers));
+        let empty = self.with(|session, wakers| {
+            session.end(self.call, wakers);
+            session.calls.is_empty()
+        });
+        if empty {
+            self.turns.free(self.session);
+        }
     }
 }
 
@@ -336,10 +433,9 @@ impl Turn {
     /// as long as it is no longer than the longest wait.
     pub(crate) async fn while_loading<F: Future>(&self, load: F) -> F::Output {
         let mut load = pin!(load);
-        let limits = self.0.with(|session, _| session.calls.get(self.0.call).map(|call| call.limits));
-        let Some(Some(limits)) = limits else { return load.await };
+        let Limits { wait, hold, .. } = self.0.limits;
         let begun = Instant::now();
-        let mut tick = (limits.hold / 2).max(Duration::from_millis(1));
+        let mut tick = (hold / 2).max(Duration::from_millis(1));
         loop {
             tokio::select! {
                 biased;
@@ -349,7 +445,7 @@ impl Turn {
                 }
                 () = sleep(tick) => {}
             }
-            if begun.elapsed() < limits.wait {
+            if begun.elapsed() < wait {
                 self.hold_from_now();
             } else {
                 tick = Duration::MAX;
@@ -358,13 +454,11 @@ impl Turn {
     }
 
     fn hold_from_now(&self) {
-        self.0.with(|session, _| {
-            if let Some(call) = session.calls.get_mut(self.0.call)
-                && let Phase::Holding { until } = &mut call.phase
-            {
-                *until = Instant::now() + call.limits.hold;
-            }
-        });
+        if let Some(call) = self.0.queues.lock().calls.get_mut(self.0.call)
+            && let Phase::Holding { until } = &mut call.phase
+        {
+            *until = clock::after(Instant::now(), self.0.limits.hold);
+        }
     }
 
     /// Gives up the places of a reader, which has its snapshot.
@@ -372,22 +466,19 @@ impl Turn {
         self.0.with(|session, wakers| session.leave(self.0.call, |mode| mode == Mode::Read, wakers));
     }
 
-    /// Says that the commit begins: from now on the turn cannot pass on before its end.
+    /// Says that the commit begins, now: from now on the turn cannot pass on before its end.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::TurnLost`] if it was held longer than its limit.
-    pub(crate) fn begin_commit(&self) -> Result<(), Error> {
-        let held = self.0.with(|session, _| {
-            let call = session.calls.get_mut(self.0.call)?;
-            match call.phase {
-                Phase::Holding { until } if Instant::now() < until => {
-                    call.phase = Phase::Committing;
-                    Some(())
-                }
-                _ => None,
-            }
-        });
-        held.flatten().ok_or_else(|| Error::new(ErrorKind::TurnLost))
+    pub(crate) fn begin_commit(&self, now: Instant) -> Result<(), Error> {
+        if let Some(call) = self.0.queues.lock().calls.get_mut(self.0.call)
+            && let Phase::Holding { until } = call.phase
+            && now < until
+        {
+            call.phase = Phase::Committing;
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::TurnLost))
     }
 }

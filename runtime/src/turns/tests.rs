@@ -33,7 +33,7 @@ fn join(turns: &Arc<Turns>, session: SessionId, plan: Plan) -> Ticket {
 }
 
 fn has_come(ticket: &Ticket) -> bool {
-    ticket.limits_unless_granted().is_none()
+    ticket.grant_or_wake_by(None)
 }
 
 #[tokio::test]
@@ -104,8 +104,8 @@ async fn a_turn_held_too_long_passes_on_and_cannot_commit() {
     let began = Instant::now();
     let next = turns.join(session, WRITE_A, limits).unwrap().turn().await.unwrap();
     assert_eq!(began.elapsed().as_secs(), 2);
-    assert_eq!(slow.begin_commit().unwrap_err().kind(), ErrorKind::TurnLost);
-    next.begin_commit().unwrap();
+    assert_eq!(slow.begin_commit(Instant::now()).unwrap_err().kind(), ErrorKind::TurnLost);
+    next.begin_commit(Instant::now()).unwrap();
     drop(slow);
     assert_eq!(turns.sessions(), 1, "the late holder's end takes nothing from the next one");
 }
@@ -115,7 +115,7 @@ async fn a_commit_under_way_is_not_interrupted() {
     let (turns, session) = turns();
     let limits = Limits { hold: Duration::from_secs(2), wait: Duration::from_secs(10), ..LIMITS };
     let committing = turns.join(session, WRITE_A, limits).unwrap().turn().await.unwrap();
-    committing.begin_commit().unwrap();
+    committing.begin_commit(Instant::now()).unwrap();
     let waiting = turns.join(session, WRITE_A, limits).unwrap().turn().await;
     assert_eq!(waiting.err().unwrap().kind(), ErrorKind::TurnTimeout);
 }

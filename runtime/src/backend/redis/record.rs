@@ -56,7 +56,7 @@ pub(super) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
             }
         }
     }
-    Ok(Loaded { meta, expires, values, lease })
+    Ok(Loaded { meta, expires, values: values.into(), lease })
 }
 
 /// A moment that is written in milliseconds since 1970.
