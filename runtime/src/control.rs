@@ -48,9 +48,32 @@ impl Requests {
 /// The call of an annotated handler.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) requests: Arc<Requests>,
+    pub(crate) asks: Asks,
     /// The session of which it holds a turn.
     pub(crate) holds: Option<SessionId>,
+}
+
+/// Where a call's requests are collected.
+#[derive(Debug)]
+pub(crate) enum Asks {
+    /// With the request's, which the layer carries out if the call does not.
+    OfRequest(Arc<Requests>),
+    /// In the call itself.
+    OfCall(Requests),
+}
+
+impl Asks {
+    /// On a socket, where no cookie can be set.
+    pub(crate) fn of_socket() -> Self {
+        Self::OfCall(Requests::new(false))
+    }
+
+    pub(crate) fn requests(&self) -> &Requests {
+        match self {
+            Self::OfRequest(requests) => requests,
+            Self::OfCall(requests) => requests,
+        }
+    }
 }
 
 tokio::task_local! {
@@ -174,7 +197,7 @@ impl SessionControl {
         if let Some(requests) = &self.requests {
             return act(requests);
         }
-        CALL.try_with(|call| act(&call.requests)).unwrap_or_else(|_| {
+        CALL.try_with(|call| act(call.asks.requests())).unwrap_or_else(|_| {
             Err(Error::with_text(
                 ErrorKind::Unavailable,
                 "on a socket, `SessionControl` acts with the commit of an annotated handler: put \

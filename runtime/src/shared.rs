@@ -4,11 +4,11 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
     access::{Read, States, Write},
-    control::Requests,
+    control::Asks,
     error::Error,
     handle::Handle,
     state::SessionState,
-    unit::{Outcome, Unit, not_inside_a_turn_of},
+    unit::{Arrived, Outcome, Unit, not_inside_a_turn_of},
 };
 
 /// A state that is read and changed on demand: an extractor on both sides, with no attribute needed.
@@ -92,9 +92,8 @@ impl<T: SessionState> Shared<T> {
         Ok(result)
     }
 
-    async fn begin<S: States>(&self) -> Result<Unit<S>, Error> {
+    async fn begin<S: States>(&self) -> Result<Box<Unit<S>>, Error> {
         not_inside_a_turn_of(self.handle.id())?;
-        let arrival = self.handle.arrive::<S>()?;
-        Unit::begin(Arc::clone(&self.handle), Arc::new(Requests::new(false)), arrival).await
+        Arrived::at(&self.handle, Asks::of_socket())?.begin().await
     }
 }

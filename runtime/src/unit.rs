@@ -5,8 +5,9 @@ use std::{
     any::Any,
     future::{Future, Ready, ready},
     panic::AssertUnwindSafe,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::{FutureExt, future::Either};
@@ -17,7 +18,7 @@ use crate::{
     access::States,
     backend::{Keys, Loaded, Meta},
     change::Changes,
-    control::{Asked, CALL, Call, Requests},
+    control::{Asked, Asks, CALL, Call},
     error::{Error, ErrorKind},
     handle::{Arrival, Handle, Lookup, Work},
     id::SessionId,
@@ -54,11 +55,17 @@ pub(crate) fn decide(outcome: Outcome, asked: &Asked) -> Decision {
     }
 }
 
-/// The states of one call, and its turn if it writes.
+/// A call that has come: with its states, or with its places in the queues.
+pub(crate) enum Arrived<S> {
+    Begun(Box<Unit<S>>),
+    InLine { handle: Arc<Handle>, asks: Asks, ticket: Ticket },
+}
+
+/// The states of one call, and its turn if it writes. Boxed, for it is handed on until the call ends.
 pub(crate) struct Unit<S> {
     pub(crate) states: S,
+    pub(crate) scope: Scope,
     handle: Arc<Handle>,
-    requests: Arc<Requests>,
     /// Before the turn: so that it is given back before the next one here asks for it.
     lease: HeldLease,
     turn: Option<Turn>,
@@ -66,55 +73,66 @@ pub(crate) struct Unit<S> {
     found: Option<(Meta, OffsetDateTime)>,
 }
 
-/// A call that waits for its turn, or that has it and waits for the backend.
-enum Waiting {
-    InLine(Ticket),
-    Loading(Turn),
-}
-
 /// What begins at once, or a future that waits for it.
-type Begun<S> =
-    Either<Ready<Result<Unit<S>, Error>>, Pin<Box<dyn Future<Output = Result<Unit<S>, Error>> + Send>>>;
+type Begun<S> = Either<Ready<Begins<S>>, Pin<Box<dyn Future<Output = Begins<S>> + Send>>>;
 
-impl<S: States> Unit<S> {
+type Begins<S> = Result<Box<Unit<S>>, Error>;
+
+impl<S: States> Arrived<S> {
+    /// Takes the call's places in the queues, and loads its states if it needs none.
+    pub(crate) fn at(handle: &Arc<Handle>, asks: Asks) -> Result<Self, Error> {
+        let handle = Arc::clone(handle);
+        Ok(match handle.arrive::<S>()? {
+            Arrival::Stateless => Self::Begun(Unit::with(handle, asks, None, None)?),
+            Arrival::Snapshot(loaded) => Self::Begun(Unit::with(handle, asks, Some(loaded), None)?),
+            Arrival::InLine(ticket) => Self::InLine { handle, asks, ticket },
+        })
+    }
+
     /// Waits for the turn, loads the states, and keeps of the turn what writing needs. Where nothing must be waited
     /// for, all of that is done at once.
-    pub(crate) fn begin(handle: Arc<Handle>, requests: Arc<Requests>, arrival: Arrival) -> Begun<S> {
-        let ticket = match arrival {
-            Arrival::Stateless => return now(Self::with(handle, requests, None, None)),
-            Arrival::Snapshot(loaded) => return now(Self::with(handle, requests, Some(loaded), None)),
-            Arrival::InLine(ticket) => ticket,
+    pub(crate) fn begin(self) -> Begun<S> {
+        let (handle, asks, ticket) = match self {
+            Self::Begun(unit) => return Either::Left(ready(Ok(unit))),
+            Self::InLine { handle, asks, ticket } => (handle, asks, ticket),
         };
         if S::WRITES
             && let Err(error) = handle.writable()
         {
-            return now(Err(error));
+            return Either::Left(ready(Err(error)));
         }
-        let waiting = match ticket.turn_now() {
-            Err(ticket) => Waiting::InLine(ticket),
-            Ok(turn) => match handle.load_now(Keys::Only(S::KEYS), &S::turns()) {
-                None => Waiting::Loading(turn),
-                Some(Ok(Lookup::Renamed)) => match handle.arrive::<S>() {
-                    Ok(arrival) => return Self::begin(handle, requests, arrival),
-                    Err(error) => return now(Err(error)),
-                },
-                Some(Ok(Lookup::Found(loaded))) => {
-                    return now(Self::with(handle, requests, Some(loaded), Some(turn)));
-                }
-                Some(Ok(Lookup::Nothing)) => return now(Self::with(handle, requests, None, Some(turn))),
-                Some(Err(error)) => return now(Err(error)),
+        let turn = match ticket.turn_now() {
+            Ok(turn) => turn,
+            Err(ticket) => {
+                let begun = Instant::now();
+                return Either::Right(Box::pin(async move {
+                    let turn = ticket.turn().await?;
+                    let wait = handle.config().limits.wait.saturating_sub(begun.elapsed());
+                    Unit::load(handle, asks, turn, wait).await
+                }));
+            }
+        };
+        let found = match handle.load_now(Keys::Only(S::KEYS), &S::turns()) {
+            Some(found) => found,
+            None => {
+                let wait = handle.config().limits.wait;
+                return Either::Right(Box::pin(Unit::load(handle, asks, turn, wait)));
+            }
+        };
+        match found {
+            Ok(Lookup::Found(loaded)) => Either::Left(ready(Unit::with(handle, asks, Some(loaded), Some(turn)))),
+            Ok(Lookup::Nothing) => Either::Left(ready(Unit::with(handle, asks, None, Some(turn)))),
+            Ok(Lookup::Renamed) => match Self::at(&handle, asks) {
+                Ok(arrived) => arrived.begin(),
+                Err(error) => Either::Left(ready(Err(error))),
             },
-        };
-        Either::Right(Box::pin(Self::wait(handle, requests, waiting)))
+            Err(error) => Either::Left(ready(Err(error))),
+        }
     }
+}
 
-    async fn wait(handle: Arc<Handle>, requests: Arc<Requests>, waiting: Waiting) -> Result<Self, Error> {
-        let begun = Instant::now();
-        let turn = match waiting {
-            Waiting::InLine(ticket) => ticket.turn().await?,
-            Waiting::Loading(turn) => turn,
-        };
-        let wait = handle.config().limits.wait.saturating_sub(begun.elapsed());
+impl<S: States> Unit<S> {
+    async fn load(handle: Arc<Handle>, asks: Asks, turn: Turn, wait: Duration) -> Begins<S> {
         let turns = S::turns();
         let (found, lease) =
             turn.while_loading(handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait)).await?;
@@ -123,21 +141,15 @@ impl<S: States> Unit<S> {
             Lookup::Nothing => None,
             Lookup::Renamed => {
                 drop(turn);
-                let arrival = handle.arrive::<S>()?;
-                return Self::begin(handle, requests, arrival).await;
+                return Arrived::at(&handle, asks)?.begin().await;
             }
         };
-        let mut unit = Self::with(handle, requests, loaded, Some(turn))?;
+        let mut unit = Self::with(handle, asks, loaded, Some(turn))?;
         unit.lease = lease;
         Ok(unit)
     }
 
-    fn with(
-        handle: Arc<Handle>,
-        requests: Arc<Requests>,
-        loaded: Option<Loaded>,
-        turn: Option<Turn>,
-    ) -> Result<Self, Error> {
+    fn with(handle: Arc<Handle>, asks: Asks, loaded: Option<Loaded>, turn: Option<Turn>) -> Begins<S> {
         let states = S::load(loaded.as_ref())?;
         if S::WRITES && loaded.is_none() {
             handle.writable()?;
@@ -148,8 +160,10 @@ impl<S: States> Unit<S> {
         {
             turn.release_reads();
         }
+        let holds = turn.is_some().then(|| handle.id());
+        let scope = Scope(Some(Call { asks, holds }));
         let found = loaded.map(|loaded| (loaded.meta, loaded.expires));
-        Ok(Self { states, handle, requests, lease: HeldLease::default(), turn, found })
+        Ok(Box::new(Self { states, scope, handle, lease: HeldLease::default(), turn, found }))
     }
 
     /// What is known of the session, and when it expires.
@@ -157,35 +171,25 @@ impl<S: States> Unit<S> {
         self.found.as_ref()
     }
 
-    /// What the user's function runs in.
-    pub(crate) fn scope(&self) -> Scope {
-        let holds = self.turn.is_some().then(|| self.handle.id());
-        Scope(Call { requests: Arc::clone(&self.requests), holds })
-    }
-
     /// Ends the call: commits or discards, and carries out what was asked of the session.
-    pub(crate) async fn conclude(self, outcome: Outcome) -> Result<(), Error> {
-        let asked = self.requests.take();
+    pub(crate) async fn conclude(self: Box<Self>, outcome: Outcome) -> Result<(), Error> {
+        let Self { states, scope, handle, lease, turn, found } = *self;
+        let asked = scope.asked();
         match decide(outcome, &asked) {
             Decision::End => {
-                drop((self.lease, self.turn));
-                self.handle.end().await
+                drop((lease, turn));
+                Box::pin(handle.end()).await
             }
             Decision::Discard => Ok(()),
             Decision::Commit => {
-                let changes = if self.turn.is_some() { self.states.changes()? } else { Changes::new() };
-                let touched = |(meta, expires): &(Meta, _)| self.handle.config().touched(meta, *expires);
-                let touch = self.found.as_ref().and_then(touched);
-                let meta = self.found.map(|(meta, _)| meta);
-                let work = Work { changes, asked, meta, lease: self.lease, touch, even_if_unchanged: false };
-                self.handle.commit(work, self.turn).await
+                let changes = if turn.is_some() { states.changes()? } else { Changes::new() };
+                let touch = found.as_ref().and_then(|(meta, expires)| handle.config().touched(meta, *expires));
+                let meta = found.map(|(meta, _)| meta);
+                let work = Work { changes, asked, meta, lease, touch, even_if_unchanged: false };
+                handle.commit(work, turn).await
             }
         }
     }
-}
-
-fn now<S>(begun: Result<Unit<S>, Error>) -> Begun<S> {
-    Either::Left(ready(begun))
 }
 
 /// An error where waiting for a turn of this session would wait for the caller itself.
@@ -197,7 +201,7 @@ pub(crate) fn not_inside_a_turn_of(id: SessionId) -> Result<(), Error> {
 /// What the user's function runs in: so that `SessionControl` finds its call, and `Shared` the turn it must not
 /// wait for.
 #[derive(Debug)]
-pub struct Scope(Call);
+pub struct Scope(Option<Call>);
 
 /// The user's function panicked.
 #[derive(Debug)]
@@ -217,9 +221,16 @@ impl Scope {
     /// # Errors
     ///
     /// If it panics.
-    pub async fn run<R>(self, function: impl Future<Output = R>) -> Result<R, Panicked> {
-        let function = AssertUnwindSafe(function).catch_unwind();
-        CALL.scope(self.0, function).await.map_err(Panicked)
+    pub async fn run<R>(&mut self, function: impl Future<Output = R>) -> Result<R, Panicked> {
+        let Some(call) = self.0.take() else { unreachable!("a call runs once") };
+        let mut run = pin!(CALL.scope(call, AssertUnwindSafe(function).catch_unwind()));
+        let result = run.as_mut().await;
+        self.0 = run.take_value();
+        result.map_err(Panicked)
+    }
+
+    fn asked(&self) -> Asked {
+        self.0.as_ref().map(|call| call.asks.requests().take()).unwrap_or_default()
     }
 }
 

@@ -169,7 +169,6 @@ fn call(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
             let ::core::option::Option::Some(mut __held) = __taken else { return };
             #(#arguments)*
             #private::connect::start(async move {
-                let __scope = __held.scope();
                 let __outcome = #outcome;
                 #finish;
             });

@@ -15,9 +15,8 @@ use super::Parts;
 //     async fn only_users(__call: MiddlewareCall<(Read<User>,)>) -> Result<(), Refusal> {
 //         async fn only_users(session: &User) -> Result<(), NotLoggedIn> { .. }
 //         let mut __held = match begin(__call).await { Ok(held) => held, Err(no) => return Err(no) };
-//         let __scope = __held.scope();
 //         let __verdict = {
-//             let (__state0,) = __held.states();
+//             let (__scope, (__state0,)) = __held.lend();
 //             let __result = __scope.run(only_users(__state0.get())).await;
 //             // what was returned, its error as text
 //         };
@@ -35,9 +34,8 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__refusal) => return ::core::result::Result::Err(__refusal),
         };
-        let __scope = __held.scope();
         let __verdict = {
-            let #states = __held.states();
+            let (__scope, #states) = __held.lend();
             let __result = __scope.run(#user_call).await;
             #verdict
         };

@@ -15,9 +15,8 @@ use super::Parts;
 //     async fn login(__call: Call<(Write<User>,)>, __arg0: Form<Login>) -> Response {
 //         async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect { .. }
 //         let mut __held = match begin(__call).await { Ok(held) => held, Err(response) => return response };
-//         let __scope = __held.scope();
 //         let __answer = {
-//             let (__state0,) = __held.states();
+//             let (__scope, (__state0,)) = __held.lend();
 //             let __result = __scope.run(login(__state0.get(), __arg0)).await;
 //             // what was returned as a response, and whether it was an `Err`
 //         };
@@ -35,9 +34,8 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__response) => return __response,
         };
-        let __scope = __held.scope();
         let __answer = {
-            let #states = __held.states();
+            let (__scope, #states) = __held.lend();
             let __result = __scope.run(#user_call).await;
             #answer
         };

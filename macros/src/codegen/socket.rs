@@ -18,9 +18,8 @@ use crate::tokens;
 //         Box::pin(async move {
 //             let __manual = /* one of the arguments is the `AckSender` */;
 //             let Some(mut __held) = begin(__call, __manual).await else { return };
-//             let __scope = __held.scope();
 //             let __outcome = {
-//                 let (__state0,) = __held.states();
+//                 let (__scope, (__state0,)) = __held.lend();
 //                 let __result = __scope.run(logout(__state0.get(), __arg0)).await;
 //                 // what was returned, as an acknowledgement
 //             };
@@ -38,15 +37,11 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let call = quote_spanned!(site=> #private::socket::Call<#held>);
     // Boxed: socketioxide moves a handler's future several times before it runs, and this one is large.
     let body = quote_spanned! {site=>
-        ::std::boxed::Box::pin(async move {
-            let __manual = #manual;
-            let __begun = #private::socket::begin(__call, __manual).await;
-            let ::core::option::Option::Some(mut __held) = __begun else { return };
-            let __scope = __held.scope();
-            let __outcome = #outcome;
-            #finish;
-        })
-        .await;
+        let __manual = #manual;
+        let __begun = #private::socket::begin(__call, __manual).await;
+        let ::core::option::Option::Some(mut __held) = __begun else { return };
+        let __outcome = #outcome;
+        #finish;
     };
     parts.wrapper(&call, &TokenStream::new(), &body)
 }
@@ -86,7 +81,7 @@ pub(super) fn outcome(parts: &Parts<'_>) -> TokenStream {
     let call = parts.user_call();
     quote_spanned! {site=>
         {
-            let #states = __held.states();
+            let (__scope, #states) = __held.lend();
             match __scope.run(#call).await {
                 ::core::result::Result::Ok(__value) => {
                     #[allow(unused_imports)]

@@ -9,8 +9,9 @@ use http::request::Parts;
 use super::extract::RequestSession;
 use crate::{
     access::States,
+    control::Asks,
     error::{Error, ErrorKind},
-    unit::{Outcome, Panicked, Scope, Unit},
+    unit::{Arrived, Outcome, Panicked, Scope, Unit},
 };
 
 /// A call of an annotated handler that has not begun: extracted first, it takes nothing yet.
@@ -28,17 +29,12 @@ impl<P: States, S: Send + Sync> FromRequestParts<S> for Call<P> {
 }
 
 /// A call that has its states.
-pub struct Held<P>(Unit<P>);
+pub struct Held<P>(Box<Unit<P>>);
 
 impl<P: States> Held<P> {
-    /// What the user's function runs in.
-    pub fn scope(&self) -> Scope {
-        self.0.scope()
-    }
-
-    /// The states.
-    pub fn states(&mut self) -> &mut P {
-        &mut self.0.states
+    /// What the user's function runs in, and the states.
+    pub fn lend(&mut self) -> (&mut Scope, &mut P) {
+        (&mut self.0.scope, &mut self.0.states)
     }
 }
 
@@ -51,10 +47,9 @@ pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Response> {
     begin_unit(call).await.map(Held).map_err(refuse)
 }
 
-async fn begin_unit<P: States>(call: Call<P>) -> Result<Unit<P>, Error> {
+async fn begin_unit<P: States>(call: Call<P>) -> Result<Box<Unit<P>>, Error> {
     let session = call.session.ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
-    let arrival = session.handle.arrive::<P>()?;
-    Unit::begin(session.handle, session.requests, arrival).await
+    Arrived::at(&session.handle, Asks::OfRequest(session.requests))?.begin().await
 }
 
 /// Commits or discards, and gives the response. `result`: what the user's function returned, as a response, and

@@ -22,16 +22,16 @@ pub use socketioxide_core::Value;
 
 use super::{
     handler::{outcome_of, tell},
-    peer::{self, Reply, binding_of},
+    peer::{self, Reply},
 };
 use crate::{
     access::States,
     backend::Keys,
-    control::Requests,
+    control::Asks,
     error::{Error, ErrorKind},
-    handle::{Arrival, Handle, Lookup},
+    handle::{Handle, Lookup},
     outcome::Outcome as Returned,
-    unit::{Outcome, Panicked, Scope, Unit},
+    unit::{Arrived, Outcome, Panicked, Scope, Unit},
 };
 
 /// What CONNECT waits for.
@@ -43,27 +43,22 @@ pub enum ByAttribute {}
 
 /// A connect handler that has its states, between CONNECT and its end.
 pub struct Held<P> {
-    unit: Unit<P>,
+    unit: Box<Unit<P>>,
     reply: Reply,
     /// Ends the socket, over any adapter.
     disconnect: Box<dyn FnOnce() + Send + Sync>,
 }
 
 impl<P: States> Held<P> {
-    /// What the user's function runs in.
-    pub fn scope(&self) -> Scope {
-        self.unit.scope()
-    }
-
-    /// The states.
-    pub fn states(&mut self) -> &mut P {
-        &mut self.unit.states
+    /// What the user's function runs in, and the states.
+    pub fn lend(&mut self) -> (&mut Scope, &mut P) {
+        (&mut self.unit.scope, &mut self.unit.states)
     }
 }
 
 /// Waits between the middlewares and CONNECT, in the socket's extensions. If the client goes, the socket is
 /// dropped, and the turn with it.
-struct Waiting<P>(Arc<Mutex<Option<Unit<P>>>>);
+struct Waiting<P>(Arc<Mutex<Option<Box<Unit<P>>>>>);
 
 impl<P> Clone for Waiting<P> {
     fn clone(&self) -> Self {
@@ -132,28 +127,27 @@ pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(held: Held<P>, 
     reply.end_sockets();
 }
 
-async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Unit<P>, Error> {
+async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Box<Unit<P>>, Error> {
     begin_unit(arrive::<P, A>(socket)?).await
 }
 
-/// A connection's session, and the places in its queues.
-type Arrived = (Arc<Handle>, Arrival);
-
 /// Takes the places in the queues, and ties the socket to its session.
-fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Arrived, Error> {
-    let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<AtConnect<P>, Error> {
+    let binding = peer::tied(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
     let handle = Arc::clone(binding.handle());
-    peer::bind(socket, &binding);
-    let arrival = handle.arrive::<P>()?;
-    Ok((handle, arrival))
+    let arrived = Arrived::at(&handle, Asks::of_socket())?;
+    Ok((handle, arrived))
 }
 
-async fn begin_unit<P: States>((handle, arrival): Arrived) -> Result<Unit<P>, Error> {
-    if matches!(arrival, Arrival::Stateless) {
+/// A connection's session, and the call that has come.
+type AtConnect<P> = (Arc<Handle>, Arrived<P>);
+
+async fn begin_unit<P: States>((handle, arrived): AtConnect<P>) -> Result<Box<Unit<P>>, Error> {
+    if P::KEYS.is_empty() {
         // No state to load, but the session must be there all the same.
         must_live(&handle).await?;
     }
-    let unit = Unit::begin(Arc::clone(&handle), Arc::new(Requests::new(false)), arrival).await?;
+    let unit = arrived.begin().await?;
     if let Some((meta, expires)) = unit.found() {
         handle.watch(meta, *expires);
     }
@@ -170,30 +164,24 @@ async fn must_live(handle: &Handle) -> Result<(), Error> {
 
 /// A connect middleware's call, whose places in the queues are taken.
 pub struct MiddlewareCall<P> {
-    arrived: Mutex<Result<Arrived, Error>>,
-    states: PhantomData<fn() -> P>,
+    arrived: Mutex<Result<AtConnect<P>, Error>>,
 }
 
 impl<A: Adapter, P: States> FromConnectParts<A> for MiddlewareCall<P> {
     type Error = std::convert::Infallible;
 
     fn from_connect_parts(socket: &Arc<Socket<A>>, _: &Option<Value>) -> Result<Self, Self::Error> {
-        Ok(Self { arrived: Mutex::new(arrive::<P, A>(socket)), states: PhantomData })
+        Ok(Self { arrived: Mutex::new(arrive::<P, A>(socket)) })
     }
 }
 
 /// A connect middleware that has its states.
-pub struct MiddlewareHeld<P>(Unit<P>);
+pub struct MiddlewareHeld<P>(Box<Unit<P>>);
 
 impl<P: States> MiddlewareHeld<P> {
-    /// What the user's function runs in.
-    pub fn scope(&self) -> Scope {
-        self.0.scope()
-    }
-
-    /// The states.
-    pub fn states(&mut self) -> &mut P {
-        &mut self.0.states
+    /// What the user's function runs in, and the states.
+    pub fn lend(&mut self) -> (&mut Scope, &mut P) {
+        (&mut self.0.scope, &mut self.0.states)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `#[socket_handler]` expands to: `begin`, the user's function, `finish`.
 
-use std::{convert::Infallible, marker::PhantomData, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -12,41 +12,29 @@ use socketioxide::{
 };
 use socketioxide_core::Value;
 
-use super::peer::{Reply, bind, binding_of};
+use super::peer::Reply;
 use crate::{
     access::States,
-    binding::Binding,
-    control::Requests,
+    control::Asks,
     error::{Error, ErrorKind},
-    handle::Arrival,
     outcome::Outcome as Returned,
-    unit::{Outcome, Scope, Unit},
+    unit::{Arrived, Outcome, Scope, Unit},
 };
 
 /// An event whose places in the queues are taken: when its packet was read, before its handler's task began.
 pub struct Call<P> {
-    arrived: Mutex<Result<Arrived, Error>>,
+    arrived: Mutex<Result<Arrived<P>, Error>>,
     reply: Reply,
-    states: PhantomData<fn() -> P>,
-}
-
-struct Arrived {
-    binding: Binding,
-    arrival: Arrival,
 }
 
 impl<P: States> Call<P> {
-    fn new<A: Adapter>(socket: &Arc<Socket<A>>, reply: Reply) -> Self {
-        Self { arrived: Mutex::new(arrive::<P, A>(socket)), reply, states: PhantomData }
+    fn new(reply: Reply) -> Self {
+        let arrived = match reply.binding() {
+            Some(binding) => Arrived::at(binding.handle(), Asks::of_socket()),
+            None => Err(Error::new(ErrorKind::LayerMissing)),
+        };
+        Self { arrived: Mutex::new(arrived), reply }
     }
-}
-
-fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Arrived, Error> {
-    let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
-    // The namespace's connect handler may be none of ours.
-    bind(socket, &binding);
-    let arrival = binding.handle().arrive::<P>()?;
-    Ok(Arrived { binding, arrival })
 }
 
 impl<A: Adapter, P: States> FromMessageParts<A> for Call<P> {
@@ -57,7 +45,7 @@ impl<A: Adapter, P: States> FromMessageParts<A> for Call<P> {
         _: &mut Value,
         ack_id: &Option<i64>,
     ) -> Result<Self, Infallible> {
-        Ok(Self::new(socket, Reply::to_event(socket, *ack_id)))
+        Ok(Self::new(Reply::to_event(socket, *ack_id)))
     }
 }
 
@@ -65,54 +53,52 @@ impl<A: Adapter, P: States> FromDisconnectParts<A> for Call<P> {
     type Error = Infallible;
 
     fn from_disconnect_parts(socket: &Arc<Socket<A>>, _: DisconnectReason) -> Result<Self, Infallible> {
-        Ok(Self::new(socket, Reply::to_nobody(socket)))
+        Ok(Self::new(Reply::to_nobody(socket)))
     }
 }
 
 /// A call that has its states.
 pub struct Held<P> {
-    unit: Unit<P>,
+    unit: Box<Unit<P>>,
     reply: Reply,
     /// The handler took `AckSender`: on success nothing more is acknowledged.
     acknowledges_itself: bool,
 }
 
 impl<P: States> Held<P> {
-    /// What the user's function runs in.
-    pub fn scope(&self) -> Scope {
-        self.unit.scope()
-    }
-
-    /// The states.
-    pub fn states(&mut self) -> &mut P {
-        &mut self.unit.states
+    /// What the user's function runs in, and the states.
+    pub fn lend(&mut self) -> (&mut Scope, &mut P) {
+        (&mut self.unit.scope, &mut self.unit.states)
     }
 }
 
 /// Waits for the turn and loads the states. `None` if they cannot be had: the client is told by then.
 pub async fn begin<P: States>(call: Call<P>, acknowledges_itself: bool) -> Option<Held<P>> {
-    let Call { arrived, reply, .. } = call;
-    match begin_unit(arrived.into_inner()).await {
+    let Call { arrived, reply } = call;
+    let begun = match arrived.into_inner() {
+        Ok(arrived) => arrived.begin().await,
+        Err(error) => Err(error),
+    };
+    match begun {
         Ok(unit) => Some(Held { unit, reply, acknowledges_itself }),
         Err(error) => {
-            error.log("a socket handler");
-            if error.kind() == ErrorKind::TooManyWaiters {
-                reply.refused();
-                return None;
-            }
-            reply.own_error(&error).await;
-            reply.end_sockets();
-            if error.kind() == ErrorKind::SessionEnded {
-                reply.end_socket();
-            }
+            Box::pin(refuse(reply, error)).await;
             None
         }
     }
 }
 
-async fn begin_unit<P: States>(arrived: Result<Arrived, Error>) -> Result<Unit<P>, Error> {
-    let Arrived { binding, arrival } = arrived?;
-    Unit::begin(Arc::clone(binding.handle()), Arc::new(Requests::new(false)), arrival).await
+async fn refuse(reply: Reply, error: Error) {
+    error.log("a socket handler");
+    if error.kind() == ErrorKind::TooManyWaiters {
+        reply.refused();
+        return;
+    }
+    reply.own_error(&error).await;
+    reply.end_sockets();
+    if error.kind() == ErrorKind::SessionEnded {
+        reply.end_socket();
+    }
 }
 
 /// Commits or discards, and answers after it.

@@ -115,7 +115,11 @@ struct Failed<E> {
 impl Reply {
     pub(super) fn to_event<A: Adapter>(socket: &Arc<Socket<A>>, ack_id: Option<i64>) -> Self {
         let kind = ack_id.map_or(ReplyKind::NoAck, ReplyKind::Ack);
-        Self { peer: Arc::clone(socket) as _, binding: binding_of(socket), kind }
+        Self { peer: Arc::clone(socket) as _, binding: tied(socket), kind }
+    }
+
+    pub(super) fn binding(&self) -> Option<&Binding> {
+        self.binding.as_ref()
     }
 
     pub(super) fn to_nobody<A: Adapter>(socket: &Arc<Socket<A>>) -> Self {
@@ -186,9 +190,18 @@ impl Reply {
         }
     }
 
-    /// Sends, and waits for room while the client is there. One at a time of a connection looks for room; the
-    /// others wait in line.
     async fn send<T: Serialize + Sync>(&self, packet: Packet, data: &T) -> Result<(), Error> {
+        match Arc::clone(&self.peer).try_send(packet, data) {
+            Sent::Yes | Sent::Gone => Ok(()),
+            Sent::NotEncoded(error) => Err(error),
+            // Boxed: a handler's future need not have room for what is rare.
+            Sent::Full => Box::pin(self.send_when_there_is_room(packet, data)).await,
+        }
+    }
+
+    /// Waits for room while the client is there. One at a time of a connection looks for room; the others wait in
+    /// line.
+    async fn send_when_there_is_room(&self, packet: Packet, data: Data<'_>) -> Result<(), Error> {
         let mut waiting = None;
         let mut turn = None;
         let mut pause = ROOM.0;
@@ -227,21 +240,34 @@ pub(super) fn binding_of<A: Adapter>(socket: &Socket<A>) -> Option<Binding> {
     socket.req_parts().extensions.get().cloned()
 }
 
-/// Ties a socket to its session, until the socket is gone.
-pub(super) fn bind<A: Adapter>(socket: &Arc<Socket<A>>, binding: &Binding) {
-    let handle = binding.handle();
-    if !handle.is_stored() || socket.extensions.get::<Tie<A>>().is_some() {
-        return;
+/// What the handshake left for the sockets of its connection. Ties the socket to its session, until the socket is
+/// gone, unless it is tied already.
+pub(super) fn tied<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
+    if let Some(tie) = socket.extensions.get::<Tie<A>>() {
+        return Some(tie.binding.clone());
     }
-    let of_socket = Arc::new(BoundSocket(Arc::downgrade(socket)));
-    let weak: Weak<dyn SessionSocket> = Arc::downgrade(&of_socket) as _;
-    let guard = handle.registry().bind(handle.id(), weak);
-    // The socket's own extensions keep it tied, and its end unties it: the disconnect handler is the user's.
-    socket.extensions.insert::<Tie<A>>(Arc::new((of_socket, guard)));
+    let binding = binding_of(socket)?;
+    let handle = binding.handle();
+    if handle.is_stored() {
+        let of_socket = Arc::new(BoundSocket(Arc::downgrade(socket)));
+        let weak: Weak<dyn SessionSocket> = Arc::downgrade(&of_socket) as _;
+        let guard = handle.registry().bind(handle.id(), weak);
+        // The socket's own extensions keep it tied, and its end unties it: the disconnect handler is the user's.
+        let tied = Tied { binding: binding.clone(), _of_socket: of_socket, _guard: guard };
+        socket.extensions.insert::<Tie<A>>(Arc::new(tied));
+    }
+    Some(binding)
 }
 
+type Tie<A> = Arc<Tied<A>>;
+
 /// What ties a socket to its session.
-type Tie<A> = Arc<(Arc<BoundSocket<A>>, SocketGuard)>;
+struct Tied<A: Adapter> {
+    binding: Binding,
+    /// The registry knows it weakly.
+    _of_socket: Arc<BoundSocket<A>>,
+    _guard: SocketGuard,
+}
 
 /// A socket as the registry knows it. Weak: sockets are socketioxide's.
 struct BoundSocket<A: Adapter>(Weak<Socket<A>>);

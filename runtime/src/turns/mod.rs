@@ -66,8 +66,12 @@ pub(crate) struct Turns {
 
 type Shard = HashMap<SessionId, Arc<Queues>, RandomState>;
 
-/// The queues of one session.
-type Queues = Mutex<Session>;
+/// The queues of one session, as its calls know them.
+struct Queues {
+    turns: Arc<Turns>,
+    id: SessionId,
+    session: Mutex<Session>,
+}
 
 #[derive(Default)]
 struct Session {
@@ -94,6 +98,7 @@ struct Call {
     blocked: usize,
     waker: Option<Waker>,
     phase: Phase,
+    limits: Limits,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,19 +140,19 @@ impl Turns {
     ) -> Result<Ticket, Error> {
         // In the shard's mutex, for what is empty is taken out of it.
         let mut shard = self.shard(session).lock();
-        let queues = shard.entry(session).or_default();
-        let call = queues.lock().join(plan, limits.waiters);
+        let queues = shard.entry(session).or_insert_with(|| {
+            Arc::new(Queues { turns: Arc::clone(self), id: session, session: Mutex::default() })
+        });
+        let call = queues.session.lock().join(plan, limits);
         let Some(call) = call else { return Err(Error::new(ErrorKind::TooManyWaiters)) };
-        let queues = Arc::clone(queues);
-        drop(shard);
-        Ok(Ticket { turns: Arc::clone(self), session, queues, call, limits })
+        Ok(Ticket { queues: Arc::clone(queues), call })
     }
 
     /// Whether no writer has a place in the queue of any of these states: a reader need not wait.
     pub(crate) fn nobody_writes(&self, session: SessionId, plan: &[(&'static str, Mode)]) -> bool {
         let shard = self.shard(session).lock();
         let Some(queues) = shard.get(&session) else { return true };
-        let queues = queues.lock();
+        let queues = queues.session.lock();
         let wanted = |queue: &&Queue| plan.iter().any(|(key, _)| *key == queue.key);
         queues.queues.iter().filter(wanted).all(|queue| queue.is_free_for(Mode::Read))
     }
@@ -165,7 +170,7 @@ impl Turns {
     /// Frees a session's queues, unless somebody has joined them meanwhile.
     fn free(&self, session: SessionId) {
         if let Entry::Occupied(entry) = self.shard(session).lock().entry(session)
-            && entry.get().lock().calls.is_empty()
+            && entry.get().session.lock().calls.is_empty()
         {
             entry.remove();
         }
@@ -179,7 +184,7 @@ impl Turns {
         for shard in &self.shards {
             let queues: SmallVec<[_; 4]> = shard.lock().values().map(Arc::clone).collect();
             for queues in queues {
-                let again = queues.lock().look_after(now, &mut wakers);
+                let again = queues.session.lock().look_after(now, &mut wakers);
                 next = next.into_iter().chain(again).min();
             }
         }
@@ -195,9 +200,9 @@ impl Drop for Turns {
 }
 
 impl Session {
-    fn join(&mut self, plan: &[(&'static str, Mode)], most_waiters: usize) -> Option<u64> {
+    fn join(&mut self, plan: &[(&'static str, Mode)], limits: Limits) -> Option<u64> {
         let full = |queue: &Queue| {
-            queue.places.len() > most_waiters && plan.iter().any(|(key, _)| *key == queue.key)
+            queue.places.len() > limits.waiters && plan.iter().any(|(key, _)| *key == queue.key)
         };
         if self.queues.iter().any(full) {
             return None;
@@ -211,7 +216,7 @@ impl Session {
             queue.places.push_back(Place { call, mode, ready });
             blocked += usize::from(!ready);
         }
-        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Joined });
+        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Joined, limits });
         Some(call)
     }
 
@@ -223,11 +228,11 @@ impl Session {
         &mut self.queues[at]
     }
 
-    /// The turn, if it has come; to be held this long at most.
-    fn grant(&mut self, id: u64, hold: Duration) -> bool {
+    /// The turn, if it has come.
+    fn grant(&mut self, id: u64) -> bool {
         let Some(call) = self.calls.get_mut(id) else { return false };
         if call.phase.waits() && call.blocked == 0 {
-            call.phase = Phase::Holding { until: clock::after(Instant::now(), hold) };
+            call.phase = Phase::Holding { until: clock::after(Instant::now(), call.limits.hold) };
             call.waker = None;
             self.holders.push(id);
         }
@@ -261,15 +266,12 @@ impl Session {
         self.holders.retain(|holder| *holder != id);
     }
 
-    /// Says at which moment the call has waited too long; gives when somebody must look after that, or after those
-    /// that hold a turn.
-    fn wait_until(&mut self, id: u64, until: Instant) -> Instant {
-        if let Some(call) = self.calls.get_mut(id)
-            && call.phase.waits()
-        {
-            call.phase = Phase::Waiting { until };
-        }
-        self.next_overdue().map_or(until, |overdue| overdue.min(until))
+    /// The call waits from now on. Gives when somebody must look after it, or after those that hold a turn.
+    fn wait(&mut self, id: u64) -> Option<Instant> {
+        let call = self.calls.get_mut(id).filter(|call| call.phase.waits())?;
+        let until = clock::after(Instant::now(), call.limits.wait);
+        call.phase = Phase::Waiting { until };
+        self.next_overdue().into_iter().chain([until]).min()
     }
 
     fn look_after(&mut self, now: Instant, wakers: &mut Wakers) -> Option<Instant> {
@@ -349,11 +351,8 @@ fn settle(places: &mut VecDeque<Place>, at: usize, calls: &mut Calls<Call>, wake
 
 /// A call's places in the queues of a session, from its arrival on. Dropping it gives them up.
 pub(crate) struct Ticket {
-    turns: Arc<Turns>,
-    session: SessionId,
     queues: Arc<Queues>,
     call: u64,
-    limits: Limits,
 }
 
 impl Ticket {
@@ -371,11 +370,10 @@ impl Ticket {
         if self.grant_or_wake_by(None) {
             return Ok(Turn(self));
         }
-        let until = clock::after(Instant::now(), self.limits.wait);
-        let look = self.queues.lock().wait_until(self.call, until);
-        self.turns.alarm.look_at(look, &self.turns);
+        let look = self.queues.session.lock().wait(self.call);
+        self.look_at(look);
         self.granted().await;
-        let phase = self.queues.lock().calls.get(self.call).map(|call| call.phase);
+        let phase = self.queues.session.lock().calls.get(self.call).map(|call| call.phase);
         if phase == Some(Phase::TimedOut) { Err(Error::new(ErrorKind::TurnTimeout)) } else { Ok(Turn(self)) }
     }
 
@@ -390,24 +388,32 @@ impl Ticket {
 
     /// The turn, if it has come; else a wake-up, when it has or the wait was too long.
     fn grant_or_wake_by(&self, waker: Option<&Waker>) -> bool {
-        let mut queues = self.queues.lock();
-        if !queues.grant(self.call, self.limits.hold) {
+        let mut session = self.queues.session.lock();
+        if !session.grant(self.call) {
             if let Some(waker) = waker {
-                queues.wake_by(self.call, waker);
+                session.wake_by(self.call, waker);
             }
             return false;
         }
-        let look = if queues.calls.are_several() { queues.next_overdue() } else { None };
-        drop(queues);
-        if let Some(look) = look {
-            self.turns.alarm.look_at(look, &self.turns);
-        }
+        let look = if session.calls.are_several() { session.next_overdue() } else { None };
+        drop(session);
+        self.look_at(look);
         true
+    }
+
+    fn look_at(&self, moment: Option<Instant>) {
+        if let Some(moment) = moment {
+            self.queues.turns.alarm.look_at(moment, &self.queues.turns);
+        }
+    }
+
+    fn limits(&self) -> Option<Limits> {
+        self.queues.session.lock().calls.get(self.call).map(|call| call.limits)
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Session, &mut Wakers) -> R) -> R {
         let mut wakers = Wakers::new();
-        let result = act(&mut self.queues.lock(), &mut wakers);
+        let result = act(&mut self.queues.session.lock(), &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
         result
     }
@@ -420,7 +426,7 @@ impl Drop for Ticket {
             session.calls.is_empty()
         });
         if empty {
-            self.turns.free(self.session);
+            self.queues.turns.free(self.queues.id);
         }
     }
 }
@@ -433,7 +439,7 @@ impl Turn {
     /// as long as it is no longer than the longest wait.
     pub(crate) async fn while_loading<F: Future>(&self, load: F) -> F::Output {
         let mut load = pin!(load);
-        let Limits { wait, hold, .. } = self.0.limits;
+        let Some(Limits { wait, hold, .. }) = self.0.limits() else { return load.await };
         let begun = Instant::now();
         let mut tick = (hold / 2).max(Duration::from_millis(1));
         loop {
@@ -454,10 +460,10 @@ impl Turn {
     }
 
     fn hold_from_now(&self) {
-        if let Some(call) = self.0.queues.lock().calls.get_mut(self.0.call)
+        if let Some(call) = self.0.queues.session.lock().calls.get_mut(self.0.call)
             && let Phase::Holding { until } = &mut call.phase
         {
-            *until = clock::after(Instant::now(), self.0.limits.hold);
+            *until = clock::after(Instant::now(), call.limits.hold);
         }
     }
 
@@ -472,7 +478,7 @@ impl Turn {
     ///
     /// [`ErrorKind::TurnLost`] if it was held longer than its limit.
     pub(crate) fn begin_commit(&self, now: Instant) -> Result<(), Error> {
-        if let Some(call) = self.0.queues.lock().calls.get_mut(self.0.call)
+        if let Some(call) = self.0.queues.session.lock().calls.get_mut(self.0.call)
             && let Phase::Holding { until } = call.phase
             && now < until
         {
