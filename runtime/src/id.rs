@@ -43,7 +43,13 @@ impl SessionId {
     /// nobody back to the id.
     #[cfg(feature = "redis")]
     pub(crate) fn hidden(self) -> String {
-        URL_SAFE_NO_PAD.encode(self.hash(b"socketioxide-session backend key"))
+        URL_SAFE_NO_PAD.encode(self.hidden_bytes())
+    }
+
+    /// The bytes of [`hidden`](Self::hidden).
+    #[cfg(feature = "redis")]
+    pub(crate) fn hidden_bytes(self) -> [u8; 32] {
+        self.hash(b"socketioxide-session backend key")
     }
 
     fn hash(self, purpose: &[u8]) -> [u8; 32] {
@@ -52,6 +58,12 @@ impl SessionId {
         hash.update(self.0.0.to_le_bytes());
         hash.finalize().into()
     }
+}
+
+/// The bytes of what stands for an id.
+#[cfg(feature = "redis")]
+pub(crate) fn hidden_bytes(hidden: &[u8]) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(hidden).ok()?.try_into().ok()
 }
 
 impl From<Id> for SessionId {

@@ -77,6 +77,6 @@ pub async fn take(
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
-pub fn milliseconds(count: u64) -> Duration {
+pub const fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)
 }

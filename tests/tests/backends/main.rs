@@ -37,6 +37,7 @@ macro_rules! conformance {
         tried_on! { postgres_store: $($name)* }
         tried_on! { redis_store: $($name)* }
         tried_on! { redis: $($name)* }
+        tried_on! { redis_with_read_cache: $($name)* }
         tried_on! { redis_cluster: $($name)* }
     };
 }

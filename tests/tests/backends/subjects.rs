@@ -57,6 +57,12 @@ pub(crate) async fn redis() -> (Subject, RedisServer) {
     (Arc::new(RedisBackend::connect(server.url()).await.unwrap()), server)
 }
 
+pub(crate) async fn redis_with_read_cache() -> (Subject, RedisServer) {
+    let server = RedisServer::start().await;
+    let backend = RedisBackend::connect(server.url()).await.unwrap();
+    (Arc::new(backend.with_read_cache(1000).unwrap()), server)
+}
+
 pub(crate) async fn redis_cluster() -> (Subject, RedisServer) {
     let server = RedisServer::start_cluster().await;
     (Arc::new(RedisBackend::connect_cluster([server.url()]).await.unwrap()), server)

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     backend::Keys,
-    id::SessionId,
+    id::{SessionId, hidden_bytes},
     registry::{Ending, Registry, SessionSocket},
 };
 
@@ -69,8 +69,9 @@ impl End {
 }
 
 impl Inner {
-    /// A tombstone was found where a session was looked for.
+    /// A session was looked for, and perhaps a tombstone found.
     pub(super) fn heard_of_end(&self, id: SessionId, tombstone: Option<&Value>) {
+        self.forget_read(&id.hidden_bytes());
         let Some(end) = tombstone.and_then(bytes).and_then(|text| End::parse(&text)) else { return };
         self.registry.ended_somewhere(id.hidden(), end.ending);
         if end.node != self.node {
@@ -78,9 +79,16 @@ impl Inner {
         }
     }
 
+    fn forget_hidden(&self, hidden: &str) {
+        if let Some(hidden) = hidden_bytes(hidden.as_bytes()) {
+            self.forget_read(&hidden);
+        }
+    }
+
     /// A message to all nodes.
     fn hear(&self, end: End) {
         let End { ending, node, rest: hidden } = end;
+        self.forget_hidden(&hidden);
         self.registry.ended_somewhere(hidden.clone(), ending);
         let Some(id) = self.registry.bound_as(&hidden) else { return };
         if node == self.node {
@@ -99,10 +107,13 @@ impl Inner {
         let mut words = std::str::from_utf8(text).unwrap_or_default().split(' ');
         if words.next() == Some("X")
             && let Some((hidden, moment)) = words.nth(1).zip(words.next())
-            && let Some(id) = self.registry.bound_as(hidden)
-            && let Some(moment) = moment_of(moment.as_bytes())
         {
-            self.registry.expires(id, moment);
+            self.forget_hidden(hidden);
+            if let Some(id) = self.registry.bound_as(hidden)
+                && let Some(moment) = moment_of(moment.as_bytes())
+            {
+                self.registry.expires(id, moment);
+            }
         }
     }
 

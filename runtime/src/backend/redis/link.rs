@@ -1,7 +1,7 @@
 //! The connection to Redis: every call has an end, lost connections are replaced, and it is known of a call that
 //! failed whether it may have been carried out.
 
-use std::{error::Error as StdError, fmt, future::Future, time::Duration};
+use std::{error::Error as StdError, fmt, future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex as SyncMutex;
 use redis::{
@@ -13,7 +13,10 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::source::{Connection, Source};
+use super::{
+    cache::Cache,
+    source::{Connection, Source},
+};
 use crate::backend::BackendError;
 
 /// The pause before a call is tried again: at first, and at most.
@@ -27,6 +30,8 @@ pub(super) struct Link {
     /// Held while a connection is opened, so that one is.
     opening: Mutex<()>,
     current: SyncMutex<Current>,
+    /// Ends with the connection that it hears on.
+    cache: Option<Arc<Cache>>,
 }
 
 #[derive(Default)]
@@ -98,8 +103,8 @@ fn judge(error: &RedisError) -> Verdict {
 }
 
 impl Link {
-    pub(super) fn new(source: Source, timeout: Duration) -> Self {
-        Self { source, timeout, opening: Mutex::default(), current: SyncMutex::default() }
+    pub(super) fn new(source: Source, timeout: Duration, cache: Option<Arc<Cache>>) -> Self {
+        Self { source, timeout, opening: Mutex::default(), current: SyncMutex::default(), cache }
     }
 
     /// How long a single try may take.
@@ -155,11 +160,13 @@ impl Link {
         if let Some(connection) = self.open_connection() {
             return Ok(connection);
         }
-        let connection = self.source.connect().await?;
-        let mut current = self.current.lock();
-        current.number += 1;
-        current.connection = Some(connection.clone());
-        Ok((current.number, connection))
+        let number = self.current.lock().number + 1;
+        let connection = match (&self.cache, &self.source) {
+            (Some(cache), Source::One(client)) => cache.connect(client, number).await?,
+            _ => self.source.connect().await?,
+        };
+        *self.current.lock() = Current { connection: Some(connection.clone()), number };
+        Ok((number, connection))
     }
 
     fn open_connection(&self) -> Option<(u64, Connection)> {
@@ -171,6 +178,9 @@ impl Link {
         let mut current = self.current.lock();
         if current.number == number {
             current.connection = None;
+            if let Some(cache) = &self.cache {
+                cache.end(number);
+            }
         }
     }
 

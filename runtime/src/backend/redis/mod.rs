@@ -11,7 +11,9 @@
 //! | `commits` | writing, once |
 //! | `moves` | a change of id in a cluster |
 //! | `events` | what nodes tell each other |
+//! | `cache` | sessions that were read lately, by a switch |
 
+mod cache;
 mod commits;
 mod events;
 mod leases;
@@ -33,6 +35,7 @@ use async_trait::async_trait;
 use redis::{Client, IntoConnectionInfo, Value};
 
 use self::{
+    cache::Cache,
     leases::Leases,
     link::{Failure, Link},
     names::{SessionKeys, unique},
@@ -66,7 +69,7 @@ use crate::{id::SessionId, recent::RECENT, registry::Registry};
 ///
 /// | operation | round trips |
 /// | --- | --- |
-/// | a read | one (two where there is no such session) |
+/// | a read | one (two where there is no such session); none if it is in the [read cache](Self::with_read_cache) |
 /// | taking the turns of a handler, all or none, and loading | one, if they are free |
 /// | committing and ending the turns | one; another one each time that a plain `Session` wrote the same value meanwhile |
 /// | ending the turns without a write | one |
@@ -116,6 +119,8 @@ struct Options {
     timeout: Duration,
     cut_off: Duration,
     max_value_size: usize,
+    /// How many sessions are kept that were read.
+    read_cache: Option<usize>,
 }
 
 impl Default for Options {
@@ -126,6 +131,7 @@ impl Default for Options {
             timeout: Duration::from_secs(5),
             cut_off: Duration::from_secs(30),
             max_value_size: 1 << 20,
+            read_cache: None,
         }
     }
 }
@@ -138,6 +144,7 @@ struct Inner {
     /// This process's name among the others.
     node: String,
     leases: Leases,
+    cache: Option<Arc<Cache>>,
 }
 
 impl fmt::Debug for RedisBackend {
@@ -184,7 +191,7 @@ impl RedisBackend {
 
     async fn answering(source: Source) -> Result<Self, BackendError> {
         let backend = Self::of(source);
-        let link = Link::new(backend.source.clone(), backend.options.timeout);
+        let link = Link::new(backend.source.clone(), backend.options.timeout, None);
         let ping = |mut connection: Connection, _| async move {
             redis::cmd("PING").query_async::<()>(&mut connection).await
         };
@@ -242,6 +249,34 @@ impl RedisBackend {
         self.with(|options| options.max_value_size = bytes)
     }
 
+    /// Keeps so many of the sessions that were read lately (at least two), so that a handler that reads a state costs
+    /// no round trip where nobody wrote to the session since the last one. Default: none; 0 switches it off again.
+    ///
+    /// Redis tells of each change (client-side caching, which needs RESP3 and the right to call `CLIENT`). How stale a
+    /// read can be:
+    ///
+    /// - Not at all within this process: what it committed, or saw of another's commits, every later read sees.
+    /// - What another node commits is seen here once Redis's message has arrived: usually the latency of the network.
+    /// - If the connection is dead and nothing says so, after 2 seconds at most: Redis is asked every half second, and
+    ///   what is kept is used only for 2 seconds after a question that was answered.
+    ///
+    /// Handlers that write take their turns and load from Redis, as always; so does whatever asks if a session lives
+    /// (a connecting socket, say). A session past its expiry is never read from what is kept. When the connection is
+    /// lost, all that is kept goes, and nothing is kept until there is a new one. Where Redis refuses to tell of
+    /// changes, there is a warning in the log, and each read asks Redis.
+    ///
+    /// A session is kept as far as it was read: decoded, at about the size of the values in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Failed`] in a cluster, where each node would have to be listened to.
+    pub fn with_read_cache(self, sessions: usize) -> Result<Self, BackendError> {
+        if sessions > 0 && self.source.is_cluster() {
+            return Err(BackendError::failed("there is no read cache in a Redis Cluster"));
+        }
+        Ok(self.with(|options| options.read_cache = (sessions > 0).then_some(sessions)))
+    }
+
     fn with(self, change: impl FnOnce(&mut Options)) -> Self {
         let Self { source, mut options, registry, .. } = self;
         change(&mut options);
@@ -250,15 +285,20 @@ impl RedisBackend {
 
     fn inner(&self) -> &Arc<Inner> {
         self.inner.get_or_init(|| {
+            let cache = self.options.read_cache.map(|sessions| Arc::new(Cache::new(sessions)));
             let inner = Arc::new(Inner {
-                link: Link::new(self.source.clone(), self.options.timeout),
+                link: Link::new(self.source.clone(), self.options.timeout, cache.clone()),
                 options: self.options.clone(),
                 registry: self.registry.clone(),
                 node: unique(),
                 leases: Leases::default(),
+                cache,
             });
             tokio::spawn(events::listen(Arc::downgrade(&inner)));
             tokio::spawn(leases::keep_alive(Arc::downgrade(&inner), inner.options.lease));
+            if inner.cache.is_some() {
+                tokio::spawn(cache::keep_trusted(Arc::downgrade(&inner)));
+            }
             inner
         })
     }
@@ -272,11 +312,21 @@ impl Backend for RedisBackend {
 
     async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
         let inner = self.inner();
-        if load.turns.is_empty() { inner.read(id, load.keys).await } else { inner.take(id, load).await }
+        if !load.turns.is_empty() {
+            return inner.take(id, load).await;
+        }
+        match inner.cache.as_ref().and_then(|cache| cache.get(id, load.keys)) {
+            Some(loaded) => Ok(Some(loaded)),
+            None => inner.read(id, load.keys).await,
+        }
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        self.inner().commit(commit).await
+        let inner = self.inner();
+        let done = inner.commit(commit).await;
+        // Redis tells this process of its own change after it has answered.
+        inner.forget_read(&commit.id.hidden_bytes());
+        done
     }
 
     async fn release(&self, id: SessionId, lease: Lease) {
@@ -288,30 +338,42 @@ impl Backend for RedisBackend {
 }
 
 impl Inner {
+    /// Asks Redis.
     async fn read(&self, id: SessionId, wanted: Keys<'_>) -> Result<Option<Loaded>, BackendError> {
         let keys = SessionKeys::new(&self.options.prefix, id);
-        let record = &*keys.record;
-        let fields = match wanted {
-            Keys::All => {
-                let read = |mut connection: Connection, _| async move {
-                    redis::cmd("HGETALL").arg(record).query_async(&mut connection).await
+        let names = asked_for(wanted);
+        let (record, names) = (&*keys.record, names.as_deref());
+        let read = |mut connection: Connection, _| {
+            let cache = self.cache.as_ref().zip(connection.tracked());
+            let mark = cache.and_then(|(cache, number)| cache.mark(id, number));
+            async move {
+                let mut asked = redis::pipe();
+                if mark.is_some() {
+                    asked.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
+                }
+                let fields = match names {
+                    None => {
+                        asked.cmd("HGETALL").arg(record);
+                        let (fields,): (Fields,) = asked.query_async(&mut connection).await?;
+                        fields
+                    }
+                    Some(names) => {
+                        asked.cmd("HMGET").arg(record).arg(names);
+                        let (values,): (Vec<Option<Vec<u8>>>,) = asked.query_async(&mut connection).await?;
+                        let fields = names.iter().map(|name| name.clone().into_bytes()).zip(values);
+                        fields.filter_map(|(name, value)| Some((name, value?))).collect()
+                    }
                 };
-                self.link.call(read).await.map_err(Failure::failed)?
-            }
-            Keys::Only(wanted) => {
-                let mut names = vec!["m".to_owned(), "x".to_owned()];
-                names.extend(wanted.iter().map(|key| names::field(key)));
-                let asked = &*names;
-                let read = |mut connection: Connection, _| async move {
-                    redis::cmd("HMGET").arg(record).arg(asked).query_async(&mut connection).await
-                };
-                let values: Vec<Option<Vec<u8>>> = self.link.call(read).await.map_err(Failure::failed)?;
-                let fields = names.into_iter().map(String::into_bytes).zip(values);
-                fields.filter_map(|(name, value)| Some((name, value?))).collect::<Vec<_>>()
+                Ok((fields, mark))
             }
         };
+        let (fields, mark) = self.link.call(read).await.map_err(Failure::failed)?;
         if fields.iter().any(|(name, _)| name == b"m") {
-            return decode(&fields, Lease::default()).map(Some);
+            let loaded = decode(&fields, Lease::default())?;
+            if let Some((cache, mark)) = self.cache.as_ref().zip(mark) {
+                cache.keep(id, mark, wanted, &loaded);
+            }
+            return Ok(Some(loaded));
         }
         let (exists, tombstone) = self.look_for(&keys).await?;
         if exists {
@@ -319,6 +381,13 @@ impl Inner {
         }
         self.heard_of_end(id, Some(&tombstone));
         Ok(None)
+    }
+
+    /// A session changed, or may have: what was read of it is not used any more.
+    fn forget_read(&self, hidden: &[u8; 32]) {
+        if let Some(cache) = &self.cache {
+            cache.forget(hidden);
+        }
     }
 
     /// Whether there is anything under a session's key, and its tombstone.
@@ -330,6 +399,17 @@ impl Inner {
         };
         self.link.call(look).await.map_err(Failure::failed)
     }
+}
+
+/// The fields of a record.
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The fields that are asked for, if it is not all of them.
+fn asked_for(wanted: Keys<'_>) -> Option<Vec<String>> {
+    let Keys::Only(wanted) = wanted else { return None };
+    let mut names = vec!["m".to_owned(), "x".to_owned()];
+    names.extend(wanted.iter().map(|key| names::field(key)));
+    Some(names)
 }
 
 /// rustls panics where it is not told which of several implementations to use; whoever told it is not overruled.

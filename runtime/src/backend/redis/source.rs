@@ -1,8 +1,8 @@
 //! Where connections come from: one server, or a cluster.
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, RedisFuture, RedisResult, Value,
-    aio::{ConnectionLike, MultiplexedConnection, PubSub},
+    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, RedisFuture, RedisResult, Value,
+    aio::{AsyncPushSender, ConnectionLike, MultiplexedConnection, PubSub},
 };
 #[cfg(feature = "redis-cluster")]
 use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
@@ -26,7 +26,11 @@ pub(super) struct Cluster {
 /// One that all calls share.
 #[derive(Clone)]
 pub(super) enum Connection {
-    One(MultiplexedConnection),
+    One {
+        connection: MultiplexedConnection,
+        /// Its number, if Redis tells on it of changes to what was read on it.
+        tracked: Option<u64>,
+    },
     #[cfg(feature = "redis-cluster")]
     Cluster(ClusterConnection),
 }
@@ -39,10 +43,8 @@ impl Source {
     pub(super) async fn connect(&self) -> RedisResult<Connection> {
         match self {
             Self::One(client) => {
-                // The link limits every call: a limit here, too, would make two errors of one.
-                let config =
-                    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-                client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::One)
+                let connection = client.get_multiplexed_async_connection_with_config(&unlimited()).await?;
+                Ok(Connection::One { connection, tracked: None })
             }
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(cluster) => cluster.client.get_async_connection().await.map(Connection::Cluster),
@@ -63,10 +65,36 @@ impl Source {
     }
 }
 
+/// The link limits every call: a limit here, too, would make two errors of one.
+fn unlimited() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
+}
+
+/// A connection in RESP3: it is heard what the server says unasked.
+pub(super) async fn connect_and_hear(
+    client: &Client,
+    hear: impl AsyncPushSender,
+) -> RedisResult<MultiplexedConnection> {
+    let address = client.get_connection_info().clone();
+    let settings = address.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    let client = Client::open(address.set_redis_settings(settings))?;
+    client.get_multiplexed_async_connection_with_config(&unlimited().set_push_sender(hear)).await
+}
+
+impl Connection {
+    pub(super) fn tracked(&self) -> Option<u64> {
+        match self {
+            Self::One { tracked, .. } => *tracked,
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(_) => None,
+        }
+    }
+}
+
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
-            Self::One(connection) => connection.req_packed_command(cmd),
+            Self::One { connection, .. } => connection.req_packed_command(cmd),
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(connection) => connection.req_packed_command(cmd),
         }
@@ -79,7 +107,7 @@ impl ConnectionLike for Connection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
-            Self::One(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::One { connection, .. } => connection.req_packed_commands(pipeline, offset, count),
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
         }
@@ -87,7 +115,7 @@ impl ConnectionLike for Connection {
 
     fn get_db(&self) -> i64 {
         match self {
-            Self::One(connection) => connection.get_db(),
+            Self::One { connection, .. } => connection.get_db(),
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(connection) => connection.get_db(),
         }
