@@ -189,6 +189,29 @@ impl RedisBackend {
         Self::answering(Source::Cluster(Box::new(source::Cluster { client, nodes }))).await
     }
 
+    /// Uses a cluster's client that the application has already, such as the one that it gave to
+    /// `socketioxide-redis`. Connects at the first use. Feature `redis-cluster`.
+    ///
+    /// `nodes` are clients of some of its nodes, with the same credentials: what nodes tell each other is heard from
+    /// one of them, over a connection of its own, for a connection to a whole cluster does not say when messages were
+    /// missed. The client must not read from replicas, which may be behind.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Failed`] if there are no `nodes`.
+    #[cfg(feature = "redis-cluster")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+    pub fn from_cluster_client(
+        client: redis::cluster::ClusterClient,
+        nodes: impl IntoIterator<Item = Client>,
+    ) -> Result<Self, BackendError> {
+        let nodes: Vec<_> = nodes.into_iter().collect();
+        if nodes.is_empty() {
+            return Err(BackendError::failed("at least one node of the cluster must be given to listen to"));
+        }
+        Ok(Self::of(Source::Cluster(Box::new(source::Cluster { client, nodes }))))
+    }
+
     async fn answering(source: Source) -> Result<Self, BackendError> {
         let backend = Self::of(source);
         let link = Link::new(backend.source.clone(), backend.options.timeout, None);
@@ -199,7 +222,12 @@ impl RedisBackend {
         Ok(backend)
     }
 
-    /// Uses the address and credentials of a client that the application has already. Connects at the first use.
+    /// Uses a client that the application has already, such as the one that it gave to `socketioxide-redis`: its
+    /// address, credentials and certificates. Connects at the first use.
+    ///
+    /// There is no way to lend a connection. A backend listens on one of its own, replaces those that are lost, and
+    /// limits its calls itself; and on a shared one each slow or blocking command of the application's would hold up
+    /// all sessions, and the renewal of their turns.
     pub fn from_client(client: Client) -> Self {
         Self::of(Source::One(Box::new(client)))
     }
