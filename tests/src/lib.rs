@@ -18,6 +18,7 @@ pub mod node;
 pub mod postgres_server;
 pub mod raw;
 pub mod records;
+pub mod redis_cluster;
 pub mod redis_server;
 pub mod stores;
 

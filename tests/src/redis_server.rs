@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{Client, FromRedisValue, aio::MultiplexedConnection};
+use redis::{Client, FromRedisValue, RedisResult, aio::MultiplexedConnection};
 
 #[derive(Debug)]
 pub struct RedisServer {
@@ -143,9 +143,14 @@ impl RedisServer {
     }
 
     pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        self.try_command(words).await.unwrap()
+    }
+
+    /// A command that Redis may refuse.
+    pub async fn try_command<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
-        command.query_async(&mut self.connection().await).await.unwrap()
+        command.query_async(&mut self.client().get_multiplexed_async_connection().await?).await
     }
 
     pub async fn keys(&self, pattern: &str) -> Vec<String> {

@@ -22,6 +22,8 @@ pub(crate) struct Proxy {
 struct Faults {
     /// So many answers are swallowed, and their connection closed instead.
     swallow: AtomicU32,
+    /// So many are let through before.
+    spare: AtomicU32,
     /// Nobody gets through, and who is through is cut off.
     closed: watch::Sender<bool>,
     /// Nothing passes, and no connection is closed.
@@ -34,8 +36,8 @@ impl Proxy {
     pub(crate) async fn before(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("redis://{}/", listener.local_addr().unwrap());
-        let (swallow, silent, delay) = Default::default();
-        let faults = Arc::new(Faults { swallow, closed: watch::Sender::new(false), silent, delay });
+        let (swallow, spare, silent, delay) = Default::default();
+        let faults = Arc::new(Faults { swallow, spare, closed: watch::Sender::new(false), silent, delay });
         let proxy = Self { url, faults: Arc::clone(&faults) };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -51,6 +53,12 @@ impl Proxy {
 
     pub(crate) fn swallow_answers(&self, count: u32) {
         self.faults.swallow.store(count, Ordering::SeqCst);
+    }
+
+    /// As `swallow_answers`, after so many that are let through.
+    pub(crate) fn swallow_answers_after(&self, spared: u32, count: u32) {
+        self.faults.spare.store(spared, Ordering::SeqCst);
+        self.swallow_answers(count);
     }
 
     pub(crate) fn all_swallowed(&self) -> bool {
@@ -85,8 +93,7 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, faults: Arc<Faults>)
                 let Ok(count @ 1..) = read else { return };
                 // The greeting of a connection is no answer to a call.
                 let is_answer = !is_greeting(&down[..count]);
-                let one_less = |left: u32| left.checked_sub(1);
-                if is_answer && faults.swallow.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+                if is_answer && !takes_one(&faults.spare) && takes_one(&faults.swallow) {
                     return;
                 }
                 faults.hold_up().await;
@@ -94,6 +101,11 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, faults: Arc<Faults>)
             }
         }
     }
+}
+
+fn takes_one(count: &AtomicU32) -> bool {
+    let one_less = |left: u32| left.checked_sub(1);
+    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
 }
 
 async fn until_closed(closed: &mut watch::Receiver<bool>) {

@@ -93,7 +93,9 @@ fn judge(error: &RedisError) -> Verdict {
             ServerErrorKind::BusyLoading
             | ServerErrorKind::TryAgain
             | ServerErrorKind::MasterDown
-            | ServerErrorKind::ClusterDown,
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::Moved
+            | ServerErrorKind::Ask,
         )
         | ErrorKind::ClusterConnectionNotFound => Verdict::NotNow,
         ErrorKind::Server(ServerErrorKind::ReadOnly) => Verdict::NotHere,
@@ -119,6 +121,8 @@ impl Link {
         F: Future<Output = RedisResult<T>>,
     {
         let deadline = Instant::now() + self.timeout;
+        // A cluster's connection tries again by itself, and tells only how the last try failed.
+        let hides_tries = self.is_cluster();
         let mut maybe_done = false;
         let mut pause = PAUSE.0;
         loop {
@@ -131,7 +135,7 @@ impl Link {
                     Ok(Err(error)) => (judge(&error), Box::new(error)),
                     Ok(Ok((number, connection))) => {
                         let (verdict, error): (_, Box<dyn StdError + Send + Sync>) =
-                            match timeout_at(until, attempt(connection, maybe_done)).await {
+                            match timeout_at(until, attempt(connection, maybe_done || hides_tries)).await {
                                 Ok(Ok(answer)) => return Ok(answer),
                                 Ok(Err(error)) => (judge(&error), Box::new(error)),
                                 Err(_) => (Verdict::Lost, Box::new(NoAnswer)),
@@ -139,7 +143,7 @@ impl Link {
                         if matches!(verdict, Verdict::Lost | Verdict::NotHere) {
                             self.give_up(number);
                         }
-                        maybe_done |= verdict == Verdict::Lost;
+                        maybe_done |= verdict == Verdict::Lost || hides_tries && verdict != Verdict::Refused;
                         (verdict, error)
                     }
                 };
