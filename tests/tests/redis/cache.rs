@@ -19,8 +19,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{node, proxy::Proxy};
+use crate::{
+    node,
+    nodes::{count_at, count_together, serve},
+    proxy::Proxy,
+};
 use socketioxide_session_tests::{
+    http,
     records::{SECOND, begin, commit, create, fields, load, milliseconds, set, take, update},
     redis_server::RedisServer,
 };
@@ -372,16 +377,35 @@ async fn readers_among_writers_never_go_back() {
 #[tokio::test]
 async fn where_redis_does_not_tell_of_changes_nothing_is_kept() {
     let server = RedisServer::start().await;
-    let rule = ["ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-client|tracking"];
-    let () = server.command(&rule).await;
-    let url = format!("redis://app:secret@127.0.0.1:{}/", server.port);
-    let here = RedisBackend::connect(url).await.unwrap().with_read_cache(1000).unwrap();
     let there = node(&server).await;
-    let id = kept(&here).await;
-    for n in 1..10 {
-        write(&there, id, n).await;
-        assert_eq!(read(&here, id).await.unwrap(), Some(n));
+    for forbidden in ["-client|tracking", "-client|caching"] {
+        let rule = ["ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all", forbidden];
+        let () = server.command(&rule).await;
+        let url = format!("redis://app:secret@127.0.0.1:{}/", server.port);
+        let here = RedisBackend::connect(url).await.unwrap().with_read_cache(1000).unwrap();
+        let id = kept(&here).await;
+        for n in 1..10 {
+            write(&there, id, n).await;
+            assert_eq!(read(&here, id).await.unwrap(), Some(n));
+        }
     }
+}
+
+#[tokio::test]
+async fn a_handler_that_reads_sends_nothing() {
+    let server = RedisServer::start().await;
+    let apps = [serve(cached(&server).await).await, serve(cached(&server).await).await];
+    let cookie = http::get(&apps[0], "/add", None).await.new_cookie();
+    assert_eq!(count_at(&apps[1], &cookie).await, json!(1));
+    let () = server.command(&["CONFIG", "RESETSTAT"]).await;
+    for _ in 0..100 {
+        assert_eq!(count_at(&apps[1], &cookie).await, json!(1));
+    }
+    for command in ["hmget", "hgetall", "exists", "evalsha"] {
+        assert_eq!(server.calls(command).await, 0, "{command}");
+    }
+    let (acknowledged, open) = count_together(apps.each_ref(), &cookie, 10).await;
+    assert_eq!((acknowledged.len(), open), (160, Vec::new()));
 }
 
 #[tokio::test]

@@ -234,7 +234,8 @@ async fn redis_speaks_tls() {
     let url = format!("rediss://127.0.0.1:{port}/");
     let trusted = redis::TlsCertificates { client_tls: None, root_cert: Some(certificate) };
     let client = redis::Client::build_with_tls(&*url, trusted).unwrap();
-    let (one, two) = (RedisBackend::from_client(client.clone()), RedisBackend::from_client(client));
+    let one = RedisBackend::from_client(client.clone()).with_read_cache(100).unwrap();
+    let two = RedisBackend::from_client(client);
     let id = begin(&one, vec![set("a", json!({"n": 0}))]).await;
     let held = take(&one, id, &["a"], SECOND).await.unwrap().unwrap();
     let waits = take(&two, id, &["a"], SECOND * 5);

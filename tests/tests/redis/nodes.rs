@@ -77,7 +77,7 @@ async fn connected(socket: SocketRef) {
     socket.on("add", socket_add);
 }
 
-async fn serve(backend: impl Backend) -> App {
+pub(crate) async fn serve(backend: impl Backend) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     let routes = Router::new()
@@ -99,7 +99,7 @@ async fn two_nodes(server: &RedisServer) -> ([App; 2], String) {
     (apps, cookie)
 }
 
-async fn count_at(app: &App, cookie: &str) -> Value {
+pub(crate) async fn count_at(app: &App, cookie: &str) -> Value {
     http::get(app, "/count", Some(cookie)).await.json()
 }
 

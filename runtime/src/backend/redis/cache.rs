@@ -105,8 +105,10 @@ impl Cache {
         if shard.connection == 0 || shard.heard.elapsed() >= TRUSTED {
             return None;
         }
-        let known = shard.find(&hidden)?.known.as_ref()?;
-        if known.expires > clock::now() { known.give(wanted) } else { None }
+        if let Some(slot) = shard.young.get(&hidden) {
+            return slot.give(wanted);
+        }
+        shard.find(&hidden)?.give(wanted)
     }
 
     /// Before a session is asked for, on the connection of this number. `None` if nothing would be heard of it.
@@ -198,8 +200,10 @@ impl Cache {
         };
         let mut connection = connect_and_hear(client, hear).await?;
         let sent = Instant::now();
-        let mut tracking = redis::cmd("CLIENT");
-        tracking.arg("TRACKING").arg("ON").arg("OPTIN");
+        let mut tracking = redis::pipe();
+        tracking.cmd("CLIENT").arg("TRACKING").arg("ON").arg("OPTIN");
+        // Before each read; here, to know that it is allowed.
+        tracking.cmd("CLIENT").arg("CACHING").arg("YES");
         match tracking.query_async::<()>(&mut connection).await {
             Ok(()) => {
                 self.begin(number, sent);
@@ -233,6 +237,13 @@ impl Shard {
     fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
+    }
+}
+
+impl Slot {
+    fn give(&self, wanted: Keys<'_>) -> Option<Loaded> {
+        let known = self.known.as_ref()?;
+        if known.expires > clock::now() { known.give(wanted) } else { None }
     }
 }
 

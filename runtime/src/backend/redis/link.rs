@@ -224,5 +224,7 @@ mod tests {
         assert_eq!(judge(&server("OOM")), Verdict::Refused);
         assert_eq!(judge(&server("WRONGTYPE")), Verdict::Refused);
         assert_eq!(judge(&server("BUSY")), Verdict::NotNow);
+        let moved = ErrorKind::Server(ServerErrorKind::Moved);
+        assert_eq!(judge(&RedisError::from((moved, "it moved once more"))), Verdict::NotNow);
     }
 }
