@@ -23,8 +23,8 @@ use super::{
     source::{Connection, connect_and_hear},
 };
 use crate::{
-    backend::{Keys, Lease, Loaded, Meta, StoredValue},
-    clock,
+    backend::{Keys, Lease, Loaded, Meta, StoredValue, Values},
+    clock::Now,
     id::{SessionId, hidden_bytes},
 };
 
@@ -102,13 +102,14 @@ impl Cache {
         }
         let hidden = id.hidden_bytes();
         let mut shard = self.shard(&hidden).lock();
-        if shard.connection == 0 || shard.heard.elapsed() >= TRUSTED {
+        let now = Now::read();
+        if shard.connection == 0 || now.instant.duration_since(shard.heard) >= TRUSTED {
             return None;
         }
         if let Some(slot) = shard.young.get(&hidden) {
-            return slot.give(wanted);
+            return slot.give(wanted, now);
         }
-        shard.find(&hidden)?.give(wanted)
+        shard.find(&hidden)?.give(wanted, now)
     }
 
     /// Before a session is asked for, on the connection of this number. `None` if nothing would be heard of it.
@@ -241,9 +242,9 @@ impl Shard {
 }
 
 impl Slot {
-    fn give(&self, wanted: Keys<'_>) -> Option<Loaded> {
+    fn give(&self, wanted: Keys<'_>, now: Now) -> Option<Loaded> {
         let known = self.known.as_ref()?;
-        if known.expires > clock::now() { known.give(wanted) } else { None }
+        if known.expires > now.wall { known.give(wanted) } else { None }
     }
 }
 
@@ -277,10 +278,9 @@ impl Known {
     }
 
     fn give(&self, wanted: Keys<'_>) -> Option<Loaded> {
-        let mut values = Vec::new();
+        let mut values = Values::new();
         match wanted {
             Keys::Only(keys) => {
-                values.reserve_exact(keys.len());
                 for key in keys {
                     match self.values.iter().find(|(known, _)| known == key) {
                         Some((_, value)) => {
@@ -338,8 +338,8 @@ mod tests {
     }
 
     fn loaded(id: SessionId) -> Loaded {
-        let expires = clock::now() + Duration::from_mins(1);
-        let values = vec![("a".into(), StoredValue::new(1.into()))];
+        let expires = Now::read().wall + Duration::from_mins(1);
+        let values = Values::from_iter([("a".into(), StoredValue::new(1.into()))]);
         Loaded { meta: Meta::new(id), expires, values, lease: Lease::default() }
     }
 

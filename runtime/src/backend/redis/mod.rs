@@ -339,14 +339,20 @@ impl Backend for RedisBackend {
     }
 
     async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
+        if let Some(loaded) = self.load_now(id, load) {
+            return loaded;
+        }
         let inner = self.inner();
+        if load.turns.is_empty() { inner.read(id, load.keys).await } else { inner.take(id, load).await }
+    }
+
+    /// What is in the read cache.
+    fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
         if !load.turns.is_empty() {
-            return inner.take(id, load).await;
+            return None;
         }
-        match inner.cache.as_ref().and_then(|cache| cache.get(id, load.keys)) {
-            Some(loaded) => Ok(Some(loaded)),
-            None => inner.read(id, load.keys).await,
-        }
+        let loaded = self.inner().cache.as_ref()?.get(id, load.keys)?;
+        Some(Ok(Some(loaded)))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
