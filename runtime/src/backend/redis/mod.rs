@@ -288,12 +288,12 @@ impl RedisBackend {
     /// - If the connection is dead and nothing says so, after 2 seconds at most: Redis is asked every half second, and
     ///   what is kept is used only for 2 seconds after a question that was answered.
     ///
-    /// Handlers that write take their turns and load from Redis, as always; so does whatever asks if a session lives
-    /// (a connecting socket, say). A session past its expiry is never read from what is kept. When the connection is
+    /// Handlers that write take their turns and load from Redis, as always; what only asks if a session lives (a connect
+    /// handler without a state, say) asks Redis, too. A session past its expiry is never read from what is kept. When the connection is
     /// lost, all that is kept goes, and nothing is kept until there is a new one. Where Redis refuses to tell of
     /// changes, there is a warning in the log, and each read asks Redis.
     ///
-    /// A session is kept as far as it was read: decoded, at about the size of the values in memory.
+    /// Of a session, the values that were read are kept, decoded: what they need of memory is the application's to know.
     ///
     /// # Errors
     ///
