@@ -20,7 +20,7 @@ use crate::{
     change::Changes,
     control::{Asked, Asks, CALL, Call},
     error::{Error, ErrorKind},
-    handle::{Arrival, Handle, Lookup, Work},
+    handle::{Arrival, Handle, Lookup, ToItsEnd, Work},
     id::SessionId,
     lease::HeldLease,
     turns::{Ticket, Turn},
@@ -112,15 +112,14 @@ impl<S: States> Arrived<S> {
                 }));
             }
         };
-        let found = match handle.load_now(Keys::Only(S::KEYS), &S::turns()) {
-            Some(found) => found,
-            None => {
-                let wait = handle.config().limits.wait;
-                return Either::Right(Box::pin(Unit::load(handle, asks, turn, wait)));
-            }
+        let Some(found) = handle.load_now(Keys::Only(S::KEYS), &S::turns()) else {
+            let wait = handle.config().limits.wait;
+            return Either::Right(Box::pin(Unit::load(handle, asks, turn, wait)));
         };
         match found {
-            Ok(Lookup::Found(loaded)) => Either::Left(ready(Unit::with(handle, asks, Some(loaded), Some(turn)))),
+            Ok(Lookup::Found(loaded)) => {
+                Either::Left(ready(Unit::with(handle, asks, Some(loaded), Some(turn))))
+            }
             Ok(Lookup::Nothing) => Either::Left(ready(Unit::with(handle, asks, None, Some(turn)))),
             Ok(Lookup::Renamed) => match Self::at(&handle, asks) {
                 Ok(arrived) => arrived.begin(),
@@ -172,21 +171,26 @@ impl<S: States> Unit<S> {
     }
 
     /// Ends the call: commits or discards, and carries out what was asked of the session.
-    pub(crate) async fn conclude(self: Box<Self>, outcome: Outcome) -> Result<(), Error> {
-        let Self { states, scope, handle, lease, turn, found } = *self;
+    pub(crate) fn conclude(self, outcome: Outcome) -> ToItsEnd {
+        let Self { states, scope, handle, lease, turn, found } = self;
         let asked = scope.asked();
         match decide(outcome, &asked) {
             Decision::End => {
                 drop((lease, turn));
-                Box::pin(handle.end()).await
+                handle.end()
             }
-            Decision::Discard => Ok(()),
+            Decision::Discard => ToItsEnd::done(Ok(())),
             Decision::Commit => {
-                let changes = if turn.is_some() { states.changes()? } else { Changes::new() };
-                let touch = found.as_ref().and_then(|(meta, expires)| handle.config().touched(meta, *expires));
+                let changes = if turn.is_some() { states.changes() } else { Ok(Changes::new()) };
+                let changes = match changes {
+                    Ok(changes) => changes,
+                    Err(error) => return ToItsEnd::done(Err(error)),
+                };
+                let touch =
+                    found.as_ref().and_then(|(meta, expires)| handle.config().touched(meta, *expires));
                 let meta = found.map(|(meta, _)| meta);
                 let work = Work { changes, asked, meta, lease, touch, even_if_unchanged: false };
-                handle.commit(work, turn).await
+                handle.commit(work, turn)
             }
         }
     }

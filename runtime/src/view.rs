@@ -91,7 +91,7 @@ impl RequestView {
         };
         if asked.flush {
             self.handle.end().await
-        } else if good {
+        } else if good && (asked.anything() || !changes.is_empty()) {
             self.handle.commit(Work { asked, ..Work::of(changes) }, None).await
         } else {
             Ok(())

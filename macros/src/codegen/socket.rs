@@ -15,17 +15,14 @@ use crate::tokens;
 //
 //     async fn logout(__call: Call<(Write<User>,)>, __arg0: SocketRef) {
 //         async fn logout(session: &mut User, socket: SocketRef) -> bool { .. }
-//         Box::pin(async move {
-//             let __manual = /* one of the arguments is the `AckSender` */;
-//             let Some(mut __held) = begin(__call, __manual).await else { return };
-//             let __outcome = {
-//                 let (__scope, (__state0,)) = __held.lend();
-//                 let __result = __scope.run(logout(__state0.get(), __arg0)).await;
-//                 // what was returned, as an acknowledgement
-//             };
-//             finish(__held, __outcome).await
-//         })
-//         .await
+//         let __manual = /* one of the arguments is the `AckSender` */;
+//         let Some(mut __held) = begin(__call, __manual).await else { return };
+//         let __outcome = {
+//             let (__scope, (__state0,)) = __held.lend();
+//             let __result = __scope.run(logout(__state0.get(), __arg0)).await;
+//             // what was returned, as an acknowledgement
+//         };
+//         finish(__held, __outcome).await
 //     }
 pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
@@ -35,7 +32,6 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let outcome = outcome(parts);
     let finish = finish(parts, &quote_spanned!(site=> socket));
     let call = quote_spanned!(site=> #private::socket::Call<#held>);
-    // Boxed: socketioxide moves a handler's future several times before it runs, and this one is large.
     let body = quote_spanned! {site=>
         let __manual = #manual;
         let __begun = #private::socket::begin(__call, __manual).await;

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{Action, Backend, BackendError, Commit, Keys, Lease, Load, Loaded, Meta, Values};
+use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta, Values};
 use crate::{change::Changes, clock::Now, id::SessionId, registry::Registry};
 
 const SHARDS: usize = 64;
@@ -164,11 +164,13 @@ impl Sessions {
         if *dies <= Instant::now() {
             return None;
         }
-        let values = match load.keys {
-            Keys::All => values.clone(),
-            wanted @ Keys::Only(_) => values.iter().filter(|(key, _)| wanted.want(key)).cloned().collect(),
-        };
-        Some(Loaded { meta: meta.clone(), expires: *expires, values, lease: Lease::default() })
+        let mut wanted = Values::new();
+        for (key, value) in values {
+            if load.keys.want(key) {
+                wanted.push((key.clone(), value.clone()));
+            }
+        }
+        Some(Loaded { meta: meta.clone(), expires: *expires, values: wanted, lease: Lease::default() })
     }
 
     fn commit(self: &Arc<Self>, commit: &Commit) -> Result<(), BackendError> {

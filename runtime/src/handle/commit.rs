@@ -1,21 +1,16 @@
 //! Committing to the session of a handle: beginning, changing and ending it, each to its end once begun.
 
-use std::{
-    future::{Future, ready},
-    pin::Pin,
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use futures_util::{future::Either, poll};
 use time::OffsetDateTime;
 
-use super::{CookieEffect, Handle, Lookup, Presence};
+use super::{CookieEffect, Handle, Lookup, Presence, to_its_end::ToItsEnd};
 use crate::{
     backend::{Action, Commit, Keys, Lease, Meta},
     change::Changes,
     clock::{self, Now},
     control::Asked,
-    error::{Error, ErrorKind},
+    error::Error,
     id::SessionId,
     lease::HeldLease,
     registry::{Announced, Ending},
@@ -49,30 +44,25 @@ impl Work {
 impl Handle {
     /// Commits, and ends the turn after it. It begins at once and runs to its end, also when the caller drops the
     /// future.
-    pub(crate) fn commit(
-        self: &Arc<Self>,
-        mut work: Work,
-        turn: Option<Turn>,
-    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+    pub(crate) fn commit(self: &Arc<Self>, mut work: Work, turn: Option<Turn>) -> ToItsEnd {
         if work.is_nothing() {
-            return Either::Left(ready(Ok(())));
+            return ToItsEnd::done(Ok(()));
         }
         let now = Now::read();
         if let Some(turn) = &turn
             && let Err(error) = turn.begin_commit(now.instant)
         {
-            return Either::Left(ready(Err(error)));
+            return ToItsEnd::done(Err(error));
         }
         if let Some(done) = self.commit_now(&mut work, now) {
-            return Either::Left(ready(done));
+            return ToItsEnd::done(done);
         }
         let handle = Arc::clone(self);
-        let commit = async move {
+        ToItsEnd::of(async move {
             let result = handle.carry_out(work).await;
             drop(turn);
             result
-        };
-        Either::Right(to_its_end(Box::pin(commit)))
+        })
     }
 
     /// Commits where that needs no wait: values of a session that is there, of which nothing else changes.
@@ -194,9 +184,9 @@ impl Handle {
     }
 
     /// Ends the session. Once begun it runs to its end.
-    pub(crate) async fn end(self: &Arc<Self>) -> Result<(), Error> {
+    pub(crate) fn end(self: &Arc<Self>) -> ToItsEnd {
         let handle = Arc::clone(self);
-        to_its_end(Box::pin(async move { handle.carry_out_end().await })).await
+        ToItsEnd::of(async move { handle.carry_out_end().await })
     }
 
     async fn carry_out_end(&self) -> Result<(), Error> {
@@ -233,19 +223,5 @@ impl Handle {
 
     fn set_cookie(&self, id: SessionId, meta: &Meta) -> CookieEffect {
         CookieEffect::Set { id, expiry: self.config.expiry_of(meta), last: self.config.last_moment(meta) }
-    }
-}
-
-/// Runs a commit to its end although its caller may be dropped: on a task of its own, unless it needs no wait.
-/// Boxed, so that the handlers' own futures do not grow by it.
-async fn to_its_end(
-    mut commit: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
-) -> Result<(), Error> {
-    if let std::task::Poll::Ready(result) = poll!(&mut commit) {
-        return result;
-    }
-    match tokio::spawn(commit).await {
-        Ok(result) => result,
-        Err(error) => Err(Error::new(ErrorKind::OutcomeUnknown).because(error)),
     }
 }

@@ -1,6 +1,7 @@
 //! The session of one request or of one connection: which id it has now, and looking it up.
 
 mod commit;
+mod to_its_end;
 
 use std::{
     sync::{
@@ -14,7 +15,7 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
-pub(crate) use self::commit::Work;
+pub(crate) use self::{commit::Work, to_its_end::ToItsEnd};
 use crate::{
     access::States,
     backend::{Backend, BackendError, Keys, Lease, Load, Loaded, Meta},

@@ -73,12 +73,23 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        // The clone takes the place of the service that was made ready, and that is now used.
+        let work = RequestWork::new(&self.backend, &self.config, &request);
+        if let Some(refusal) = work.refusal_of_strangers(&request) {
+            return Box::pin(async move { Ok(refusal) });
+        }
+        work.hand_over_to(&mut request);
+        if work.engine != EngineRequest::Handshake {
+            let response = self.inner.call(request);
+            return Box::pin(async move {
+                let response = response.await?;
+                Ok(work.after(response.map(Body::new)).await)
+            });
+        }
+        // The clone takes the place of the service that was made ready, and that is used when there is a session.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let work = RequestWork::new(&self.backend, &self.config, &request);
         Box::pin(async move {
-            if let Err(refusal) = work.before(&mut request).await {
+            if let Err(refusal) = work.bind(&mut request).await {
                 return Ok(refusal);
             }
             let response = inner.call(request).await?;
@@ -114,21 +125,13 @@ impl RequestWork {
         Self { handle, requests, view, session, config, engine, shown, binding }
     }
 
-    /// Keeps strangers out, and puts the session into the request's extensions.
-    async fn before<B>(&self, request: &mut Request<B>) -> Result<(), Response<Body>> {
-        if let Some(refusal) = self.refusal_of_strangers(request) {
-            return Err(refusal);
-        }
+    /// Puts the session into the request's extensions.
+    fn hand_over_to<B>(&self, request: &mut Request<B>) {
         hide_cookies(request.headers_mut());
         let extensions = request.extensions_mut();
         extensions.insert(self.session.clone());
         let (handle, requests) = (Arc::clone(&self.handle), Arc::clone(&self.requests));
         extensions.insert(RequestSession { handle, requests });
-        if self.engine == EngineRequest::Handshake {
-            let binding = self.bind().await?;
-            request.extensions_mut().insert(self.binding.get_or_init(|| binding).clone());
-        }
-        Ok(())
     }
 
     /// What a request gets that comes from a page of another origin, or is about a connection of another session.
@@ -154,8 +157,15 @@ impl RequestWork {
         None
     }
 
+    /// Ties the connection that a handshake opens to its session.
+    async fn bind<B>(&self, request: &mut Request<B>) -> Result<(), Response<Body>> {
+        let binding = self.session_of_connection().await?;
+        request.extensions_mut().insert(self.binding.get_or_init(|| binding).clone());
+        Ok(())
+    }
+
     /// The session of a connection: the one whose cookie is shown, or one that begins now.
-    async fn bind(&self) -> Result<Binding, Response<Body>> {
+    async fn session_of_connection(&self) -> Result<Binding, Response<Body>> {
         self.handle.resolve().await.map_err(refuse)?;
         if !self.handle.is_stored() {
             if self.shown.is_some_and(|id| self.handle.registry().has_just_ended(id)) {
@@ -191,7 +201,7 @@ impl RequestWork {
         let asked = self.requests.take();
         if asked.flush {
             self.handle.end().await?;
-        } else if (good || asked.keep_changes) && of_view.is_ok() {
+        } else if asked.anything() && (good || asked.keep_changes) && of_view.is_ok() {
             self.handle.commit(Work { asked, ..Work::of(Changes::new()) }, None).await?;
         }
         of_view

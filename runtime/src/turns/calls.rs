@@ -44,6 +44,13 @@ impl<C> Calls<C> {
     }
 
     fn position(&self, number: u64) -> Option<usize> {
+        // Numbers follow each other, unless calls left from between.
+        let first = self.0.front()?.0;
+        if let Some(at) = number.checked_sub(first).and_then(|at| usize::try_from(at).ok())
+            && self.0.get(at).is_some_and(|(found, _)| *found == number)
+        {
+            return Some(at);
+        }
         self.0.binary_search_by_key(&number, |(number, _)| *number).ok()
     }
 }
