@@ -57,7 +57,8 @@ pub(crate) fn count() -> io::Result<()> {
 pub(crate) async fn profile(server: Server, work: Work, size: Size, operations: usize) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
-    tokio::spawn(async move { axum::serve(listener, servers::app(server)).await });
+    let app = servers::app(server, "").await?;
+    tokio::spawn(async move { axum::serve(listener, app).await });
     Clients::connect(port, size, 1).await?.run(work, operations).await?;
     Ok(())
 }
@@ -76,7 +77,7 @@ fn run(server: Server, work: Work, size: Size, operations: usize) -> io::Result<
     let file = env::temp_dir().join(format!("bench-{}.callgrind", std::process::id()));
     let mut callgrind = Command::new("valgrind");
     callgrind.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", file.display()));
-    callgrind.arg(env::current_exe()?).args(["profile", server.name(), work.name(), size.name()]);
+    callgrind.arg(env::current_exe()?).args(["profile", server.name(), work.name(), &size.to_string()]);
     let status = callgrind.arg(operations.to_string()).stderr(Stdio::null()).status()?;
     if !status.success() {
         return Err(broken("callgrind failed"));

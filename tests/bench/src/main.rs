@@ -1,7 +1,8 @@
 //! What a session costs: the same handlers without one, by hand on tower-sessions, and with this crate.
 //!
-//! - `cargo run --release -p bench` measures side by side and prints tables (five minutes). `--cycles 20`,
-//!   `--ops 5000` (of each work, on each server, in each cycle), `--only event-write` for a part of it.
+//! - `cargo run --release -p bench` measures side by side and prints tables (ten minutes). `--cycles 20`,
+//!   `--ops 5000` (of each work, on each server, in each cycle), `--only event-write`, `--servers memory,redis` for a
+//!   part of it.
 //! - `cargo run --release -p bench -- instructions` counts instructions and allocations; it needs valgrind.
 //!
 //! Needs Linux, for the processor time of a process.
@@ -11,21 +12,27 @@
 
 mod client;
 mod instructions;
+mod measure;
+mod node;
 mod process;
+mod random;
+mod redis;
 mod servers;
 mod side_by_side;
 mod state;
 mod statistics;
 mod table;
 mod work;
+mod world;
 
 use std::{env, future::Future, io, process::ExitCode};
 
 use tokio::runtime::Builder;
 
-use self::{side_by_side::Options, state::Size};
+use self::side_by_side::Options;
 
-const USAGE: &str = "usage: bench [--cycles N] [--ops N] [--only WORK] | bench instructions";
+const USAGE: &str =
+    "usage: bench [--cycles N] [--ops N] [--only WORK] [--servers NAME,..] | bench instructions";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -33,7 +40,7 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["instructions"] => instructions::count(),
         // What this program starts itself as.
-        ["serve", server] => serve(server),
+        ["serve", server, redis] => serve(server, redis),
         ["profile", server, work, size, operations] => profile(server, work, size, operations),
         _ => side_by_side(&arguments),
     };
@@ -48,20 +55,17 @@ fn main() -> ExitCode {
 
 fn side_by_side(arguments: &[&str]) -> io::Result<()> {
     let options = options(arguments).ok_or_else(usage)?;
-    let pinned = process::pin_clients();
-    if !pinned {
-        eprintln!("servers and clients share the processors: there are too few, or there is no `taskset`");
-    }
-    on_one_thread(side_by_side::run(&options, pinned))
+    on_one_thread(side_by_side::run(&options))
 }
 
 fn options(mut arguments: &[&str]) -> Option<Options> {
-    let mut options = Options { cycles: 20, operations: 5000, only: String::new() };
+    let mut options = Options { cycles: 20, operations: 5000, only: String::new(), servers: Vec::new() };
     while let [name, value, rest @ ..] = arguments {
         match *name {
             "--cycles" => options.cycles = value.parse().ok()?,
             "--ops" => options.operations = value.parse().ok()?,
             "--only" => (*value).clone_into(&mut options.only),
+            "--servers" => options.servers = value.split(',').map(str::to_owned).collect(),
             _ => return None,
         }
         arguments = rest;
@@ -69,16 +73,16 @@ fn options(mut arguments: &[&str]) -> Option<Options> {
     arguments.is_empty().then_some(options)
 }
 
-fn serve(server: &str) -> io::Result<()> {
+fn serve(server: &str, redis: &str) -> io::Result<()> {
     let server = server.parse().map_err(|_| usage())?;
     process::end_with_parent();
-    Builder::new_multi_thread().enable_all().build()?.block_on(servers::serve(server))
+    Builder::new_multi_thread().enable_all().build()?.block_on(servers::serve(server, redis))
 }
 
 fn profile(server: &str, work: &str, size: &str, operations: &str) -> io::Result<()> {
     let server = server.parse().map_err(|_| usage())?;
     let work = work.parse().map_err(|_| usage())?;
-    let size = Size::ALL.into_iter().find(|known| known.name() == size).ok_or_else(usage)?;
+    let size = size.parse().map_err(|_| usage())?;
     let operations = operations.parse().map_err(|_| usage())?;
     on_one_thread(instructions::profile(server, work, size, operations))
 }

@@ -1,70 +1,118 @@
-//! The servers' processes: starting them, the processor that they may use, and the time of it that they used.
+//! The servers' processes: starting them, the processor that they may use, and the time and memory that they used.
 
 use std::{
-    env, fs, io,
+    env,
+    ffi::OsStr,
+    fs, io,
     io::{BufRead, BufReader},
     process::{Child, ChildStdin, Command, Stdio},
 };
 
-use crate::{broken, work::Server};
+use crate::broken;
 
-/// Which processor is whose: the servers' and the clients'.
+/// Which processor is whose: the servers' and the clients' (and that of what servers keep their sessions in).
 const PROCESSORS: [&str; 2] = ["0", "1"];
 
-/// A server in a process of its own, which ends with this.
+/// Whether processors are shared out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pinned(pub(crate) bool);
+
+/// A process that this one started, which ends with this.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// The server ends when this closes: also if this process is killed.
-    _alive: Option<ChildStdin>,
-    pub(crate) port: u16,
+    /// It ends when this closes: also if this process is killed.
+    alive: Option<ChildStdin>,
+    /// What it said when it had started.
+    said: String,
 }
 
 impl Process {
-    pub(crate) fn start(server: Server, pinned: bool) -> io::Result<Self> {
-        let this = env::current_exe()?;
-        let mut command = if pinned {
-            let mut taskset = Command::new("taskset");
-            taskset.args(["-c", PROCESSORS[0]]).arg(this);
-            taskset
-        } else {
-            Command::new(this)
-        };
-        command.args(["serve", server.name()]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn()?;
+    /// A server of this program's.
+    pub(crate) fn serve(arguments: &[&str], pinned: Pinned) -> io::Result<Self> {
+        let mut command = pinned.command(0, &env::current_exe()?);
+        command.arg("serve").args(arguments);
+        Self::start(command)
+    }
+
+    /// It says one line when it has started, and ends when its standard input closes.
+    pub(crate) fn start(mut command: Command) -> io::Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let alive = child.stdin.take();
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
         }
-        let port = line.trim().parse().map_err(|_| broken("a server did not start"))?;
-        Ok(Self { child, _alive: alive, port })
+        Ok(Self { child, alive, said: line.trim().to_owned() })
+    }
+
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
+    pub(crate) fn port(&self) -> io::Result<u16> {
+        self.said.parse().map_err(|_| broken("a server did not start"))
     }
 
     /// The processor time of all its threads, in nanoseconds.
     pub(crate) fn cpu(&self) -> io::Result<u64> {
-        let mut sum = 0;
-        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let text = fs::read_to_string(thread?.path().join("schedstat"))?;
-            let time = text.split(' ').next().and_then(|time| time.parse::<u64>().ok());
-            sum += time.ok_or_else(|| broken("this system does not tell a thread's processor time"))?;
-        }
-        Ok(sum)
+        cpu_of(self.child.id())
+    }
+
+    /// The memory that it has of its own, in bytes.
+    pub(crate) fn memory(&self) -> io::Result<u64> {
+        memory_of(self.child.id())
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.child.kill().ok();
+        drop(self.alive.take());
         self.child.wait().ok();
     }
 }
 
-/// Gives this process, with the threads that it will start, the clients' processor. `false` if that cannot be.
-pub(crate) fn pin_clients() -> bool {
-    let pid = std::process::id().to_string();
-    let taskset = Command::new("taskset").args(["-cp", PROCESSORS[1], &pid]).stdout(Stdio::null()).status();
-    taskset.is_ok_and(|status| status.success())
+impl Pinned {
+    /// Gives this process, with the threads that it will start, the clients' processor, if that can be.
+    pub(crate) fn clients() -> Self {
+        let pid = std::process::id().to_string();
+        let taskset =
+            Command::new("taskset").args(["-cp", PROCESSORS[1], &pid]).stdout(Stdio::null()).status();
+        let pinned = taskset.is_ok_and(|status| status.success());
+        if !pinned {
+            eprintln!(
+                "servers and clients share the processors: there are too few, or there is no `taskset`"
+            );
+        }
+        Self(pinned)
+    }
+
+    /// The program on the servers' processor (0) or the clients' (1).
+    pub(crate) fn command(self, processor: usize, program: impl AsRef<OsStr>) -> Command {
+        if !self.0 {
+            return Command::new(program);
+        }
+        let mut taskset = Command::new("taskset");
+        taskset.args(["-c", PROCESSORS[processor]]).arg(program);
+        taskset
+    }
+}
+
+pub(crate) fn cpu_of(pid: u32) -> io::Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let time = text.split(' ').next().and_then(|time| time.parse::<u64>().ok());
+        sum += time.ok_or_else(|| broken("this system does not tell a thread's processor time"))?;
+    }
+    Ok(sum)
+}
+
+pub(crate) fn memory_of(pid: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(kilobytes.ok_or_else(|| broken("this system does not tell a process's memory"))? * 1024)
 }
 
 /// Ends this process when the one that started it is gone.

@@ -1,25 +1,19 @@
 //! The run: all servers alive, each piece of work on each of them in every cycle, in random order.
 
-use std::{
-    io,
-    time::{Duration, Instant, SystemTime},
-};
-
-use tokio::time::sleep;
+use std::{io, time::Instant};
 
 use crate::{
     client::Clients,
+    measure::{Measured, measure, micros},
     process::Process,
+    random::Random,
     state::Size,
-    statistics::quantile,
     table,
-    work::{Server, Work},
+    work::{Needs, Server, Work},
+    world::World,
 };
 
 const CLIENTS: usize = 32;
-
-/// A server is quiet, and what it did is accounted for, this long after its last answer.
-const SETTLED: Duration = Duration::from_millis(2);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -28,26 +22,17 @@ pub(crate) struct Options {
     pub operations: usize,
     /// Only work whose name begins with this.
     pub only: String,
+    /// Only servers whose name begins with one of these, and those that they are compared with.
+    pub servers: Vec<String>,
 }
 
-/// What one piece of work came to on one server in one cycle.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Measured {
-    /// Microseconds of processor time of the server, an operation.
-    pub cpu: f64,
-    /// Microseconds.
-    pub p50: f64,
-    pub p99: f64,
-    pub errors: usize,
-    pub lost: u64,
-}
-
-/// One row: a piece of work on a state of a size, on all servers ([`Server::ALL`]) in each cycle.
+/// One row: a piece of work on a state of a size, on all servers in each cycle.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub work: Work,
-    pub size: Size,
-    pub cycles: Vec<[Measured; Server::ALL.len()]>,
+    /// Of [`Size::ALL`].
+    pub size: usize,
+    pub cycles: Vec<Vec<Measured>>,
 }
 
 /// A server's process, and the clients of each size.
@@ -57,107 +42,84 @@ struct Contestant {
     clients: Vec<Clients>,
 }
 
-pub(crate) async fn run(options: &Options, pinned: bool) -> io::Result<()> {
+pub(crate) async fn run(options: &Options) -> io::Result<()> {
+    let servers = options.servers();
+    let world = World::of(&servers)?;
+    let servers: Vec<_> = servers.into_iter().filter(|server| world.has(*server)).collect();
     let mut contestants = Vec::new();
-    for server in Server::ALL {
-        let process = Process::start(server, pinned)?;
+    for server in &servers {
+        let process = world.start(*server)?;
         let mut clients = Vec::new();
         for size in Size::ALL {
-            clients.push(Clients::connect(process.port, size, CLIENTS).await?);
+            clients.push(Clients::connect(process.port()?, size, CLIENTS).await?);
         }
-        contestants.push(Contestant { server, process, clients });
+        contestants.push(Contestant { server: *server, process, clients });
     }
-    let chosen = |work: &Work| work.name().starts_with(&options.only);
-    let mut rows: Vec<Row> = Work::ALL
-        .into_iter()
-        .filter(chosen)
-        .flat_map(|work| Size::ALL.map(|size| Row { work, size, cycles: Vec::new() }))
-        .collect();
-
+    let mut rows = options.rows();
     let mut random = Random::seeded();
     let began = Instant::now();
     // The first one warms everything up and does not count.
     for cycle in 0..=options.cycles {
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        random.shuffle(&mut order);
-        for at in order {
+        for at in random.order(rows.len()) {
             let row = &mut rows[at];
-            let measured = measure(row, &mut contestants, options.operations, &mut random).await?;
+            let mut measured = vec![None; contestants.len()];
+            for at in random.order(contestants.len()) {
+                let contestant = &mut contestants[at];
+                let operations = contestant.operations(options);
+                measured[at] = Some(contestant.measure(&world, row, operations).await?);
+            }
             if cycle > 0 {
-                row.cycles.push(measured);
+                row.cycles.push(measured.into_iter().flatten().collect());
             }
         }
         eprintln!("cycle {cycle} of {}, {} s", options.cycles, began.elapsed().as_secs());
     }
-    print!("{}", table::side_by_side(&rows));
+    print!("{}", table::side_by_side(&servers, &rows));
     Ok(())
 }
 
-/// One cycle of one row.
-async fn measure(
-    row: &Row,
-    contestants: &mut [Contestant],
-    operations: usize,
-    random: &mut Random,
-) -> io::Result<[Measured; Server::ALL.len()]> {
-    let mut measured = [None; Server::ALL.len()];
-    let mut order: Vec<usize> = (0..contestants.len()).collect();
-    random.shuffle(&mut order);
-    for at in order {
-        measured[at] = Some(contestants[at].measure(row.work, row.size, operations).await?);
+impl Options {
+    fn servers(&self) -> Vec<Server> {
+        let chosen = |server: Server| {
+            self.servers.is_empty() || self.servers.iter().any(|start| server.name().starts_with(&**start))
+        };
+        let chosen: Vec<_> = Server::ALL.into_iter().filter(|server| chosen(*server)).collect();
+        let wanted = |server: &Server| {
+            chosen.contains(server)
+                || matches!(server, Server::None | Server::Control)
+                || chosen.iter().any(|chosen| chosen.floor() == *server)
+        };
+        Server::ALL.into_iter().filter(wanted).collect()
     }
-    Ok(measured.map(|measured| measured.expect("each server had its turn")))
+
+    fn rows(&self) -> Vec<Row> {
+        let works = Work::ALL.into_iter().filter(|work| work.name().starts_with(&self.only));
+        let row = |work| (0..Size::ALL.len()).map(move |size| Row { work, size, cycles: Vec::new() });
+        works.flat_map(row).collect()
+    }
 }
 
 impl Contestant {
-    async fn measure(&mut self, work: Work, size: Size, operations: usize) -> io::Result<Measured> {
-        let clients = &mut self.clients[size as usize];
-        let counts = self.server.counts() && work.writes();
-        let count_before = if counts { clients.count().await? } else { 0 };
-        sleep(SETTLED).await;
-        let cpu_before = self.process.cpu()?;
-        let mut tally = clients.run(work, operations).await?;
-        sleep(SETTLED).await;
-        let cpu = self.process.cpu()? - cpu_before;
-        let done = tally.latencies.len();
-        if counts {
-            let written = clients.count().await? - count_before;
-            tally.lost = ((done - tally.errors) as u64).saturating_sub(written);
+    /// Slow ones do less: their times are long enough to be told apart.
+    fn operations(&self, options: &Options) -> usize {
+        match self.server.needs() {
+            Needs::Nothing => options.operations,
+            Needs::Redis | Needs::Node => options.operations / 2,
         }
-        let mut latencies: Vec<_> = tally.latencies.iter().map(|nanos| micros(*nanos)).collect();
-        latencies.sort_by(f64::total_cmp);
-        Ok(Measured {
-            cpu: micros(cpu) / done as f64,
-            p50: quantile(&latencies, 50, 100),
-            p99: quantile(&latencies, 99, 100),
-            errors: tally.errors,
-            lost: tally.lost,
-        })
-    }
-}
-
-fn micros(nanos: u64) -> f64 {
-    nanos as f64 / 1000.0
-}
-
-/// Good enough for an order, which is all that is random here.
-struct Random(u64);
-
-impl Random {
-    fn seeded() -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self(now.as_secs() | 1)
     }
 
-    /// Marsaglia's xorshift.
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn shuffle(&mut self, items: &mut [usize]) {
-        items.sort_by_cached_key(|_| self.next());
+    async fn measure(&mut self, world: &World, row: &Row, operations: usize) -> io::Result<Measured> {
+        let clients = &mut self.clients[row.size];
+        let counts = self.server.counts() && row.work.writes();
+        let before = if counts { clients.count().await? } else { 0 };
+        let behind = world.cpu_behind(self.server)?;
+        let work = async || clients.run(row.work, operations).await;
+        let mut measured = measure(&self.process, work).await?;
+        let behind = world.cpu_behind(self.server)?.saturating_sub(behind);
+        measured.behind = micros(behind) / measured.done as f64;
+        if counts {
+            measured = measured.counted(before, clients.count().await?);
+        }
+        Ok(measured)
     }
 }

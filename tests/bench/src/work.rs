@@ -15,34 +15,81 @@ pub(crate) enum Server {
     Memory,
     /// This crate on `StoreBackend` over tower-sessions' `MemoryStore`.
     Store,
+    /// tower-sessions on its store for Redis, by hand.
+    RedisByHand,
+    /// This crate on `RedisBackend`.
+    Redis,
+    /// Node, and nobody keeps a session.
+    NodeNone,
+    /// Node with express-session and express-socket.io-session.
+    Node,
+}
+
+/// What a server needs beside this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Nothing,
+    Redis,
+    Node,
+}
+
+/// A kind of server: what it is called, and what it is compared with.
+#[derive(Debug)]
+struct About {
+    name: &'static str,
+    title: &'static str,
+    needs: Needs,
+    /// The same without a session.
+    floor: Server,
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 5] = [Self::None, Self::Control, Self::ByHand, Self::Memory, Self::Store];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::None,
+        Self::Control,
+        Self::ByHand,
+        Self::Memory,
+        Self::Store,
+        Self::RedisByHand,
+        Self::Redis,
+        Self::NodeNone,
+        Self::Node,
+    ];
+
+    const fn about(self) -> About {
+        let (name, title, needs, floor) = match self {
+            Self::None => ("none", "no session", Needs::Nothing, Self::None),
+            Self::Control => ("control", "no session, again", Needs::Nothing, Self::None),
+            Self::ByHand => ("by-hand", "by hand", Needs::Nothing, Self::None),
+            Self::Memory => ("memory", "`MemoryBackend`", Needs::Nothing, Self::None),
+            Self::Store => ("store", "`StoreBackend`", Needs::Nothing, Self::None),
+            Self::RedisByHand => ("redis-by-hand", "by hand, Redis", Needs::Redis, Self::None),
+            Self::Redis => ("redis", "`RedisBackend`", Needs::Redis, Self::None),
+            Self::NodeNone => ("node-none", "Node, no session", Needs::Node, Self::NodeNone),
+            Self::Node => ("node", "Node, autoSave", Needs::Node, Self::NodeNone),
+        };
+        About { name, title, needs, floor }
+    }
 
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Control => "control",
-            Self::ByHand => "by-hand",
-            Self::Memory => "memory",
-            Self::Store => "store",
-        }
+        self.about().name
     }
 
     pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::None => "no session",
-            Self::Control => "no session, again",
-            Self::ByHand => "by hand",
-            Self::Memory => "MemoryBackend",
-            Self::Store => "StoreBackend",
-        }
+        self.about().title
+    }
+
+    pub(crate) fn needs(self) -> Needs {
+        self.about().needs
+    }
+
+    pub(crate) fn floor(self) -> Self {
+        self.about().floor
     }
 
     /// Whether its count tells how many writes took place.
     pub(crate) fn counts(self) -> bool {
-        !matches!(self, Self::None | Self::Control)
+        !matches!(self, Self::None | Self::Control | Self::NodeNone)
     }
 }
 
@@ -50,20 +97,28 @@ impl Server {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     EventRead,
-    EventWrite,
     /// Sixteen events of each socket at a time.
+    EventRead16,
+    EventWrite,
     EventWrite16,
     HttpRead,
     HttpWrite,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::EventRead, Self::EventWrite, Self::EventWrite16, Self::HttpRead, Self::HttpWrite];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::EventRead,
+        Self::EventRead16,
+        Self::EventWrite,
+        Self::EventWrite16,
+        Self::HttpRead,
+        Self::HttpWrite,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::EventRead => "event-read",
+            Self::EventRead16 => "event-read-16",
             Self::EventWrite => "event-write",
             Self::EventWrite16 => "event-write-16",
             Self::HttpRead => "http-read",
@@ -74,6 +129,7 @@ impl Work {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::EventRead => "event that reads",
+            Self::EventRead16 => "event that reads, 16 in flight",
             Self::EventWrite => "event that writes",
             Self::EventWrite16 => "event that writes, 16 in flight",
             Self::HttpRead => "HTTP request that reads",
@@ -82,13 +138,14 @@ impl Work {
     }
 
     pub(crate) fn writes(self) -> bool {
-        !matches!(self, Self::EventRead | Self::HttpRead)
+        matches!(self, Self::EventWrite | Self::EventWrite16 | Self::HttpWrite)
     }
 
     /// Over sockets: the event's name, and how many of a socket's are in flight.
     pub(crate) fn event(self) -> Option<(&'static str, usize)> {
         match self {
             Self::EventRead => Some(("read", 1)),
+            Self::EventRead16 => Some(("read", 16)),
             Self::EventWrite => Some(("write", 1)),
             Self::EventWrite16 => Some(("write", 16)),
             Self::HttpRead | Self::HttpWrite => None,

@@ -41,8 +41,7 @@ impl Http {
 
     /// Begins a session with a state of that size.
     pub(super) async fn begin(&mut self, size: Size) -> io::Result<()> {
-        let request =
-            format!("POST /begin/{} HTTP/1.1\r\nHost: bench\r\nContent-Length: 0\r\n\r\n", size.name());
+        let request = format!("POST /begin/{size} HTTP/1.1\r\nHost: bench\r\nContent-Length: 0\r\n\r\n");
         let answer = self.ask(request.as_bytes()).await?;
         if !answer.is_good() {
             return Err(broken(&answer.head));
@@ -87,7 +86,7 @@ impl Http {
     }
 }
 
-/// axum writes names in lower case.
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    let mut lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
+    lines.find_map(|(of, value)| of.eq_ignore_ascii_case(name).then_some(value))
 }

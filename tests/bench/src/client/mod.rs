@@ -18,8 +18,6 @@ pub(crate) struct Tally {
     /// How long each answer took, in nanoseconds.
     pub latencies: Vec<u64>,
     pub errors: usize,
-    /// Writes that were answered as done, and are not there.
-    pub lost: u64,
 }
 
 impl Tally {

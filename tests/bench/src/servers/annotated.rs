@@ -6,13 +6,27 @@ use axum::{
     routing::{get, post},
 };
 use socketioxide::extract::SocketRef;
-use socketioxide_session::{Backend, SessionLayer, connect_handler, http_handler, socket_handler};
+use socketioxide_session::{
+    Backend, Error, Expiry, SessionControl, SessionLayer, connect_handler, http_handler, socket_handler,
+    time::Duration,
+};
 
 use crate::state::{Size, State};
 
 #[http_handler(state)]
 async fn begin(state: &mut State, Path(size): Path<Size>) {
     *state = State::of(size);
+}
+
+/// A session that ends by itself.
+#[http_handler(state)]
+async fn begin_for(
+    state: &mut State,
+    control: SessionControl,
+    Path((size, seconds)): Path<(Size, i64)>,
+) -> Result<(), Error> {
+    *state = State::of(size);
+    control.set_expiry(Some(Expiry::OnInactivity(Duration::seconds(seconds))))
 }
 
 #[http_handler(state)]
@@ -48,6 +62,7 @@ pub(super) fn app(backend: impl Backend) -> Router {
     io.ns("/", connected);
     Router::new()
         .route("/begin/{size}", post(begin))
+        .route("/begin/{size}/{seconds}", post(begin_for))
         .route("/read", get(read))
         .route("/write", post(write))
         .layer(sockets)

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::json;
 use socketioxide::extract::{AckSender, SocketRef};
-use tower_sessions::{MemoryStore, Session, SessionManagerLayer, session::Error, session_store};
+use tower_sessions::{Session, SessionManagerLayer, SessionStore, session::Error, session_store};
 
 use crate::state::{Size, State};
 
@@ -80,7 +80,7 @@ async fn connected(socket: SocketRef) {
     socket.on("write", write_by_event);
 }
 
-pub(super) fn app() -> Router {
+pub(super) fn app(store: impl SessionStore + Clone) -> Router {
     let (sockets, io) = super::sockets();
     io.ns("/", connected);
     Router::new()
@@ -88,5 +88,5 @@ pub(super) fn app() -> Router {
         .route("/read", get(read))
         .route("/write", post(write))
         .layer(sockets)
-        .layer(SessionManagerLayer::new(MemoryStore::default()).with_secure(false))
+        .layer(SessionManagerLayer::new(store).with_secure(false))
 }

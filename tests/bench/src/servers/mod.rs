@@ -3,38 +3,58 @@
 
 mod annotated;
 mod by_hand;
+mod fill;
 mod without;
 
 use std::{future::pending, io, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
 use socketioxide::{SocketIo, layer::SocketIoLayer};
-use socketioxide_session::{MemoryBackend, StoreBackend};
+use socketioxide_session::{MemoryBackend, RedisBackend, StoreBackend};
 use tokio::net::TcpListener;
 use tower_sessions::MemoryStore;
+use tower_sessions_redis_store::{
+    RedisStore,
+    fred::prelude::{ClientLike, Config, Pool},
+};
 
-use crate::work::Server;
+use crate::{broken, work::Server};
 
 /// Never within a run: a ping would be measured.
 const PING_INTERVAL: Duration = Duration::from_hours(1);
 
-pub(crate) fn app(server: Server) -> Router {
-    match server {
+/// As many as that store's own example has.
+const REDIS_CONNECTIONS: usize = 6;
+
+/// `redis` is the address of the one that a server with it keeps its sessions in.
+pub(crate) async fn app(server: Server, redis: &str) -> io::Result<Router> {
+    Ok(match server {
         Server::None | Server::Control => without::app(),
-        Server::ByHand => by_hand::app(),
+        Server::ByHand => by_hand::app(MemoryStore::default()),
         Server::Memory => annotated::app(MemoryBackend::default()),
         Server::Store => annotated::app(StoreBackend::new(MemoryStore::default())),
-    }
+        Server::RedisByHand => by_hand::app(RedisStore::new(pool(redis).await.map_err(io::Error::other)?)),
+        Server::Redis => annotated::app(RedisBackend::connect(redis).await.map_err(io::Error::other)?),
+        Server::NodeNone | Server::Node => return Err(broken("that one is written in JavaScript")),
+    })
+}
+
+async fn pool(redis: &str) -> Result<Pool, tower_sessions_redis_store::fred::error::Error> {
+    let pool = Pool::new(Config::from_url(redis)?, None, None, None, REDIS_CONNECTIONS)?;
+    pool.connect();
+    pool.wait_for_connect().await?;
+    Ok(pool)
 }
 
 /// Serves on a free port, whose number it prints.
-pub(crate) async fn serve(server: Server) -> io::Result<()> {
+pub(crate) async fn serve(server: Server, redis: &str) -> io::Result<()> {
+    let app = fill::with_filling(app(server, redis).await?);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
     // Else answers to events in flight wait for the system's delayed acknowledgements: 40 ms.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     // On a task: what runs on the main thread is not on tokio's own.
-    tokio::spawn(async move { axum::serve(listener, app(server)).await });
+    tokio::spawn(async move { axum::serve(listener, app).await });
     pending().await
 }
 
