@@ -7,3 +7,9 @@ pub mod several_machines {}
 /// Each rule of OWASP for sessions: where it is met, and what is left to the application.
 #[doc = include_str!("../docs/owasp.md")]
 pub mod owasp {}
+
+/// How the cost of a session grows with their number, with sockets, and with the size of a state.
+// The plots first: a link's first definition counts, and the page's own name files, which rustdoc does not copy.
+#[doc = include_str!("../docs/plots.md")]
+#[doc = include_str!("../docs/speed.md")]
+pub mod speed {}

@@ -62,7 +62,7 @@ const server = createServer(app);
 // Clients keep their connections while others have their turns.
 server.keepAliveTimeout = 0;
 server.requestTimeout = 0;
-const io = new Server(server, { pingInterval: 3_600_000 });
+const io = new Server(server, { pingInterval: 3_600_000, pingTimeout: 3_600_000 });
 if (withSession) {
   io.use(shared(sessions, { autoSave: true }));
 }

@@ -1,10 +1,14 @@
 //! Instructions and allocations per operation, counted by callgrind: server and client on one thread of one process,
-//! twice, with fewer and with more operations. What both have in common falls out of the difference.
+//! twice, with fewer and with more operations. What both have in common falls out of the difference. The table that is
+//! kept in the repository is what a change is compared with.
 
 use std::{
     collections::HashMap,
-    env, fs, io,
+    env,
+    fmt::Write,
+    fs, io,
     process::{Command, Stdio},
+    thread,
 };
 
 use tokio::net::TcpListener;
@@ -20,37 +24,91 @@ use crate::{
 const FEWER: usize = 500;
 const MORE: usize = 2500;
 
+/// The table that is kept.
+const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.md");
+
+const HEAD: &str = "# Instructions and allocations of an operation
+
+Server and client together, on one thread, as callgrind counts them; \"of the session\" is what is more than in the same
+operation without a session. `cargo run --release -p bench -- instructions` compares with this table, and with `--write`
+it renews it. Another compiler gives other numbers; this is of ";
+
+const COLUMNS: &str =
+    "| work | state | server | instructions | of the session | allocations | of the session |
+| --- | --- | --- | ---: | ---: | ---: | ---: |
+";
+
 /// What callgrind counted, of one run or an operation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counted {
     instructions: u64,
     allocations: u64,
 }
 
-/// Prints the table.
-pub(crate) fn count() -> io::Result<()> {
-    println!("| work | state | server | instructions | of the session | allocations | of the session |");
-    println!("| --- | --- | --- | ---: | ---: | ---: | ---: |");
-    // One socket, one connection: nothing waits.
-    for work in [Work::EventRead, Work::EventWrite, Work::HttpRead, Work::HttpWrite] {
+/// One line of the table.
+struct Line {
+    /// Work, state and server, as they are written.
+    what: String,
+    counted: Counted,
+    floor: Counted,
+}
+
+/// Prints each line beside the one that is kept; afterwards keeps the new ones, if that is asked for.
+pub(crate) fn count(write: bool) -> io::Result<()> {
+    let kept = kept(&fs::read_to_string(KEPT).unwrap_or_default());
+    println!("| work | state | server | instructions | kept | | allocations | kept |");
+    println!("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |");
+    let mut table = format!("{HEAD}{}.\n\n{COLUMNS}", compiler());
+    for work in Work::ALL {
         let floor = of(Server::None, work, Size::Small)?;
-        for size in Size::ALL {
-            for server in [Server::ByHand, Server::Memory, Server::Store] {
-                let counted = of(server, work, size)?;
-                println!(
-                    "| {} | {} | {} | {} | {} | {} | {} |",
-                    work.title(),
-                    size.title(),
-                    server.title(),
-                    counted.instructions,
-                    counted.instructions.saturating_sub(floor.instructions),
-                    counted.allocations,
-                    counted.allocations.saturating_sub(floor.allocations),
-                );
-            }
+        let sessions = Size::ALL
+            .into_iter()
+            .flat_map(|size| [Server::ByHand, Server::Memory, Server::Store].map(|server| (server, size)));
+        for (server, size) in [(Server::None, Size::Small)].into_iter().chain(sessions) {
+            let counted = if server == Server::None { floor } else { of(server, work, size)? };
+            let what = format!("{} | {} | {}", work.title(), size.title(), server.title());
+            let line = Line { what, counted, floor };
+            println!("{}", line.beside(kept.get(&line.what)));
+            writeln!(table, "{}", line.kept()).ok();
         }
     }
-    Ok(())
+    if write { fs::write(KEPT, table) } else { Ok(()) }
+}
+
+impl Line {
+    fn kept(&self) -> String {
+        let Self { what, counted, floor } = self;
+        let (instructions, allocations) = (counted.instructions, counted.allocations);
+        let more = instructions.saturating_sub(floor.instructions);
+        let more_allocations = allocations.saturating_sub(floor.allocations);
+        format!("| {what} | {instructions} | {more} | {allocations} | {more_allocations} |")
+    }
+
+    fn beside(&self, kept: Option<&Counted>) -> String {
+        let Counted { instructions, allocations } = self.counted;
+        let new = format!("| {} | {instructions}", self.what);
+        let Some(kept) = kept else { return format!("{new} | | new | {allocations} | |") };
+        let more = (instructions as f64 / kept.instructions as f64 - 1.0) * 100.0;
+        format!("{new} | {} | {more:+.1} % | {allocations} | {} |", kept.instructions, kept.allocations)
+    }
+}
+
+/// Reads the table that is kept.
+fn kept(text: &str) -> HashMap<String, Counted> {
+    let line = |line: &str| {
+        let cells: Vec<_> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
+        let [work, state, server, instructions, _, allocations, _] = cells[..] else { return None };
+        let (instructions, allocations) = (instructions.parse().ok()?, allocations.parse().ok()?);
+        Some((format!("{work} | {state} | {server}"), Counted { instructions, allocations }))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+fn compiler() -> String {
+    let version = Command::new("rustc").arg("--version").output().ok();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let words = version.as_deref().map(|version| version.split(' ').take(2).collect::<Vec<_>>().join(" "));
+    format!("{} on {}", words.unwrap_or_else(|| "an unknown compiler".to_owned()), env::consts::ARCH)
 }
 
 /// The work itself, for callgrind to look at.
@@ -64,7 +122,13 @@ pub(crate) async fn profile(server: Server, work: Work, size: Size, operations: 
 }
 
 fn of(server: Server, work: Work, size: Size) -> io::Result<Counted> {
-    let (fewer, more) = (run(server, work, size, FEWER)?, run(server, work, size, MORE)?);
+    // Two at a time: counts do not depend on what else runs.
+    let (more, fewer) = thread::scope(|scope| {
+        let fewer = scope.spawn(|| run(server, work, size, FEWER));
+        (run(server, work, size, MORE), fewer.join())
+    });
+    let fewer = fewer.map_err(|_| broken("callgrind could not be run"))??;
+    let more = more?;
     let operations = (MORE - FEWER) as u64;
     Ok(Counted {
         instructions: more.instructions.saturating_sub(fewer.instructions) / operations,
@@ -74,7 +138,7 @@ fn of(server: Server, work: Work, size: Size) -> io::Result<Counted> {
 }
 
 fn run(server: Server, work: Work, size: Size, operations: usize) -> io::Result<Counted> {
-    let file = env::temp_dir().join(format!("bench-{}.callgrind", std::process::id()));
+    let file = env::temp_dir().join(format!("bench-{}-{operations}.callgrind", std::process::id()));
     let mut callgrind = Command::new("valgrind");
     callgrind.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", file.display()));
     callgrind.arg(env::current_exe()?).args(["profile", server.name(), work.name(), &size.to_string()]);
@@ -119,6 +183,18 @@ fn function(line: &str) -> Option<(&str, Option<&str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_again() {
+        let counted = Counted { instructions: 110, allocations: 7 };
+        let floor = Counted { instructions: 10, allocations: 8 };
+        let what = "event that reads | small | by hand".to_owned();
+        let line = Line { what: what.clone(), counted, floor };
+        let kept = kept(&format!("{HEAD}{COLUMNS}{}\n", line.kept()));
+        assert_eq!(kept, HashMap::from([(what, counted)]));
+        let old = Counted { instructions: 100, allocations: 7 };
+        assert!(line.beside(Some(&old)).ends_with("| 110 | 100 | +10.0 % | 7 | 7 |"));
+    }
 
     #[test]
     fn callgrinds_file_is_read() {

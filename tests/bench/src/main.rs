@@ -3,7 +3,10 @@
 //! - `cargo run --release -p bench` measures side by side and prints tables (ten minutes). `--cycles 20`,
 //!   `--ops 5000` (of each work, on each server, in each cycle), `--only event-write`, `--servers memory,redis` for a
 //!   part of it.
-//! - `cargo run --release -p bench -- instructions` counts instructions and allocations; it needs valgrind.
+//! - `cargo run --release -p bench -- scale` measures what grows with sessions, sockets and states, and writes the tables
+//!   and plots of the documentation (ten minutes). `--only sessions` for a part of it; `--small` to try it.
+//! - `cargo run --release -p bench -- instructions` counts instructions and allocations and compares them with
+//!   `instructions.md`, which `--write` renews; it needs valgrind.
 //!
 //! Needs Linux, for the processor time of a process.
 
@@ -14,9 +17,12 @@ mod client;
 mod instructions;
 mod measure;
 mod node;
+mod page;
+mod plot;
 mod process;
 mod random;
 mod redis;
+mod scale;
 mod servers;
 mod side_by_side;
 mod state;
@@ -38,9 +44,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
-        ["instructions"] => instructions::count(),
+        ["scale", ref options @ ..] => scale(options),
+        ["instructions"] => instructions::count(false),
+        ["instructions", "--write"] => instructions::count(true),
         // What this program starts itself as.
         ["serve", server, redis] => serve(server, redis),
+        ["states", number] => states(number),
         ["profile", server, work, size, operations] => profile(server, work, size, operations),
         _ => side_by_side(&arguments),
     };
@@ -71,6 +80,32 @@ fn options(mut arguments: &[&str]) -> Option<Options> {
         arguments = rest;
     }
     arguments.is_empty().then_some(options)
+}
+
+fn scale(mut arguments: &[&str]) -> io::Result<()> {
+    let mut options = scale::Options { cycles: 10, only: String::new(), small: false };
+    while let Some((name, rest)) = arguments.split_first() {
+        arguments = match (*name, rest) {
+            ("--small", rest) => {
+                options.small = true;
+                rest
+            }
+            ("--only", [value, rest @ ..]) => {
+                (*value).clone_into(&mut options.only);
+                rest
+            }
+            ("--cycles", [value, rest @ ..]) => {
+                options.cycles = value.parse().map_err(|_| usage())?;
+                rest
+            }
+            _ => return Err(usage()),
+        };
+    }
+    on_one_thread(scale::run(&options))
+}
+
+fn states(number: &str) -> io::Result<()> {
+    scale::states(number.parse().map_err(|_| usage())?)
 }
 
 fn serve(server: &str, redis: &str) -> io::Result<()> {

@@ -57,6 +57,13 @@ impl Http {
         Ok(())
     }
 
+    /// Asks for something to be done.
+    pub(super) async fn post(&mut self, path: &str) -> io::Result<()> {
+        let request = format!("POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Length: 0\r\n\r\n");
+        let answer = self.ask(request.as_bytes()).await?;
+        if answer.is_good() { Ok(()) } else { Err(broken(&answer.head)) }
+    }
+
     pub(super) async fn count(&mut self) -> io::Result<u64> {
         let answer = self.ask(&self.read.clone()).await?;
         answer.body.parse().map_err(|_| broken(&answer.head))

@@ -2,6 +2,7 @@
 //! more than needed, and everything runs on one thread.
 
 mod buffer;
+mod flock;
 mod http;
 mod socket;
 
@@ -9,6 +10,7 @@ use std::{io, time::Instant};
 
 use futures_util::future::try_join_all;
 
+pub(crate) use self::flock::Flock;
 use self::{buffer::Connection, http::Http, socket::Socket};
 use crate::{state::Size, work::Work};
 
@@ -21,7 +23,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.latencies.extend_from_slice(&other.latencies);
         self.errors += other.errors;
     }

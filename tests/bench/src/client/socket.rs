@@ -132,11 +132,15 @@ fn frame_of(bytes: &[u8]) -> Option<(usize, usize)> {
 }
 
 fn acknowledgement(frame: &[u8]) -> io::Result<Ack> {
-    let ack = frame.strip_prefix(b"43").ok_or_else(|| broken("no acknowledgement"))?;
+    let ack = frame.strip_prefix(b"43").ok_or_else(|| no_acknowledgement(frame))?;
     let digits = ack.iter().take_while(|byte| byte.is_ascii_digit());
     let number = digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
     // A number is answered; an object is an error.
     Ok(Ack { number, good: !ack.contains(&b'{') })
+}
+
+fn no_acknowledgement(frame: &[u8]) -> io::Error {
+    broken(&format!("no acknowledgement: {}", String::from_utf8_lossy(frame)))
 }
 
 /// A text frame. Its mask is zero: allowed, and nothing to compute.

@@ -20,8 +20,8 @@ use tower_sessions_redis_store::{
 
 use crate::{broken, work::Server};
 
-/// Never within a run: a ping would be measured.
-const PING_INTERVAL: Duration = Duration::from_hours(1);
+/// Never within a run: a ping would be measured, and clients that wait for their turn answer none.
+const PING: Duration = Duration::from_hours(1);
 
 /// As many as that store's own example has.
 const REDIS_CONNECTIONS: usize = 6;
@@ -59,5 +59,5 @@ pub(crate) async fn serve(server: Server, redis: &str) -> io::Result<()> {
 }
 
 fn sockets() -> (SocketIoLayer, SocketIo) {
-    SocketIo::builder().ping_interval(PING_INTERVAL).build_layer()
+    SocketIo::builder().ping_interval(PING).ping_timeout(PING).build_layer()
 }
