@@ -8,6 +8,9 @@ use crate::{broken, plot::Plot};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../runtime/docs");
 
+const FIRST_LINE: &str =
+    "<!-- The plots of speed.md, written by `cargo run --release -p bench -- scale`. -->";
+
 /// Puts the text between the page's `<!-- name -->` and the next `<!-- end -->`.
 pub(crate) fn put(name: &str, text: &str) -> io::Result<()> {
     let file = PathBuf::from(FOLDER).join("speed.md");
@@ -33,11 +36,11 @@ pub(crate) fn draw(name: &str, plot: &Plot) -> io::Result<()> {
     let definition = format!("[plot-{name}]: data:image/svg+xml;base64,{data}");
     let file = folder.join("plots.md");
     let known = fs::read_to_string(&file).unwrap_or_default();
-    let start = format!("[plot-{name}]:");
-    let mut lines: Vec<_> = known.lines().filter(|line| !line.starts_with(&start)).collect();
-    lines.push(&definition);
+    let (start, other) = (format!("[plot-{name}]:"), |line: &&str| line.starts_with("[plot-"));
+    let mut lines: Vec<_> =
+        known.lines().filter(other).filter(|line| !line.starts_with(&start)).chain([&*definition]).collect();
     lines.sort_unstable();
-    fs::write(file, lines.join("\n") + "\n")
+    fs::write(file, format!("{FIRST_LINE}\n\n{}\n", lines.join("\n")))
 }
 
 /// On what it ran: so many processors, and the commit.

@@ -3,16 +3,20 @@
 use std::fmt::Write;
 
 const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 400.0;
 /// Of the area between the axes.
 const LEFT: f64 = 72.0;
-const RIGHT: f64 = 700.0;
-const TOP: f64 = 84.0;
-const BOTTOM: f64 = 344.0;
+const RIGHT: f64 = 680.0;
+const HEIGHT: f64 = 260.0;
+/// A line of text.
+const ROW: f64 = 20.0;
+/// Where the first line of names stands.
+const NAMES: f64 = 46.0;
 
 /// Neither near white nor near black.
 const INK: &str = "#7b8490";
-const COLOURS: [&str; 5] = ["#868e96", "#e8710a", "#2f80ed", "#27a05a", "#a45ee5"];
+const COLOURS: [&str; 3] = ["#868e96", "#e8710a", "#2f80ed"];
+/// Strokes and gaps.
+const DASHES: [&str; 4] = ["none", "7 4", "2 4", "12 4 2 4"];
 
 #[derive(Debug)]
 pub(crate) struct Plot {
@@ -35,7 +39,8 @@ pub(crate) struct Line {
     pub title: String,
     /// Lines of one colour belong together.
     pub colour: usize,
-    pub dashed: bool,
+    /// Those of one kind of stroke as well.
+    pub dashes: usize,
     pub points: Vec<(f64, f64)>,
 }
 
@@ -84,7 +89,7 @@ fn round_step(least: f64) -> f64 {
 pub(crate) fn number(value: f64) -> String {
     if value >= 1e6 {
         format!("{} million", value / 1e6)
-    } else if value >= 1e4 {
+    } else if value >= 1e3 {
         format!("{},{:03}", (value / 1e3).floor(), value % 1e3)
     } else {
         // Sums of tenths are not quite tenths.
@@ -94,14 +99,13 @@ pub(crate) fn number(value: f64) -> String {
 
 impl Plot {
     pub(crate) fn svg(&self) -> String {
+        let (height, title) = (self.bottom() + 3.0 * ROW, escaped(&self.title));
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" \
-             height=\"{HEIGHT}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"{INK}\">\n\
-             <title>{}</title>\n<text x=\"{LEFT}\" y=\"22\" font-size=\"15\">{}</text>\n",
-            escaped(&self.title),
-            escaped(&self.title),
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
+             height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"{INK}\">\n\
+             <title>{title}</title>\n<text x=\"{LEFT}\" y=\"22\" font-size=\"15\">{title}</text>\n",
         );
-        self.legend(&mut svg);
+        self.names(&mut svg);
         self.grid(&mut svg);
         for line in &self.lines {
             self.line(&mut svg, line);
@@ -110,47 +114,52 @@ impl Plot {
         svg
     }
 
-    /// Two rows of names.
-    fn legend(&self, svg: &mut String) {
-        let columns = self.lines.len().div_ceil(2).max(1);
-        let width = (RIGHT - LEFT) / columns as f64;
+    /// In columns: as many as the longest name leaves room for.
+    fn columns(&self) -> usize {
+        let longest = self.lines.iter().map(|line| line.title.len()).max().unwrap_or(0);
+        if longest > 22 { 2 } else { 3 }
+    }
+
+    fn top(&self) -> f64 {
+        NAMES + self.lines.len().div_ceil(self.columns()) as f64 * ROW
+    }
+
+    fn bottom(&self) -> f64 {
+        self.top() + HEIGHT
+    }
+
+    fn names(&self, svg: &mut String) {
+        let rows = self.lines.len().div_ceil(self.columns()).max(1);
+        let width = (WIDTH - LEFT) / self.columns() as f64;
         for (at, line) in self.lines.iter().enumerate() {
-            let (x, y) = (LEFT + (at / 2) as f64 * width, 44.0 + (at % 2) as f64 * 20.0);
-            let stroke = stroke(line);
-            writeln!(svg, "<path d=\"M{x:.0} {:.0}h24\" {stroke}/>", y - 4.0).ok();
-            writeln!(svg, "<text x=\"{:.0}\" y=\"{y:.0}\">{}</text>", x + 30.0, escaped(&line.title)).ok();
+            let (x, y) = (LEFT + (at / rows) as f64 * width, NAMES + (at % rows) as f64 * ROW);
+            writeln!(svg, "<path d=\"M{x:.0} {:.0}h28\" {}/>", y - 4.0, stroke(line)).ok();
+            writeln!(svg, "<text x=\"{:.0}\" y=\"{y:.0}\">{}</text>", x + 34.0, escaped(&line.title)).ok();
         }
     }
 
     fn grid(&self, svg: &mut String) {
-        let (mut lines, mut names) = (String::new(), String::new());
+        let (top, bottom) = (self.top(), self.bottom());
+        let (mut lines, mut numbers) = (String::new(), String::new());
         for (value, name) in &self.x.ticks {
-            let x = self.x_of(*value);
-            write!(lines, "M{x:.1} {TOP}V{BOTTOM}").ok();
-            writeln!(
-                names,
-                "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{name}</text>",
-                BOTTOM + 18.0
-            )
-            .ok();
+            let (x, y) = (self.x_of(*value), bottom + ROW);
+            write!(lines, "M{x:.1} {top}V{bottom}").ok();
+            writeln!(numbers, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{name}</text>").ok();
         }
         for (value, name) in &self.y.ticks {
             let y = self.y_of(*value);
             write!(lines, "M{LEFT} {y:.1}H{RIGHT}").ok();
             let (x, y) = (LEFT - 8.0, y + 4.0);
-            writeln!(names, "<text x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{name}</text>").ok();
+            writeln!(numbers, "<text x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{name}</text>").ok();
         }
         writeln!(svg, "<path d=\"{lines}\" stroke=\"{INK}\" stroke-opacity=\"0.3\" fill=\"none\"/>").ok();
-        svg.push_str(&names);
-        let (x, y) = (f64::midpoint(LEFT, RIGHT), HEIGHT - 12.0);
+        svg.push_str(&numbers);
+        let (x, y) = (f64::midpoint(LEFT, RIGHT), bottom + 2.0 * ROW + 4.0);
         let label = escaped(&self.x.label);
         writeln!(svg, "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{label}</text>").ok();
-        let (label, y) = (escaped(&self.y.label), f64::midpoint(TOP, BOTTOM));
-        writeln!(
-            svg,
-            "<text transform=\"translate(16 {y})rotate(-90)\" text-anchor=\"middle\">{label}</text>"
-        )
-        .ok();
+        let (y, label) = (f64::midpoint(top, bottom), escaped(&self.y.label));
+        let place = format!("translate(16 {y})rotate(-90)");
+        writeln!(svg, "<text transform=\"{place}\" text-anchor=\"middle\">{label}</text>").ok();
     }
 
     fn line(&self, svg: &mut String, line: &Line) {
@@ -167,7 +176,7 @@ impl Plot {
     }
 
     fn y_of(&self, value: f64) -> f64 {
-        BOTTOM - self.y.part(value) * (BOTTOM - TOP)
+        self.bottom() - self.y.part(value) * HEIGHT
     }
 }
 
@@ -176,8 +185,8 @@ fn colour(line: &Line) -> &'static str {
 }
 
 fn stroke(line: &Line) -> String {
-    let dashes = if line.dashed { " stroke-dasharray=\"6 4\"" } else { "" };
-    format!("stroke=\"{}\" stroke-width=\"2\" fill=\"none\"{dashes}", colour(line))
+    let dashes = DASHES[line.dashes % DASHES.len()];
+    format!("stroke=\"{}\" stroke-width=\"2\" stroke-dasharray=\"{dashes}\" fill=\"none\"", colour(line))
 }
 
 fn escaped(text: &str) -> String {
@@ -192,7 +201,7 @@ mod tests {
     fn axes_span_their_values() {
         let ticks = |axis: Axis| axis.ticks.into_iter().map(|(_, name)| name).collect::<Vec<_>>();
         assert_eq!(ticks(Axis::spanning("", false, [0.3, 9.0])), ["0", "2", "4", "6", "8", "10"]);
-        assert_eq!(ticks(Axis::spanning("", true, [3.0, 900.0])), ["1", "10", "100", "1000"]);
+        assert_eq!(ticks(Axis::spanning("", true, [3.0, 900.0])), ["1", "10", "100", "1,000"]);
         assert_eq!(ticks(Axis::spanning("", true, [3.0])), ["1", "10"]);
         assert_eq!(number(20_500.0), "20,500");
     }
@@ -200,14 +209,10 @@ mod tests {
     #[test]
     fn a_line_runs_from_corner_to_corner() {
         let axis = || Axis::spanning("a < b", true, [1.0, 10.0]);
-        let line = Line {
-            title: "one".to_owned(),
-            colour: 0,
-            dashed: false,
-            points: vec![(1.0, 1.0), (10.0, 10.0)],
-        };
+        let line =
+            Line { title: "one".to_owned(), colour: 0, dashes: 0, points: vec![(1.0, 1.0), (10.0, 10.0)] };
         let svg = Plot { title: "T".to_owned(), x: axis(), y: axis(), lines: vec![line] }.svg();
-        assert!(svg.contains("M72.0 344.0L700.0 84.0"), "{svg}");
+        assert!(svg.contains("M72.0 326.0L680.0 66.0"), "{svg}");
         assert!(svg.contains("a &lt; b"), "{svg}");
         // Rustdoc and others end such a block at an empty line.
         assert!(!svg.contains("\n\n"), "{svg}");

@@ -97,8 +97,12 @@ pub(super) fn outcome(look: &Look, points: &[Point]) -> Outcome {
         write!(table, " {} |", (look.name)(*size)).ok();
     }
     write!(table, " last / first |\n| --- |{}\n", " ---: |".repeat(sizes.len() + 1)).ok();
+    let mut jobs: Vec<_> = Vec::new();
     let mut lines = Vec::new();
     for (server, job) in of_lines(points) {
+        if !jobs.contains(&job.title) {
+            jobs.push(job.title);
+        }
         let point = |size: &usize| {
             let is = |point: &&Point| point.server == server && point.job.title == job.title;
             points.iter().filter(is).find(|point| point.size == *size)
@@ -113,7 +117,7 @@ pub(super) fn outcome(look: &Look, points: &[Point]) -> Outcome {
         lines.push(Line {
             title: format!("{}, {}", server.title().replace('`', ""), job.title),
             colour: colour(server),
-            dashed: job.event == "read",
+            dashes: jobs.iter().position(|title| *title == job.title).unwrap_or(0),
             points: costs.into_iter().map(|(size, cost)| (size as f64, cost)).collect(),
         });
     }

@@ -29,7 +29,7 @@ pub(super) async fn run(options: &Options, pinned: Pinned) -> io::Result<Outcome
         lines.push(Line {
             title: server.title().replace('`', ""),
             colour: colour(server),
-            dashed: false,
+            dashes: 0,
             points,
         });
     }
@@ -59,15 +59,16 @@ async fn of_sessions(server: Server, options: &Options, pinned: Pinned) -> io::R
     Ok(points)
 }
 
-/// Bytes per socket: sessions are there before, and each socket has sent an event.
-async fn of_sockets(server: Server, number: usize, pinned: Pinned) -> io::Result<f64> {
+/// Bytes per socket of sessions that are there before: once it is connected, and once it has sent an event.
+async fn of_sockets(server: Server, number: usize, pinned: Pinned) -> io::Result<[f64; 2]> {
     let process = Rc::new(Process::serve(&[server.name(), ""], pinned)?);
     let mut flock = Subject::at(server, 0, &process).await?.flock;
     let cookies = flock.begin(Size::Small, number).await?;
     let before = process.memory()?;
     flock.connect(&cookies).await?;
+    let connected = per(&process, before, number)?;
     flock.run("read", number, 10).await?;
-    per(&process, before, number)
+    Ok([connected, per(&process, before, number)?])
 }
 
 fn per(process: &Process, before: u64, number: usize) -> io::Result<f64> {
@@ -104,14 +105,23 @@ fn table_of_sessions(state: f64, lines: &[Line]) -> String {
     text
 }
 
-fn table_of_sockets(number: usize, sockets: &[(Server, f64)]) -> String {
-    let floor = sockets.first().map_or(f64::NAN, |(_, bytes)| *bytes);
+fn table_of_sockets(number: usize, sockets: &[(Server, [f64; 2])]) -> String {
+    let floor = sockets.first().map_or([f64::NAN; 2], |(_, bytes)| *bytes);
     let mut text = format!(
-        "| bytes per socket, of {} | in all | beside the socket |\n| --- | ---: | ---: |\n",
+        "| bytes per socket, of {} | connected | beside the socket | after an event | beside the socket |\n\
+         | --- | ---: | ---: | ---: | ---: |\n",
         in_figures(number)
     );
-    for (server, bytes) in sockets {
-        writeln!(text, "| {} | {bytes:.0} | {:+.0} |", server.title(), bytes - floor).ok();
+    for (server, [connected, used]) in sockets {
+        let more = [connected - floor[0], used - floor[1]];
+        writeln!(
+            text,
+            "| {} | {connected:.0} | {:+.0} | {used:.0} | {:+.0} |",
+            server.title(),
+            more[0],
+            more[1]
+        )
+        .ok();
     }
     text
 }

@@ -104,7 +104,7 @@ fn plot(watched: &[Watched]) -> Plot {
     let line = |watched: &Watched| {
         let seconds = watched.seconds.iter().enumerate();
         let points = seconds.map(|(at, second)| (at as f64, second.longest / 1000.0)).collect();
-        Line { title: watched.title.to_owned(), colour: watched.colour, dashed: false, points }
+        Line { title: watched.title.to_owned(), colour: watched.colour, dashes: 0, points }
     };
     let lines: Vec<_> = watched.iter().map(line).collect();
     let points = || lines.iter().flat_map(|line| &line.points);
