@@ -6,6 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use crate::{broken, plot::Plot};
 
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../runtime/docs");
 
 const FIRST_LINE: &str =
@@ -48,11 +49,14 @@ pub(crate) fn machine() -> String {
     // Asked of the system: this process itself is on one of them.
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processors = processors.lines().filter(|line| line.starts_with("processor")).count();
-    let folder = env!("CARGO_MANIFEST_DIR");
-    let commit = Command::new("git").args(["-C", folder, "describe", "--always", "--dirty"]).output().ok();
-    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let commit = commit.filter(|commit| !commit.is_empty()).unwrap_or_else(|| "unknown".to_owned());
-    format!("{processors} processors, commit {commit}")
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(["-C", REPOSITORY]).args(arguments).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    let changed = git(&["status", "--porcelain", "--", "macros", "runtime/src"]).is_some();
+    let remark = if changed { ", with changes" } else { "" };
+    format!("{processors} processors, commit {commit}{remark}")
 }
 
 #[cfg(test)]

@@ -209,10 +209,11 @@ mod tests {
     #[test]
     fn a_line_runs_from_corner_to_corner() {
         let axis = || Axis::spanning("a < b", true, [1.0, 10.0]);
-        let line =
-            Line { title: "one".to_owned(), colour: 0, dashes: 0, points: vec![(1.0, 1.0), (10.0, 10.0)] };
+        let middle = 10_f64.sqrt();
+        let points = vec![(1.0, 1.0), (middle, middle), (10.0, 10.0)];
+        let line = Line { title: "one".to_owned(), colour: 0, dashes: 0, points };
         let svg = Plot { title: "T".to_owned(), x: axis(), y: axis(), lines: vec![line] }.svg();
-        assert!(svg.contains("M72.0 326.0L680.0 66.0"), "{svg}");
+        assert!(svg.contains("M72.0 326.0L376.0 196.0L680.0 66.0"), "{svg}");
         assert!(svg.contains("a &lt; b"), "{svg}");
         // Rustdoc and others end such a block at an empty line.
         assert!(!svg.contains("\n\n"), "{svg}");
