@@ -37,8 +37,9 @@ use tokio::runtime::Builder;
 
 use self::side_by_side::Options;
 
-const USAGE: &str =
-    "usage: bench [--cycles N] [--ops N] [--only WORK] [--servers NAME,..] | bench instructions";
+const USAGE: &str = "usage: bench [--cycles N] [--ops N] [--only WORK] [--servers NAME,..]
+       bench scale [--cycles N] [--only MEASURE] [--small]
+       bench instructions [--write]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
