@@ -19,6 +19,8 @@ pub(crate) enum Server {
     RedisByHand,
     /// This crate on `RedisBackend`.
     Redis,
+    /// The same with its read cache.
+    RedisCached,
     /// Node, and nobody keeps a session.
     NodeNone,
     /// Node with express-session and express-socket.io-session.
@@ -44,7 +46,7 @@ struct About {
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::None,
         Self::Control,
         Self::ByHand,
@@ -52,6 +54,7 @@ impl Server {
         Self::Store,
         Self::RedisByHand,
         Self::Redis,
+        Self::RedisCached,
         Self::NodeNone,
         Self::Node,
     ];
@@ -65,6 +68,7 @@ impl Server {
             Self::Store => ("store", "`StoreBackend`", Needs::Nothing, Self::None),
             Self::RedisByHand => ("redis-by-hand", "by hand, Redis", Needs::Redis, Self::None),
             Self::Redis => ("redis", "`RedisBackend`", Needs::Redis, Self::None),
+            Self::RedisCached => ("redis-cached", "`RedisBackend`, read cache", Needs::Redis, Self::None),
             Self::NodeNone => ("node-none", "Node, no session", Needs::Node, Self::NodeNone),
             Self::Node => ("node", "Node, autoSave", Needs::Node, Self::NodeNone),
         };

@@ -10,7 +10,7 @@ use std::{future::pending, io, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
 use socketioxide::{SocketIo, layer::SocketIoLayer};
-use socketioxide_session::{MemoryBackend, RedisBackend, StoreBackend};
+use socketioxide_session::{MemoryBackend, RedisBackend, StoreBackend, backend::BackendError};
 use tokio::net::TcpListener;
 use tower_sessions::MemoryStore;
 use tower_sessions_redis_store::{
@@ -26,6 +26,9 @@ const PING: Duration = Duration::from_hours(1);
 /// As many as that store's own example has.
 const REDIS_CONNECTIONS: usize = 6;
 
+/// Sessions: more than there are.
+const CACHED: usize = 10_000;
+
 /// `redis` is the address of the one that a server with it keeps its sessions in.
 pub(crate) async fn app(server: Server, redis: &str) -> io::Result<Router> {
     Ok(match server {
@@ -35,8 +38,14 @@ pub(crate) async fn app(server: Server, redis: &str) -> io::Result<Router> {
         Server::Store => annotated::app(StoreBackend::new(MemoryStore::default())),
         Server::RedisByHand => by_hand::app(RedisStore::new(pool(redis).await.map_err(io::Error::other)?)),
         Server::Redis => annotated::app(RedisBackend::connect(redis).await.map_err(io::Error::other)?),
+        Server::RedisCached => annotated::app(cached(redis).await.map_err(io::Error::other)?),
         Server::NodeNone | Server::Node => return Err(broken("that one is written in JavaScript")),
     })
+}
+
+/// With a prefix of its own: it is no other node of the application that does without.
+async fn cached(redis: &str) -> Result<RedisBackend, BackendError> {
+    RedisBackend::connect(redis).await?.with_prefix("cached:").with_read_cache(CACHED)
 }
 
 async fn pool(redis: &str) -> Result<Pool, tower_sessions_redis_store::fred::error::Error> {
