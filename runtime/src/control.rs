@@ -58,14 +58,14 @@ pub(crate) struct Call {
 pub(crate) enum Asks {
     /// With the request's, which the layer carries out if the call does not.
     OfRequest(Arc<Requests>),
-    /// In the call itself.
+    /// In the call itself: on a socket, where no cookie can be set.
     OfCall(Requests),
 }
 
 impl Asks {
-    /// On a socket, where no cookie can be set.
-    pub(crate) fn of_socket() -> Self {
-        Self::OfCall(Requests::new(false))
+    /// `request`: what is collected for the request of the call, if it is one.
+    pub(crate) fn new(request: Option<Arc<Requests>>) -> Self {
+        request.map_or_else(|| Self::OfCall(Requests::new(false)), Self::OfRequest)
     }
 
     pub(crate) fn requests(&self) -> &Requests {

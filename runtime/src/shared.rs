@@ -4,7 +4,6 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
     access::{Read, States, Write},
-    control::Asks,
     error::Error,
     handle::Handle,
     state::SessionState,
@@ -94,6 +93,6 @@ impl<T: SessionState> Shared<T> {
 
     async fn begin<S: States>(&self) -> Result<Box<Unit<S>>, Error> {
         not_inside_a_turn_of(self.handle.id())?;
-        Arrived::at(&self.handle, Asks::of_socket())?.begin().await
+        Arrived::at(&self.handle, None)?.begin().await
     }
 }

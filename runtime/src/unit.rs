@@ -18,7 +18,7 @@ use crate::{
     access::States,
     backend::{Keys, Loaded, Meta},
     change::Changes,
-    control::{Asked, Asks, CALL, Call},
+    control::{Asked, Asks, CALL, Call, Requests},
     error::{Error, ErrorKind},
     handle::{Arrival, Handle, Lookup, ToItsEnd, Work},
     id::SessionId,
@@ -58,7 +58,7 @@ pub(crate) fn decide(outcome: Outcome, asked: &Asked) -> Decision {
 /// A call that has come: with its states, or with its places in the queues.
 pub(crate) enum Arrived<S> {
     Begun(Box<Unit<S>>),
-    InLine { handle: Arc<Handle>, asks: Asks, ticket: Ticket },
+    InLine { handle: Arc<Handle>, request: Option<Arc<Requests>>, ticket: Ticket },
 }
 
 /// The states of one call, and its turn if it writes. Boxed, for it is handed on until the call ends.
@@ -79,22 +79,23 @@ type Begun<S> = Either<Ready<Begins<S>>, Pin<Box<dyn Future<Output = Begins<S>> 
 type Begins<S> = Result<Box<Unit<S>>, Error>;
 
 impl<S: States> Arrived<S> {
-    /// Takes the call's places in the queues, and loads its states if it needs none.
-    pub(crate) fn at(handle: &Arc<Handle>, asks: Asks) -> Result<Self, Error> {
+    /// Takes the call's places in the queues, and loads its states if it needs none. `request`: what is collected for
+    /// the request that the call belongs to, if it does.
+    pub(crate) fn at(handle: &Arc<Handle>, request: Option<Arc<Requests>>) -> Result<Self, Error> {
         let handle = Arc::clone(handle);
         Ok(match handle.arrive::<S>()? {
-            Arrival::Stateless => Self::Begun(Unit::with(handle, asks, None, None)?),
-            Arrival::Snapshot(loaded) => Self::Begun(Unit::with(handle, asks, Some(loaded), None)?),
-            Arrival::InLine(ticket) => Self::InLine { handle, asks, ticket },
+            Arrival::Stateless => Self::Begun(Unit::with(handle, request, None, None)?),
+            Arrival::Snapshot(loaded) => Self::Begun(Unit::with(handle, request, Some(loaded), None)?),
+            Arrival::InLine(ticket) => Self::InLine { handle, request, ticket },
         })
     }
 
     /// Waits for the turn, loads the states, and keeps of the turn what writing needs. Where nothing must be waited
     /// for, all of that is done at once.
     pub(crate) fn begin(self) -> Begun<S> {
-        let (handle, asks, ticket) = match self {
+        let (handle, request, ticket) = match self {
             Self::Begun(unit) => return Either::Left(ready(Ok(unit))),
-            Self::InLine { handle, asks, ticket } => (handle, asks, ticket),
+            Self::InLine { handle, request, ticket } => (handle, request, ticket),
         };
         if S::WRITES
             && let Err(error) = handle.writable()
@@ -108,20 +109,20 @@ impl<S: States> Arrived<S> {
                 return Either::Right(Box::pin(async move {
                     let turn = ticket.turn().await?;
                     let wait = handle.config().limits.wait.saturating_sub(begun.elapsed());
-                    Unit::load(handle, asks, turn, wait).await
+                    Unit::load(handle, request, turn, wait).await
                 }));
             }
         };
         let Some(found) = handle.load_now(Keys::Only(S::KEYS), &S::turns()) else {
             let wait = handle.config().limits.wait;
-            return Either::Right(Box::pin(Unit::load(handle, asks, turn, wait)));
+            return Either::Right(Box::pin(Unit::load(handle, request, turn, wait)));
         };
         match found {
             Ok(Lookup::Found(loaded)) => {
-                Either::Left(ready(Unit::with(handle, asks, Some(loaded), Some(turn))))
+                Either::Left(ready(Unit::with(handle, request, Some(loaded), Some(turn))))
             }
-            Ok(Lookup::Nothing) => Either::Left(ready(Unit::with(handle, asks, None, Some(turn)))),
-            Ok(Lookup::Renamed) => match Self::at(&handle, asks) {
+            Ok(Lookup::Nothing) => Either::Left(ready(Unit::with(handle, request, None, Some(turn)))),
+            Ok(Lookup::Renamed) => match Self::at(&handle, request) {
                 Ok(arrived) => arrived.begin(),
                 Err(error) => Either::Left(ready(Err(error))),
             },
@@ -131,7 +132,12 @@ impl<S: States> Arrived<S> {
 }
 
 impl<S: States> Unit<S> {
-    async fn load(handle: Arc<Handle>, asks: Asks, turn: Turn, wait: Duration) -> Begins<S> {
+    async fn load(
+        handle: Arc<Handle>,
+        request: Option<Arc<Requests>>,
+        turn: Turn,
+        wait: Duration,
+    ) -> Begins<S> {
         let turns = S::turns();
         let (found, lease) =
             turn.while_loading(handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait)).await?;
@@ -140,15 +146,20 @@ impl<S: States> Unit<S> {
             Lookup::Nothing => None,
             Lookup::Renamed => {
                 drop(turn);
-                return Arrived::at(&handle, asks)?.begin().await;
+                return Arrived::at(&handle, request)?.begin().await;
             }
         };
-        let mut unit = Self::with(handle, asks, loaded, Some(turn))?;
+        let mut unit = Self::with(handle, request, loaded, Some(turn))?;
         unit.lease = lease;
         Ok(unit)
     }
 
-    fn with(handle: Arc<Handle>, asks: Asks, loaded: Option<Loaded>, turn: Option<Turn>) -> Begins<S> {
+    fn with(
+        handle: Arc<Handle>,
+        request: Option<Arc<Requests>>,
+        loaded: Option<Loaded>,
+        turn: Option<Turn>,
+    ) -> Begins<S> {
         let states = S::load(loaded.as_ref())?;
         if S::WRITES && loaded.is_none() {
             handle.writable()?;
@@ -160,7 +171,7 @@ impl<S: States> Unit<S> {
             turn.release_reads();
         }
         let holds = turn.is_some().then(|| handle.id());
-        let scope = Scope(Some(Call { asks, holds }));
+        let scope = Scope(Some(Call { asks: Asks::new(request), holds }));
         let found = loaded.map(|loaded| (loaded.meta, loaded.expires));
         Ok(Box::new(Self { states, scope, handle, lease: HeldLease::default(), turn, found }))
     }

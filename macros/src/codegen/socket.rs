@@ -34,8 +34,9 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let call = quote_spanned!(site=> #private::socket::Call<#held>);
     let body = quote_spanned! {site=>
         let __manual = #manual;
-        let __begun = #private::socket::begin(__call, __manual).await;
-        let ::core::option::Option::Some(mut __held) = __begun else { return };
+        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __manual).await else {
+            return
+        };
         let __outcome = #outcome;
         #finish;
     };

@@ -9,7 +9,6 @@ use http::request::Parts;
 use super::extract::RequestSession;
 use crate::{
     access::States,
-    control::Asks,
     error::{Error, ErrorKind},
     unit::{Arrived, Outcome, Panicked, Scope, Unit},
 };
@@ -49,7 +48,7 @@ pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Response> {
 
 async fn begin_unit<P: States>(call: Call<P>) -> Result<Box<Unit<P>>, Error> {
     let session = call.session.ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
-    Arrived::at(&session.handle, Asks::OfRequest(session.requests))?.begin().await
+    Arrived::at(&session.handle, Some(session.requests))?.begin().await
 }
 
 /// Commits or discards, and gives the response. `result`: what the user's function returned, as a response, and

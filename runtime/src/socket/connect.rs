@@ -27,7 +27,6 @@ use super::{
 use crate::{
     access::States,
     backend::Keys,
-    control::Asks,
     error::{Error, ErrorKind},
     handle::{Handle, Lookup},
     outcome::Outcome as Returned,
@@ -135,7 +134,7 @@ async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Box<Uni
 fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<AtConnect<P>, Error> {
     let binding = peer::tied(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
     let handle = Arc::clone(binding.handle());
-    let arrived = Arrived::at(&handle, Asks::of_socket())?;
+    let arrived = Arrived::at(&handle, None)?;
     Ok((handle, arrived))
 }
 

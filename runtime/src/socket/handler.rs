@@ -1,7 +1,12 @@
 //! What `#[socket_handler]` expands to: `begin`, the user's function, `finish`.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::{Future, ready},
+    sync::Arc,
+};
 
+use futures_util::future::Either;
 use parking_lot::Mutex;
 use serde::Serialize;
 use socketioxide::{
@@ -15,7 +20,6 @@ use socketioxide_core::Value;
 use super::peer::Reply;
 use crate::{
     access::States,
-    control::Asks,
     error::{Error, ErrorKind},
     outcome::Outcome as Returned,
     unit::{Arrived, Outcome, Scope, Unit},
@@ -30,7 +34,7 @@ pub struct Call<P> {
 impl<P: States> Call<P> {
     fn new(reply: Reply) -> Self {
         let arrived = match reply.binding() {
-            Some(binding) => Arrived::at(binding.handle(), Asks::of_socket()),
+            Some(binding) => Arrived::at(binding.handle(), None),
             None => Err(Error::new(ErrorKind::LayerMissing)),
         };
         Self { arrived: Mutex::new(arrived), reply }
@@ -73,17 +77,22 @@ impl<P: States> Held<P> {
 }
 
 /// Waits for the turn and loads the states. `None` if they cannot be had: the client is told by then.
-pub async fn begin<P: States>(call: Call<P>, acknowledges_itself: bool) -> Option<Held<P>> {
+pub fn begin<P: States>(
+    call: Call<P>,
+    acknowledges_itself: bool,
+) -> impl Future<Output = Option<Held<P>>> + Send {
     let Call { arrived, reply } = call;
     let begun = match arrived.into_inner() {
-        Ok(arrived) => arrived.begin().await,
-        Err(error) => Err(error),
+        Ok(arrived) => arrived.begin(),
+        Err(error) => Either::Left(ready(Err(error))),
     };
-    match begun {
-        Ok(unit) => Some(Held { unit, reply, acknowledges_itself }),
-        Err(error) => {
-            Box::pin(refuse(reply, error)).await;
-            None
+    async move {
+        match begun.await {
+            Ok(unit) => Some(Held { unit, reply, acknowledges_itself }),
+            Err(error) => {
+                Box::pin(refuse(reply, error)).await;
+                None
+            }
         }
     }
 }
@@ -102,20 +111,23 @@ async fn refuse(reply: Reply, error: Error) {
 }
 
 /// Commits or discards, and answers after it.
-pub async fn finish<P: States, T: Serialize + Sync, E: Serialize + Sync + 'static>(
+pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync + 'static>(
     held: Held<P>,
     returned: Returned<T, E>,
-) {
+) -> impl Future<Output = ()> + Send {
     let Held { unit, reply, acknowledges_itself } = held;
-    match unit.conclude(outcome_of(&returned)).await {
-        Ok(()) => answer(&reply, returned, acknowledges_itself).await,
-        Err(error) => {
-            error.log("a socket handler");
-            reply.own_error(&error).await;
+    let concluded = unit.conclude(outcome_of(&returned));
+    async move {
+        match concluded.await {
+            Ok(()) => answer(&reply, returned, acknowledges_itself).await,
+            Err(error) => {
+                error.log("a socket handler");
+                reply.own_error(&error).await;
+            }
         }
+        // The acting socket's answer first, then its end.
+        reply.end_sockets();
     }
-    // The acting socket's answer first, then its end.
-    reply.end_sockets();
 }
 
 pub(super) fn outcome_of<T, E>(returned: &Returned<T, E>) -> Outcome {
