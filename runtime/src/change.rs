@@ -56,6 +56,17 @@ impl FieldChanges {
         self.fields.iter().map(|(name, value)| (&**name, value.as_deref()))
     }
 
+    #[cfg(feature = "redis")]
+    fn then(&mut self, later: &Self) {
+        for field in &later.fields {
+            match self.fields.iter_mut().find(|(name, _)| *name == field.0) {
+                Some(earlier) => earlier.clone_from(field),
+                None => self.fields.push(field.clone()),
+            }
+        }
+        self.result = None;
+    }
+
     fn apply(&self, stored: Option<&StoredValue>) -> Result<StoredValue, NotAnObject> {
         let mut fields = match stored.map(StoredValue::fields) {
             Some(Some(fields)) => fields.to_vec(),
@@ -100,6 +111,15 @@ pub type Changes = SmallVec<[(Cow<'static, str>, Change); 1]>;
 pub struct NotAnObject;
 
 impl Change {
+    /// Takes in a change that comes after this one.
+    #[cfg(feature = "redis")]
+    pub(crate) fn then(&mut self, later: &Self) {
+        match (self, later) {
+            (Self::Fields(earlier), Self::Fields(later)) => earlier.then(later),
+            (earlier, later) => *earlier = later.clone(),
+        }
+    }
+
     /// What is stored after this change where `stored` was before it.
     ///
     /// # Errors

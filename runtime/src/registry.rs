@@ -13,7 +13,11 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 pub(crate) use crate::recent::Ending;
-use crate::{id::SessionId, recent::Recent, turns::Turns};
+use crate::{
+    id::SessionId,
+    recent::Recent,
+    turns::{Arrivals, Turns},
+};
 
 /// How long a handshake that shows a session that ended is asked to try again: until the response that removes the
 /// cookie has arrived. A logout over a socket removes none; then the page gets a new session after this.
@@ -107,6 +111,11 @@ impl Registry {
     /// A registry that knows nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How many calls have come to the queues of a session: which of them may be given values that are asked for now.
+    pub fn arrivals(&self, id: SessionId) -> Arrivals {
+        self.0.turns.arrivals(id)
     }
 
     pub(crate) fn turns(&self) -> &Arc<Turns> {

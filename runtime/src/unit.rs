@@ -139,8 +139,9 @@ impl<S: States> Unit<S> {
         wait: Duration,
     ) -> Begins<S> {
         let turns = S::turns();
-        let (found, lease) =
-            turn.while_loading(handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait)).await?;
+        let passed_on = HeldLease::of_baton(turn.baton());
+        let load = handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait, passed_on);
+        let (found, lease) = turn.while_loading(load).await?;
         let loaded = match found {
             Lookup::Found(loaded) => Some(loaded),
             Lookup::Nothing => None,
@@ -189,6 +190,11 @@ impl<S: States> Unit<S> {
             Decision::End => {
                 drop((lease, turn));
                 handle.end()
+            }
+            // It may have seen what a call before it has not saved yet: it says nothing before that is in.
+            Decision::Discard if lease.is_passed_on() => {
+                let meta = found.map(|(meta, _)| meta);
+                handle.commit(Work { meta, lease, ..Work::of(Changes::new()) }, turn)
             }
             Decision::Discard => ToItsEnd::done(Ok(())),
             Decision::Commit => {

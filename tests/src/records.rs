@@ -72,7 +72,9 @@ pub async fn take(
     turns: &'static [&'static str],
     wait: Duration,
 ) -> Result<Option<Loaded>, BackendError> {
-    backend.load(id, Load { keys: Keys::Only(turns), turns, wait, hold: Duration::from_secs(30) }).await
+    let hold = Duration::from_secs(30);
+    let load = Load { keys: Keys::Only(turns), turns, wait, hold, lease: Lease::default() };
+    backend.load(id, load).await
 }
 
 pub const SECOND: Duration = Duration::from_secs(1);

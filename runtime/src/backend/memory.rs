@@ -13,12 +13,11 @@ use std::{
 use async_trait::async_trait;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta, Values};
-use crate::{change::Changes, clock::Now, id::SessionId, registry::Registry};
+use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta, Values, apply};
+use crate::{clock::Now, id::SessionId, registry::Registry};
 
 const SHARDS: usize = 64;
 
@@ -115,7 +114,7 @@ impl Record {
         let expires = commit.expires.unwrap_or(meta.created);
         let dies = Now::read().instant_of(expires);
         let mut record = Self { meta, expires, dies, values: Values::new() };
-        record.set(&commit.changes)?;
+        apply(&mut record.values, &commit.changes)?;
         Ok(record)
     }
 
@@ -125,33 +124,13 @@ impl Record {
         if self.dies <= now.instant {
             return Err(BackendError::Gone);
         }
-        self.set(&commit.changes)?;
+        apply(&mut self.values, &commit.changes)?;
         if let Some(meta) = &commit.meta {
             self.meta = meta.clone();
         }
         if let Some(expires) = commit.expires {
             self.expires = expires;
             self.dies = now.instant_of(expires);
-        }
-        Ok(())
-    }
-
-    fn set(&mut self, changes: &Changes) -> Result<(), BackendError> {
-        // All results first: a change that is refused leaves everything as it was.
-        let mut results: SmallVec<[_; 2]> = SmallVec::with_capacity(changes.len());
-        for (key, change) in changes {
-            let at = self.values.iter().position(|(stored, _)| stored == key);
-            let result = change.apply(at.map(|at| &self.values[at].1));
-            results.push((key, result.map_err(|_| BackendError::NotAnObject(key.to_string()))?));
-        }
-        for (key, result) in results {
-            let at = self.values.iter().position(|(stored, _)| stored == key);
-            match (at, result) {
-                (Some(at), Some(value)) => self.values[at].1 = value,
-                (Some(at), None) => drop(self.values.swap_remove(at)),
-                (None, Some(value)) => self.values.push((key.clone(), value)),
-                (None, None) => {}
-            }
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ pub use crate::{
     change::{Change, Changes, FieldChanges, NotAnObject},
     id::SessionId,
     registry::Registry,
+    turns::{Arrivals, Line},
     value::StoredValue,
 };
 
@@ -37,6 +38,9 @@ pub use crate::{
 /// processes takes a lease on [`Load::turns`] as it loads, checks it in [`commit`](Backend::commit) and ends it
 /// there or in [`release`](Backend::release), so that each of these is one round trip. It keeps the lease alive by
 /// itself in between, for [`Load::hold`] at most.
+///
+/// Such a backend may let calls that wait in this process go one after the other under one lease, on values that it
+/// keeps, and commit for several of them at once: see [`commit_in_line`](Backend::commit_in_line).
 #[async_trait]
 pub trait Backend: Debug + Send + Sync + 'static {
     /// What this process knows about the sessions of this backend. Clones of a backend share one.
@@ -50,6 +54,23 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Carries out a commit and ends its lease. After an error the caller ends the lease by
     /// [`release`](Backend::release).
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError>;
+
+    /// Carries out a commit under a lease, as [`commit`](Backend::commit) does, while other calls of this process may
+    /// wait for the turn. By [`Line::pass_on`] the backend may let the next one go on before this commit is in:
+    ///
+    /// - The lease is then the next call's, which says so in [`Load::lease`] and must be given what this commit leaves;
+    ///   an error of this commit no longer ends the lease.
+    /// - The next call must have come before the values that it is given were asked for, or compared with what is
+    ///   stored: the backend noted [`Registry::arrivals`] before it did so. Else the call would miss what others had
+    ///   written before it came.
+    /// - If this commit fails, so must the next call's, with an error that says that nothing was written. A call to
+    ///   which a lease was passed on commits even if it changed nothing, to know that.
+    ///
+    /// Once begun it runs to its end. Without an implementation the turn passes on when the commit is in.
+    async fn commit_in_line(&self, commit: &Commit, line: &Line) -> Result<(), BackendError> {
+        let _ = line;
+        self.commit(commit).await
+    }
 
     /// [`load`](Backend::load) by a backend that need not wait for anything, nor takes leases: what it has at hand is
     /// read without a future. `None` sends the caller to `load`.
@@ -82,12 +103,15 @@ pub struct Load<'a> {
     pub wait: Duration,
     /// The longest time that the turns are held. After it they pass on, whether or not their holder lives.
     pub hold: Duration,
+    /// The lease on the turns that the call before passed on to this one, if it did: see
+    /// [`Backend::commit_in_line`].
+    pub lease: Lease,
 }
 
 impl<'a> Load<'a> {
     /// Of these keys, with no turn.
     pub fn read(keys: Keys<'a>) -> Self {
-        Self { keys, turns: &[], wait: Duration::ZERO, hold: Duration::ZERO }
+        Self { keys, turns: &[], wait: Duration::ZERO, hold: Duration::ZERO, lease: Lease(0) }
     }
 }
 
@@ -131,6 +155,27 @@ impl Loaded {
     pub fn value(&self, key: &str) -> Option<&StoredValue> {
         self.values.iter().find(|(stored, _)| stored == key).map(|(_, value)| value)
     }
+}
+
+/// Applies all of these changes, or none.
+fn apply(values: &mut Values, changes: &Changes) -> Result<(), BackendError> {
+    // All results first: a change that is refused leaves everything as it was.
+    let mut results: SmallVec<[_; 2]> = SmallVec::with_capacity(changes.len());
+    for (key, change) in changes {
+        let at = values.iter().position(|(stored, _)| stored == key);
+        let result = change.apply(at.map(|at| &values[at].1));
+        results.push((key, result.map_err(|_| BackendError::NotAnObject(key.to_string()))?));
+    }
+    for (key, result) in results {
+        let at = values.iter().position(|(stored, _)| stored == key);
+        match (at, result) {
+            (Some(at), Some(value)) => values[at].1 = value,
+            (Some(at), None) => drop(values.swap_remove(at)),
+            (None, Some(value)) => values.push((key.clone(), value)),
+            (None, None) => {}
+        }
+    }
+    Ok(())
 }
 
 /// What the runtime keeps about a session, beside its values.

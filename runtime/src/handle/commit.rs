@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{CookieEffect, Handle, Lookup, Presence, to_its_end::ToItsEnd};
 use crate::{
-    backend::{Action, Commit, Keys, Lease, Meta},
+    backend::{Action, BackendError, Commit, Keys, Lease, Line, Meta},
     change::Changes,
     clock::{self, Now},
     control::Asked,
@@ -37,12 +37,16 @@ impl Work {
     }
 
     fn is_nothing(&self) -> bool {
-        self.changes.is_empty() && !self.asked.anything() && self.touch.is_none() && !self.even_if_unchanged
+        self.changes.is_empty()
+            && !self.asked.anything()
+            && self.touch.is_none()
+            && !self.even_if_unchanged
+            && !self.lease.is_passed_on()
     }
 }
 
 impl Handle {
-    /// Commits, and ends the turn after it. It begins at once and runs to its end, also when the caller drops the
+    /// Commits, and ends the turn after it, unless the backend lets the next call go on before. It begins at once and runs to its end, also when the caller drops the
     /// future.
     pub(crate) fn commit(self: &Arc<Self>, mut work: Work, turn: Option<Turn>) -> ToItsEnd {
         if work.is_nothing() {
@@ -58,11 +62,7 @@ impl Handle {
             return ToItsEnd::done(done);
         }
         let handle = Arc::clone(self);
-        ToItsEnd::of(async move {
-            let result = handle.carry_out(work).await;
-            drop(turn);
-            result
-        })
+        ToItsEnd::of(async move { handle.carry_out(turn, work).await })
     }
 
     /// Commits where that needs no wait: values of a session that is there, of which nothing else changes.
@@ -93,7 +93,7 @@ impl Handle {
         Some(done.map_err(|error| self.error(id, error)))
     }
 
-    async fn carry_out(&self, mut work: Work) -> Result<(), Error> {
+    async fn carry_out(&self, turn: Option<Turn>, mut work: Work) -> Result<(), Error> {
         let _beginning = if self.is_stored() { None } else { Some(self.beginning.lock().await) };
         self.resolve().await?;
         self.writable()?;
@@ -110,7 +110,7 @@ impl Handle {
         {
             work.meta = Some(loaded.meta);
         }
-        self.update(work).await
+        self.update(turn, work).await
     }
 
     /// Begins a session, of which the response sets the cookie.
@@ -141,7 +141,7 @@ impl Handle {
         self.begin(Work::of(Changes::new()), true).await
     }
 
-    async fn update(&self, mut work: Work) -> Result<(), Error> {
+    async fn update(&self, turn: Option<Turn>, work: Work) -> Result<(), Error> {
         let Some(stored) = work.meta else { return Err(self.gone(self.id())) };
         let id = self.id();
         let mut meta = stored.clone();
@@ -163,8 +163,9 @@ impl Handle {
             expires,
         };
         let announced = new_id.map(|_| self.registry().announce(id, Ending::Changed));
-        self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
-        work.lease.ended();
+        // Until the end of this function, unless the backend passes it on.
+        let _turn =
+            self.commit_under(&commit, turn, work.lease).await.map_err(|error| self.error(id, error))?;
 
         if let Some(expires) = commit.expires.filter(|_| work.asked.expiry.is_some()) {
             self.registry().expires(id, expires);
@@ -181,6 +182,29 @@ impl Handle {
             current.cookie = self.set_cookie(current.id, &meta);
         }
         Ok(())
+    }
+
+    /// Commits under a lease, if there is one. Gives the turn, unless it was passed on.
+    async fn commit_under(
+        &self,
+        commit: &Commit,
+        turn: Option<Turn>,
+        lease: HeldLease,
+    ) -> Result<Option<Turn>, BackendError> {
+        let Some(turn) = turn else {
+            self.backend.commit(commit).await?;
+            return Ok(None);
+        };
+        if commit.lease == Lease::default() {
+            self.backend.commit(commit).await?;
+            return Ok(Some(turn));
+        }
+        let line = Line::behind(turn, lease.into_baton());
+        self.backend.commit_in_line(commit, &line).await?;
+        Ok(line.into_head().map(|(turn, baton)| {
+            HeldLease::of_baton(Some(baton)).ended();
+            turn
+        }))
     }
 
     /// Ends the session. Once begun it runs to its end.

@@ -213,30 +213,35 @@ impl Handle {
     pub(crate) fn load_now(&self, keys: Keys<'_>, turns: &[&'static str]) -> Option<Result<Lookup, Error>> {
         let Some(id) = self.id_to_load() else { return Some(Ok(Lookup::Nothing)) };
         let Limits { wait, hold, .. } = self.config.limits;
-        let loaded = self.backend.load_now(id, Load { keys, turns, wait, hold })?;
+        let loaded = self.backend.load_now(id, Load { keys, turns, wait, hold, lease: Lease::default() })?;
         Some(loaded.map_err(|error| self.error(id, error)).and_then(|loaded| self.found(id, loaded)))
     }
 
     /// Looks the session up.
     pub(crate) async fn load(&self, keys: Keys<'_>) -> Result<Lookup, Error> {
-        self.look_up(Load::read(keys)).await.map(|(lookup, _)| lookup)
+        let lookup = self.look_up(Load::read(keys), HeldLease::default()).await;
+        lookup.map(|(lookup, _)| lookup)
     }
 
-    /// Looks the session up, with a lease on these turns, for which it waits this long at most.
+    /// Looks the session up, with a lease on these turns, for which it waits this long at most. `passed_on`: the one
+    /// that the call before left, if any.
     pub(crate) async fn load_with_turns(
         &self,
         keys: Keys<'_>,
         turns: &[&'static str],
         wait: Duration,
+        passed_on: HeldLease,
     ) -> Result<(Lookup, HeldLease), Error> {
-        self.look_up(Load { keys, turns, wait, hold: self.config.limits.hold }).await
+        let (hold, lease) = (self.config.limits.hold, passed_on.lease());
+        self.look_up(Load { keys, turns, wait, hold, lease }, passed_on).await
     }
 
-    async fn look_up(&self, load: Load<'_>) -> Result<(Lookup, HeldLease), Error> {
+    async fn look_up(&self, load: Load<'_>, passed_on: HeldLease) -> Result<(Lookup, HeldLease), Error> {
         let Some(id) = self.id_to_load() else { return Ok((Lookup::Nothing, HeldLease::default())) };
         let loaded = self.backend.load(id, load).await.map_err(|error| self.error(id, error))?;
         let lease = loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
-        let lease = HeldLease::new(&self.backend, id, lease);
+        let lease =
+            if lease == passed_on.lease() { passed_on } else { HeldLease::new(&self.backend, id, lease) };
         self.found(id, loaded).map(|lookup| (lookup, lease))
     }
 

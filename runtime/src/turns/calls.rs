@@ -25,10 +25,9 @@ impl<C> Calls<C> {
         self.position(number).map(|at| &mut self.0[at].1)
     }
 
-    pub(super) fn remove(&mut self, number: u64) {
-        if let Some(at) = self.position(number) {
-            self.0.remove(at);
-        }
+    pub(super) fn remove(&mut self, number: u64) -> Option<C> {
+        let at = self.position(number)?;
+        self.0.remove(at).map(|(_, call)| call)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut C> {

@@ -12,6 +12,7 @@ mod alarm;
 mod calls;
 #[cfg(test)]
 mod interleavings;
+mod line;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,8 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use self::line::Baton;
+pub use self::line::{Arrivals, Line};
 use self::{alarm::Alarm, calls::Calls};
 use crate::{
     clock,
@@ -99,6 +102,8 @@ struct Call {
     waker: Option<Waker>,
     phase: Phase,
     limits: Limits,
+    /// From the call before it.
+    baton: Option<Baton>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -155,6 +160,12 @@ impl Turns {
         let queues = queues.session.lock();
         let wanted = |queue: &&Queue| plan.iter().any(|(key, _)| *key == queue.key);
         queues.queues.iter().filter(wanted).all(|queue| queue.is_free_for(Mode::Read))
+    }
+
+    /// How many calls have come to the queues of this session, while it has any.
+    pub(crate) fn arrivals(&self, session: SessionId) -> Arrivals {
+        let queues = self.shard(session).lock().get(&session).map(Arc::clone);
+        Arrivals(queues.map_or(0, |queues| queues.session.lock().next))
     }
 
     /// How many sessions have queues at this moment.
@@ -216,7 +227,7 @@ impl Session {
             queue.places.push_back(Place { call, mode, ready });
             blocked += usize::from(!ready);
         }
-        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Joined, limits });
+        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Joined, limits, baton: None });
         Some(call)
     }
 
@@ -260,10 +271,23 @@ impl Session {
         self.queues.retain(|queue| !queue.places.is_empty());
     }
 
-    fn end(&mut self, id: u64, wakers: &mut Wakers) {
+    /// Gives the call, so that it is dropped where no lock is held.
+    fn end(&mut self, id: u64, wakers: &mut Wakers) -> Option<Call> {
         self.leave(id, |_| true, wakers);
-        self.calls.remove(id);
         self.holders.retain(|holder| *holder != id);
+        self.calls.remove(id)
+    }
+
+    /// The call that has its turn when this one ends, if it writes the same states and no other.
+    fn successor(&self, id: u64) -> Option<u64> {
+        let stands_in = |queue: &Queue, call| queue.places.iter().any(|place| place.call == call);
+        let next = self.queues.iter().find(|queue| stands_in(queue, id))?.places.get(1)?.call;
+        let mut of_both = self.queues.iter().filter(|queue| stands_in(queue, id) || stands_in(queue, next));
+        let follows = of_both.all(|queue| {
+            let calls = queue.places.iter().take(2).filter(|place| place.mode == Mode::Write);
+            calls.map(|place| place.call).eq([id, next])
+        });
+        follows.then_some(next)
     }
 
     /// The call waits from now on. Gives when somebody must look after it, or after those that hold a turn.
@@ -421,9 +445,9 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let empty = self.with(|session, wakers| {
-            session.end(self.call, wakers);
-            session.calls.is_empty()
+        let (_call, empty) = self.with(|session, wakers| {
+            let call = session.end(self.call, wakers);
+            (call, session.calls.is_empty())
         });
         if empty {
             self.queues.turns.free(self.queues.id);
@@ -464,6 +488,31 @@ impl Turn {
             && let Phase::Holding { until } = &mut call.phase
         {
             *until = clock::after(Instant::now(), call.limits.hold);
+        }
+    }
+
+    /// What the call before left with the turn.
+    pub(crate) fn baton(&self) -> Option<Baton> {
+        self.0.queues.session.lock().calls.get_mut(self.0.call)?.baton.take()
+    }
+
+    fn successor_came(&self) -> Option<Arrivals> {
+        let next = self.0.queues.session.lock().successor(self.0.call);
+        next.map(|next| Arrivals(next + 1))
+    }
+
+    /// Ends the turn and leaves something to the call that has it next, if that one writes the same states and had
+    /// come by that moment.
+    fn pass_on(self, came: Arrivals, baton: Baton) -> Result<(), (Self, Baton)> {
+        let mut baton = Some(baton);
+        self.0.with(|session, wakers| {
+            let next = session.successor(self.0.call).filter(|next| *next < came.0)?;
+            session.calls.get_mut(next)?.baton = baton.take();
+            session.end(self.0.call, wakers)
+        });
+        match baton {
+            None => Ok(()),
+            Some(baton) => Err((self, baton)),
         }
     }
 

@@ -159,6 +159,64 @@ fn a_woken_waiter_that_is_dropped_hands_its_turn_on() {
     });
 }
 
+const WRITE_BOTH: Plan = &[(A, Mode::Write), (B, Mode::Write)];
+
+#[tokio::test]
+async fn a_turn_is_passed_on_to_the_next_writer_of_the_same_states() {
+    let cases: [(Plan, &[Plan], bool); 8] = [
+        (WRITE_A, &[WRITE_A, READ_A], true),
+        (WRITE_BOTH, &[&[(B, Mode::Write), (A, Mode::Write)], WRITE_A], true),
+        (WRITE_A, &[], false),
+        (WRITE_A, &[READ_A, WRITE_A], false),
+        (WRITE_A, &[WRITE_BOTH, WRITE_A], false),
+        (WRITE_A, &[&[(A, Mode::Write), (B, Mode::Read)]], false),
+        (WRITE_BOTH, &[WRITE_A, WRITE_BOTH], false),
+        (WRITE_BOTH, &[&[(B, Mode::Write)], WRITE_BOTH], false),
+    ];
+    for (at, (first, others, expected)) in cases.into_iter().enumerate() {
+        let (turns, session) = turns();
+        let first = join(&turns, session, first).turn().await.unwrap();
+        let others: Vec<_> = others.iter().map(|plan| join(&turns, session, plan)).collect();
+        let came = turns.arrivals(session);
+        assert_eq!(first.successor_came().is_some(), expected, "case {at}");
+        let passed = first.pass_on(came, Box::new("baton"));
+        assert_eq!(passed.is_ok(), expected, "case {at}");
+        drop(passed);
+        for (place, other) in others.into_iter().enumerate() {
+            let baton = other.turn().await.unwrap().baton();
+            assert_eq!(baton.is_some(), expected && place == 0, "case {at}, call {place}");
+        }
+        assert_eq!(turns.sessions(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_is_passed_on_to_nobody_who_came_later() {
+    let (turns, session) = turns();
+    let first = join(&turns, session, WRITE_A).turn().await.unwrap();
+    let came = turns.arrivals(session);
+    let later = join(&turns, session, WRITE_A);
+    assert!(first.successor_came().is_some_and(|next| next > came));
+    let Err((first, _)) = first.pass_on(came, Box::new("baton")) else { panic!("it was passed on") };
+    assert!(!has_come(&later), "the turn is still the first one's");
+    drop(first);
+    assert!(later.turn().await.unwrap().baton().is_none());
+}
+
+#[tokio::test]
+async fn what_was_left_to_a_call_goes_with_it() {
+    let (turns, session) = turns();
+    let first = join(&turns, session, WRITE_A).turn().await.unwrap();
+    let (second, third) = (join(&turns, session, WRITE_A), join(&turns, session, WRITE_A));
+    let baton = Arc::new(());
+    assert!(first.pass_on(turns.arrivals(session), Box::new(Arc::clone(&baton))).is_ok());
+    assert!(has_come(&second) && !has_come(&third));
+    assert_eq!(Arc::strong_count(&baton), 2);
+    drop(second);
+    assert_eq!(Arc::strong_count(&baton), 1);
+    assert!(third.turn().await.unwrap().baton().is_none());
+}
+
 /// Plans whose queues overlap in every order; joined one after the other they would deadlock.
 const PLANS: [Plan; 5] = [
     &[(A, Mode::Write), (B, Mode::Write)],

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Inner,
-    leases::Held,
+    leases::{Held, whole_ms},
     link::Failure,
     names::{SessionKeys, field, unique},
     record::{check_size, merge, milliseconds},
@@ -37,6 +37,27 @@ pub(super) enum Operation {
     },
 }
 
+/// Whether the lease outlives a commit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    No,
+    /// Another call of this node is to have it, unless other nodes wait.
+    UnlessAwaited,
+    /// Another call of this node has it.
+    Yes,
+}
+
+/// What a commit came to.
+pub(super) struct Done {
+    pub(super) operations: Vec<Operation>,
+    /// The values were not those that the changes were made from.
+    pub(super) merged_anew: bool,
+    /// The lease has ended.
+    pub(super) ended: bool,
+    /// The lease has not ended, and no other node waits for it.
+    pub(super) unawaited: bool,
+}
+
 /// What is sent to the script, beside what is the same for all commits of a backend.
 pub(super) struct Sending<'a> {
     pub(super) keys: &'a SessionKeys,
@@ -46,6 +67,7 @@ pub(super) struct Sending<'a> {
     pub(super) token: &'a str,
     pub(super) held: Option<&'a Held>,
     pub(super) lease: Lease,
+    pub(super) keep: Keep,
     pub(super) meta: Option<String>,
     pub(super) expires: Option<String>,
     pub(super) operations: &'a [Operation],
@@ -58,6 +80,23 @@ impl Inner {
         } else {
             Some(self.leases.held(commit.id, commit.lease).ok_or(BackendError::TurnLost)?)
         };
+        let stored = held.as_ref().map_or(&[][..], |held| &held.stored);
+        let done = self.carry_out(commit, held.as_deref(), stored, Keep::No).await;
+        // Redis tells this process of its own change after it has answered.
+        self.forget_read(&commit.id.hidden_bytes());
+        done?;
+        self.leases.forget(commit.id, commit.lease);
+        Ok(())
+    }
+
+    /// Commits, with a first guess of what the changed fields are merged into; gives what was done.
+    pub(super) async fn carry_out(
+        &self,
+        commit: &Commit,
+        held: Option<&Held>,
+        stored: &[(String, Vec<u8>)],
+        keep: Keep,
+    ) -> Result<Done, BackendError> {
         let new = match commit.action {
             Action::ChangeId(new) => Some(SessionKeys::new(&self.options.prefix, new)),
             _ => None,
@@ -66,7 +105,7 @@ impl Inner {
         let far = new.as_ref().filter(|_| self.link.is_cluster());
         let keys = SessionKeys::new(&self.options.prefix, commit.id);
         let (token, begun) = (unique(), Instant::now());
-        let mut stored = stored_before(commit, held.as_ref());
+        let mut stored = values_of(commit, stored);
         let mut merges = 0;
         loop {
             let operations = self.operations(commit, &stored)?;
@@ -75,8 +114,9 @@ impl Inner {
                 new: if far.is_some() { None } else { new.as_ref().map(|new| &*new.record) },
                 action: if far.is_some() { "leave" } else { word_of(commit.action) },
                 token: &token,
-                held: held.as_ref(),
+                held,
                 lease: commit.lease,
+                keep,
                 meta: commit
                     .meta
                     .as_ref()
@@ -101,16 +141,15 @@ impl Inner {
                 ("shut", _) => return Err(BackendError::failed("the session's id is being changed")),
                 ("left", Some(new)) => {
                     self.arrive(&sending, new, &answer).await?;
-                    break;
+                    return Ok(Done::after(operations, merges, "ended"));
                 }
                 _ => {
                     self.judge(commit.id, &answer)?;
-                    break;
+                    let lease = answer.rest.first().and_then(bytes).unwrap_or_default();
+                    return Ok(Done::after(operations, merges, &String::from_utf8_lossy(&lease)));
                 }
             }
         }
-        self.leases.forget(commit.id, commit.lease);
-        Ok(())
     }
 
     /// Whether a commit is done, by its last answer.
@@ -169,7 +208,13 @@ impl Inner {
             script.arg(sending.token).arg(u8::from(retried)).arg(ticket).arg(sending.lease.0);
             script.arg(sending.expires.as_deref().unwrap_or_default());
             script.arg(sending.meta.as_deref().unwrap_or_default());
-            script.arg(u64::try_from(RECENT.as_millis()).unwrap_or(u64::MAX));
+            script.arg(whole_ms(RECENT));
+            script.arg(match sending.keep {
+                Keep::No => "",
+                Keep::UnlessAwaited => "unless awaited",
+                Keep::Yes => "yes",
+            });
+            script.arg(whole_ms(self.options.lease)).arg(held.map_or(0, |held| whole_ms(held.hold)));
             script.arg(states.len()).arg(states);
             for operation in operations {
                 let (word, field, to, from): (_, _, &[u8], &[u8]) = match operation {
@@ -192,15 +237,20 @@ impl Inner {
     }
 }
 
+impl Done {
+    /// `lease`: what the script said of it.
+    fn after(operations: Vec<Operation>, merges: usize, lease: &str) -> Self {
+        let (ended, unawaited) = (lease == "ended", lease == "unawaited");
+        Self { operations, merged_anew: merges > 0, ended, unawaited }
+    }
+}
+
 /// The values into which changed fields are merged. Without a lease they begin with a guess, that nothing is stored;
 /// Redis knows better.
-fn stored_before(commit: &Commit, held: Option<&Held>) -> Vec<Option<Vec<u8>>> {
+fn values_of(commit: &Commit, stored: &[(String, Vec<u8>)]) -> Vec<Option<Vec<u8>>> {
     let merged = commit.changes.iter().filter(|(_, change)| matches!(change, Change::Fields(_)));
-    let stored = merged.map(|(key, _)| {
-        let loaded = &held?.loaded;
-        loaded.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.clone())
-    });
-    stored.collect()
+    let value = |key: &str| stored.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.clone());
+    merged.map(|(key, _)| value(key)).collect()
 }
 
 fn word_of(action: Action) -> &'static str {

@@ -22,7 +22,7 @@ use super::{
     scripts::{Answer, RELEASE, RENEW, TAKE, fields, run},
 };
 use crate::{
-    backend::{BackendError, Keys, Lease, Load, Loaded},
+    backend::{Arrivals, BackendError, Keys, Lease, Load, Loaded},
     id::SessionId,
 };
 
@@ -38,27 +38,40 @@ const GRACE: Duration = Duration::from_millis(5);
 /// The leases that this process holds, and its calls that wait for one.
 #[derive(Default)]
 pub(super) struct Leases {
-    held: Mutex<HashMap<(SessionId, Lease), Held>>,
+    held: Mutex<HashMap<(SessionId, Lease), Arc<Held>>>,
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
 /// What a commit under a lease needs.
-#[derive(Clone)]
 pub(super) struct Held {
     pub(super) ticket: String,
     pub(super) states: Vec<&'static str>,
-    /// The values as they were loaded: what the changed fields are merged into.
-    pub(super) loaded: Arc<[(String, Vec<u8>)]>,
+    /// The values as they stand in Redis: what the changed fields are merged into.
+    pub(super) stored: Vec<(String, Vec<u8>)>,
+    /// The session as it was loaded, where that is what its states' writers load: a run may begin with it.
+    pub(super) loaded: Option<Loaded>,
+    /// Those who had come when it was asked for.
+    pub(super) came: Arrivals,
+    pub(super) asked: Instant,
+    /// For how long a call may hold it.
+    pub(super) hold: Duration,
     /// When the renewing ends.
-    last: Instant,
+    last: Mutex<Instant>,
+}
+
+impl Held {
+    /// Another call begins to hold it.
+    pub(super) fn hold_from_now(&self) {
+        *self.last.lock() = Instant::now() + self.hold;
+    }
 }
 
 impl Leases {
-    pub(super) fn held(&self, id: SessionId, lease: Lease) -> Option<Held> {
+    pub(super) fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
         self.held.lock().get(&(id, lease)).cloned()
     }
 
-    pub(super) fn forget(&self, id: SessionId, lease: Lease) -> Option<Held> {
+    pub(super) fn forget(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
         self.held.lock().remove(&(id, lease))
     }
 
@@ -77,7 +90,7 @@ impl Leases {
     fn to_renew(&self) -> Vec<(SessionId, String)> {
         let now = Instant::now();
         let held = self.held.lock();
-        let renewed = held.iter().filter(|(_, held)| held.last > now);
+        let renewed = held.iter().filter(|(_, held)| *held.last.lock() > now);
         renewed.map(|((id, _), held)| (*id, held.ticket.clone())).collect()
     }
 }
@@ -122,11 +135,11 @@ impl Inner {
         let deadline = Instant::now() + load.wait.min(LONGEST);
         let (mut place, woken) = Place::new(self, id);
         loop {
-            let last = Instant::now() + load.hold.min(LONGEST);
+            let (came, asked) = (self.registry.arrivals(id), Instant::now());
             let answer = self.ask_for(&keys, &place.ticket, load).await?;
             match &*answer.word {
                 "granted" => {
-                    let loaded = self.granted(id, &place.ticket, load, last, &answer)?;
+                    let loaded = self.granted(id, &place.ticket, load, (came, asked), &answer)?;
                     place.in_line = false;
                     return Ok(Some(loaded));
                 }
@@ -190,20 +203,30 @@ impl Inner {
         id: SessionId,
         ticket: &str,
         load: Load<'_>,
-        last: Instant,
+        (came, asked): (Arrivals, Instant),
         answer: &Answer,
     ) -> Result<Loaded, BackendError> {
         let Some(Value::Int(token)) = answer.rest.first() else { return Err(super::unexpected(answer)) };
         let lease = Lease(token.unsigned_abs());
         let fields = fields(answer.rest.get(1));
         let loaded = decode(&fields, lease)?;
-        let values = fields.into_iter().filter_map(|(name, value)| {
+        let stored = fields.into_iter().filter_map(|(name, value)| {
             let key = std::str::from_utf8(name.strip_prefix(b"v:")?).ok()?;
             load.turns.contains(&key).then(|| (key.to_owned(), value))
         });
-        let held =
-            Held { ticket: ticket.to_owned(), states: load.turns.to_vec(), loaded: values.collect(), last };
-        self.leases.held.lock().insert((id, lease), held);
+        let only_writes = matches!(load.keys, Keys::Only(keys) if keys == load.turns);
+        let longest = load.hold.min(LONGEST);
+        let held = Held {
+            ticket: ticket.to_owned(),
+            states: load.turns.to_vec(),
+            stored: stored.collect(),
+            loaded: only_writes.then(|| loaded.clone()),
+            came,
+            asked,
+            hold: longest,
+            last: Mutex::new(asked + longest),
+        };
+        self.leases.held.lock().insert((id, lease), Arc::new(held));
         Ok(loaded)
     }
 
@@ -249,6 +272,6 @@ pub(super) async fn keep_alive(inner: Weak<Inner>, lease: Duration) {
 }
 
 /// In milliseconds, which Redis counts in Lua's numbers.
-fn whole_ms(duration: Duration) -> u64 {
+pub(super) fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.min(LONGEST).as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,7 @@
 
 use super::{
     Inner,
-    commits::{Operation, Sending},
+    commits::{Keep, Operation, Sending},
     names::SessionKeys,
     scripts::{Answer, fields},
 };
@@ -46,6 +46,7 @@ impl Inner {
             token: leaving.token,
             held: None,
             lease: Lease::default(),
+            keep: Keep::No,
             meta: leaving.meta.clone().or(meta),
             expires: leaving.expires.clone().or(expires),
             operations: &operations,

@@ -1,17 +1,20 @@
--- Commits, and ends the lease. Everything is checked before anything is written: Redis undoes nothing.
+-- Commits, and ends the lease or keeps it for the next call of the same node. Everything is checked before anything
+-- is written: Redis undoes nothing.
 -- KEYS: record, control, tokens, tombstone, [the new record]
 --
 -- In a cluster the record of a changed id lies in another slot. So such a change takes three steps: `leave` makes all
 -- checks, shuts the record for other commits for a while, and gives it; `create` puts the new one; `left` ends the
 -- old one, unless it was opened again meanwhile.
 -- ARGV: prefix, node, hidden id, action, commit token, '1' on a retry, ticket or '', lease token,
---       expiry in ms or '', meta or '', how long the end is remembered in ms, number of leased states, state..,
+--       expiry in ms or '', meta or '', how long the end is remembered in ms,
+--       whether to keep the lease ('', 'yes' or 'unless awaited' by others), lease in ms, longest holding in ms,
+--       number of leased states, state..,
 --       then four for each change: operation, field, new value, value that it was made from
 local record, control, tokens, tombstone, new_record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, node, hidden, action, token, retried = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
 local ticket, lease_token, expires, meta, recent_ms = ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10], ARGV[11]
-local count = tonumber(ARGV[12])
-local changes = 13 + count
+local keep, lease_ms, hold_ms, count = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
+local first_state, changes = 16, 16 + count
 
 -- How many commits of a session are remembered, and for how long, in ms.
 local REMEMBERED, REMEMBERED_FOR = 1024, 60000
@@ -60,7 +63,7 @@ else
   if new_record and redis.call('EXISTS', new_record) == 1 then return { 'exists' } end
   if ticket ~= '' then
     leases, waiters = read_control(control)
-    for i = 13, 12 + count do
+    for i = first_state, changes - 1 do
       local lease = leases[ARGV[i]]
       if not (lease and lease[4] == ticket and lease[1] == lease_token and lease[2] > now) then
         -- A commit that took place also ends its lease: whether this one did may be forgotten by now.
@@ -117,11 +120,25 @@ redis.call('ZADD', tokens, now, token)
 redis.call('ZREMRANGEBYSCORE', tokens, '-inf', now - REMEMBERED_FOR)
 redis.call('ZREMRANGEBYRANK', tokens, 0, -REMEMBERED - 1)
 redis.call('PEXPIRE', tokens, REMEMBERED_FOR)
-if ticket ~= '' then
-  for i = 13, 12 + count do
-    redis.call('HDEL', control, 'l:' .. ARGV[i])
-    leases[ARGV[i]] = nil
-  end
-  wake(control, leases, waiters, prefix)
+if ticket == '' then return { 'done' } end
+local ours = {}
+for i = first_state, changes - 1 do
+  ours[ARGV[i]] = leases[ARGV[i]]
 end
-return { 'done' }
+local awaited = is_awaited(waiters, ours)
+if keep == 'yes' or (keep == 'unless awaited' and not awaited) then
+  for state, lease in pairs(ours) do
+    -- The next call holds it from now on.
+    lease[3] = math.max(lease[3], now + hold_ms)
+    lease[2] = math.min(now + lease_ms, lease[3])
+    redis.call('HSET', control, 'l:' .. state, cmsgpack.pack(lease))
+  end
+  redis.call('PEXPIRE', control, math.max(lease_ms * 2, 60000))
+  return { 'done', awaited and 'awaited' or 'unawaited' }
+end
+for state in pairs(ours) do
+  redis.call('HDEL', control, 'l:' .. state)
+  leases[state] = nil
+end
+wake(control, leases, waiters, prefix)
+return { 'done', 'ended' }

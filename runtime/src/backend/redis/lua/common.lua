@@ -58,6 +58,18 @@ local function wake(key, leases, waiters, prefix)
   end
 end
 
+-- Whether somebody stands in line for one of these states.
+local function is_awaited(waiters, states)
+  for _, waiter in ipairs(waiters) do
+    if waiter.deadline > now then
+      for _, state in ipairs(waiter.states) do
+        if states[state] then return true end
+      end
+    end
+  end
+  return false
+end
+
 -- The session is no more: whoever waits for a turn of it is to see that.
 local function wake_all(waiters, prefix)
   for _, waiter in ipairs(waiters) do
