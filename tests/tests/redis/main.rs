@@ -9,12 +9,37 @@ mod failures;
 mod nodes;
 mod processes;
 mod proxy;
+mod runs;
 mod turns;
 
 use socketioxide_session::RedisBackend;
-use socketioxide_session_tests::{records::SECOND, redis_server::RedisServer};
+use socketioxide_session_tests::{
+    records::{SECOND, milliseconds},
+    redis_server::RedisServer,
+    soon,
+};
+use tokio::time::sleep;
 
 /// A node whose turns outlive it for a second.
 async fn node(server: &RedisServer) -> RedisBackend {
     RedisBackend::connect(server.url()).await.unwrap().with_lease(SECOND)
+}
+
+/// Waits until somebody stands in Redis's line for a turn; there is one session.
+async fn somebody_waits(redis: &RedisServer) {
+    let stands = async || {
+        for line in redis.keys("session:*:turns").await {
+            let fields: Vec<String> = redis.command(&["HKEYS", &line]).await;
+            if fields.iter().any(|field| field.starts_with("w:")) {
+                return true;
+            }
+        }
+        false
+    };
+    soon("somebody who waits for a turn", async {
+        while !stands().await {
+            sleep(milliseconds(5)).await;
+        }
+    })
+    .await;
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use socketioxide_session_tests::{
     app::App,
     http::{self, Answer},
-    raw::RawSocket,
-    records::{SECOND, milliseconds},
+    raw::{Packet, RawSocket},
+    records::SECOND,
     redis_server::RedisServer,
     soon,
 };
@@ -16,10 +16,10 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
     sync::mpsc,
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep},
+    time::Instant,
 };
 
-use crate::nodes::count_together;
+use crate::{nodes::count_together, somebody_waits};
 
 /// How long the turns of a process outlive it.
 const LEASE: Duration = SECOND;
@@ -83,25 +83,6 @@ fn asked(app: &App, path: &'static str, cookie: &str) -> JoinHandle<Answer> {
     tokio::spawn(async move { http::get(&app, path, Some(&cookie)).await })
 }
 
-/// Waits until somebody stands in Redis's line for a turn; there is one session.
-async fn somebody_waits(redis: &RedisServer) {
-    let stands = async || {
-        for line in redis.keys("session:*:turns").await {
-            let fields: Vec<String> = redis.command(&["HKEYS", &line]).await;
-            if fields.iter().any(|field| field.starts_with("w:")) {
-                return true;
-            }
-        }
-        false
-    };
-    soon("somebody who waits for a turn", async {
-        while !stands().await {
-            sleep(milliseconds(5)).await;
-        }
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_increments_in_two_processes_are_all_counted() {
     let redis = RedisServer::start().await;
@@ -141,6 +122,33 @@ async fn the_turn_of_a_killed_process_passes_on() {
     let third = Node::start(&redis, LEASE).await;
     assert_eq!(http::get(&third.app, "/add", Some(&cookie)).await.json(), json!(4));
     assert_eq!(third.all(&cookie).await, json!({ "n": 4, "name": "Ada" }));
+}
+
+/// Two calls under one lease: the process dies in the second one, while the commit of the first may be under way.
+#[tokio::test]
+async fn a_process_killed_in_a_run_leaves_what_it_acknowledged() {
+    let redis = RedisServer::start().await;
+    let ([mut one, two], cookie) = two_nodes(&redis, LEASE).await;
+    let mut socket = RawSocket::connect(&one.app, Some(&cookie)).await;
+    let mut holds = Vec::new();
+    for _ in 0..3 {
+        holds.push(socket.ask_later("/", "hold", &[]).await);
+    }
+    for _ in 0..2 {
+        one.holds().await;
+        one.go_on().await;
+    }
+    // The third goes on with what the second has left.
+    one.holds().await;
+    assert_eq!(socket.answer("/", holds[0]).await, Value::Null);
+    one.signal("KILL").await;
+    let killed = Instant::now();
+    socket.disconnected("/").await;
+    let told = socket.unasked().any(|packet| matches!(packet, Packet::Ack { id, .. } if *id == holds[1]));
+    let counted = http::get(&two.app, "/add", Some(&cookie)).await.json().as_u64().unwrap() - 2;
+    println!("killed in a run: the turn passed on after {:?}", killed.elapsed());
+    assert!(counted == 2000 || (counted == 1000 && !told), "{counted}, told: {told}");
+    assert_eq!(two.all(&cookie).await["name"], "whoever held");
 }
 
 /// What was acknowledged is counted, by whichever process and whenever that ended.
