@@ -46,8 +46,8 @@ impl Work {
 }
 
 impl Handle {
-    /// Commits, and ends the turn after it, unless the backend lets the next call go on before. It begins at once and runs to its end, also when the caller drops the
-    /// future.
+    /// Commits, and ends the turn after it, unless the backend lets the next call go on before. It begins at once and
+    /// runs to its end, also when the caller drops the future.
     pub(crate) fn commit(self: &Arc<Self>, mut work: Work, turn: Option<Turn>) -> ToItsEnd {
         if work.is_nothing() {
             return ToItsEnd::done(Ok(()));

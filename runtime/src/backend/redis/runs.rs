@@ -87,7 +87,7 @@ struct Pending {
 
 /// What a run's task does next.
 enum Next {
-    Commit { merged: Commit, keep: Keep },
+    Commit { merged: Box<Commit>, keep: Keep },
     EndLease,
     Nothing { ended: bool },
 }
@@ -263,7 +263,8 @@ impl Run {
             may_go_on && line.next_came().is_some_and(|next| next > state.came) && self.is_whole(commit);
         let pending = Arc::new(Pending { commit: commit.clone(), hopes, told: SetOnce::new() });
         state.waiting.push_back(Arc::clone(&pending));
-        if !hopes && !(may_go_on && line.pass_on(state.came)) {
+        let has_a_holder = hopes || (may_go_on && line.pass_on(state.came));
+        if !has_a_holder {
             state.nobody_has_the_turn();
         }
         Ok(pending)
@@ -316,7 +317,7 @@ impl Run {
             _ if state.phase == Phase::GoesOn || !state.waiting.is_empty() => Keep::Yes,
             _ => Keep::No,
         };
-        Next::Commit { merged: merged(&state.sent), keep }
+        Next::Commit { merged: Box::new(merged(&state.sent)), keep }
     }
 
     /// What became of the commits under way.
