@@ -543,6 +543,22 @@ async fn another_node_has_its_turn_after_a_run_of_64() {
 }
 
 #[tokio::test]
+async fn another_node_that_waits_comes_before_those_who_came_later() {
+    let server = RedisServer::start().await;
+    let (mut here, cookie) = Node::start(lasting(&server).await, None).await;
+    let (mut there, _) = Node::start(lasting(&server).await, Some(&cookie)).await;
+    let numbers = here.line_up(&[]).await;
+    let theirs = there.send(&["add"]).await;
+    somebody_waits(&server).await;
+    let later = here.send(&["add", "add"]).await;
+    here.arrived().await;
+    here.stage.gate.open();
+    assert_eq!(here.answers(numbers).await, [json!(3)]);
+    assert_eq!(there.answers(theirs).await, [json!(4)]);
+    assert_eq!(here.answers(later).await, [json!(5), json!(6)]);
+}
+
+#[tokio::test]
 async fn another_node_has_its_turn_within_half_a_lease() {
     let server = RedisServer::start().await;
     let (mut here, cookie) = Node::start(crate::node(&server).await, None).await;
