@@ -89,10 +89,10 @@ use crate::{id::SessionId, recent::RECENT, registry::Registry};
 ///
 /// Calls that wait in one process and write the very same states (and read no other) have their turns one after the
 /// other under one lease, each with what the one before it leaves: nobody asks Redis in between, and what they commit
-/// travels together. Each is answered after its own data is in, and none waits for a slow one behind it. If a commit fails,
-/// the calls after it saw what was never saved: they fail, too, also those that changed nothing, and nothing of theirs
-/// is written. A call never misses what was written before it came. So that other processes get their turns, at most
-/// 64 calls share a lease; none joins after half of it (or of the turn limit, if that is less); and once a commit
+/// travels together. Each is answered after its own data is in, and none waits for a slow one behind it. If a commit
+/// fails, the calls after it saw what was never saved: they fail, too, also those that changed nothing, and nothing of
+/// theirs is written. A call never misses what was written before it came. So that other processes get their turns, at
+/// most 64 calls share a lease; none joins after half of it (or of the turn limit, if that is less); and once a commit
 /// finds another process in line, none that comes after that.
 ///
 /// Redis's clock is the only one that counts for leases. For the expiry of sessions the clocks of all machines should
