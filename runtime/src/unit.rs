@@ -196,12 +196,12 @@ impl<S: States> Unit<S> {
                 let meta = found.map(|(meta, _)| meta);
                 handle.commit(Work { meta, lease, ..Work::of(Changes::new()) }, turn)
             }
-            Decision::Discard => ToItsEnd::done(Ok(())),
+            Decision::Discard => ToItsEnd::done(Ok(()), turn),
             Decision::Commit => {
                 let changes = if turn.is_some() { states.changes() } else { Ok(Changes::new()) };
                 let changes = match changes {
                     Ok(changes) => changes,
-                    Err(error) => return ToItsEnd::done(Err(error)),
+                    Err(error) => return ToItsEnd::done(Err(error), turn),
                 };
                 let touch =
                     found.as_ref().and_then(|(meta, expires)| handle.config().touched(meta, *expires));

@@ -50,16 +50,15 @@ impl Handle {
     /// runs to its end, also when the caller drops the future.
     pub(crate) fn commit(self: &Arc<Self>, mut work: Work, turn: Option<Turn>) -> ToItsEnd {
         if work.is_nothing() {
-            return ToItsEnd::done(Ok(()));
+            return ToItsEnd::done(Ok(()), turn);
         }
         let now = Now::read();
-        if let Some(turn) = &turn
-            && let Err(error) = turn.begin_commit(now.instant)
-        {
-            return ToItsEnd::done(Err(error));
+        let held = turn.as_ref().map_or(Ok(()), |turn| turn.begin_commit(now.instant));
+        if let Err(error) = held {
+            return ToItsEnd::done(Err(error), turn);
         }
         if let Some(done) = self.commit_now(&mut work, now) {
-            return ToItsEnd::done(done);
+            return ToItsEnd::done(done, turn);
         }
         let handle = Arc::clone(self);
         ToItsEnd::of(async move { handle.carry_out(turn, work).await })

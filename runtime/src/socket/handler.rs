@@ -3,10 +3,11 @@
 use std::{
     convert::Infallible,
     future::{Future, ready},
+    pin::pin,
     sync::Arc,
 };
 
-use futures_util::future::Either;
+use futures_util::{future::Either, poll};
 use parking_lot::Mutex;
 use serde::Serialize;
 use socketioxide::{
@@ -116,13 +117,17 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
     returned: Returned<T, E>,
 ) -> impl Future<Output = ()> + Send {
     let Held { unit, reply, acknowledges_itself } = held;
-    let concluded = unit.conclude(outcome_of(&returned));
+    let mut concluded = unit.conclude(outcome_of(&returned));
     async move {
-        match concluded.await {
-            Ok(()) => answer(&reply, returned, acknowledges_itself).await,
-            Err(error) => {
-                error.log("a socket handler");
-                reply.own_error(&error).await;
+        let outcome = (&mut concluded).await;
+        {
+            let mut answer = pin!(answer(&reply, outcome, returned, acknowledges_itself));
+            // The answer goes before the next call is woken: it is sent together with those of the calls that come
+            // now. But the turn does not wait for room.
+            let answered = poll!(answer.as_mut());
+            drop(concluded);
+            if answered.is_pending() {
+                answer.await;
             }
         }
         // The acting socket's answer first, then its end.
@@ -140,9 +145,14 @@ pub(super) fn outcome_of<T, E>(returned: &Returned<T, E>) -> Outcome {
 
 async fn answer<T: Serialize + Sync, E: Serialize + Sync + 'static>(
     reply: &Reply,
+    outcome: Result<(), Error>,
     returned: Returned<T, E>,
     acknowledges_itself: bool,
 ) {
+    if let Err(error) = outcome {
+        error.log("a socket handler");
+        return reply.own_error(&error).await;
+    }
     match returned {
         Returned::Value(_) if acknowledges_itself => {}
         Returned::Value(value) => reply.value(&value).await,
