@@ -50,8 +50,8 @@
 //! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
 //! ```
 //!
-//! Pages that go further are in the [`guide`]: [several machines](guide::several_machines), and
-//! [OWASP's rules for sessions](guide::owasp).
+//! Pages that go further are in the [`guide`]: [several machines](guide::several_machines),
+//! [OWASP's rules for sessions](guide::owasp), [speed and scale](guide::speed).
 //!
 //! Each visit of the page counts up. A socket of the same browser that emits `count` is told what the pages
 //! counted: it has the same session, because it has the same cookie.
