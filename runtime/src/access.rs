@@ -123,8 +123,9 @@ impl<T: SessionState> Access for Write<T> {
             Before::Live(before) => Differences::between(&**before, &self.state)?,
             Before::Encoded(before) => Differences::from_fields(before, &self.state)?,
         };
-        let change = change_of(fields, self.from, Arc::new(self.state));
-        changes.extend(change.map(|change| (Cow::Borrowed(T::KEY), change)));
+        if let Some(change) = change_of(fields, self.from, || Arc::new(self.state)) {
+            changes.push((Cow::Borrowed(T::KEY), change));
+        }
         Ok(())
     }
 }

@@ -5,7 +5,10 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
-use crate::value::{Decoded, StoredValue};
+use crate::{
+    place::Place,
+    value::{Decoded, Parts, StoredValue},
+};
 
 /// The fields of one state, as they are stored.
 pub(crate) type Fields = Map<String, Value>;
@@ -23,10 +26,41 @@ pub enum Change {
     Fields(FieldChanges),
 }
 
-/// A field that is replaced (`Some`) or removed (`None`).
-pub(crate) type ChangedField = (Cow<'static, str>, Option<Arc<Value>>);
+/// What a field changes to.
+#[derive(Clone, Debug)]
+pub(crate) enum NewValue {
+    /// This, which can be had from the resulting state as well.
+    Live(Place, Value),
+    Json(Arc<Value>),
+    /// It is removed.
+    Nothing,
+}
 
-pub(crate) type ChangedFields = SmallVec<[ChangedField; 1]>;
+impl NewValue {
+    fn json(&self) -> Option<&Value> {
+        match self {
+            Self::Live(_, json) => Some(json),
+            Self::Json(json) => Some(json),
+            Self::Nothing => None,
+        }
+    }
+
+    pub(crate) fn into_json(self) -> Option<Arc<Value>> {
+        match self {
+            Self::Live(_, json) => Some(Arc::new(json)),
+            Self::Json(json) => Some(json),
+            Self::Nothing => None,
+        }
+    }
+}
+
+impl From<Option<Value>> for NewValue {
+    fn from(json: Option<Value>) -> Self {
+        json.map_or(Self::Nothing, |json| Self::Json(Arc::new(json)))
+    }
+}
+
+pub(crate) type ChangedFields = SmallVec<[(Cow<'static, str>, NewValue); 1]>;
 
 /// The changed fields of one state.
 #[derive(Clone)]
@@ -45,7 +79,7 @@ struct Resulting {
 impl<N: Into<Cow<'static, str>>> FromIterator<(N, Option<Value>)> for FieldChanges {
     /// Fields that are replaced (`Some`) or removed (`None`).
     fn from_iter<I: IntoIterator<Item = (N, Option<Value>)>>(fields: I) -> Self {
-        let fields = fields.into_iter().map(|(name, value)| (name.into(), value.map(Arc::new)));
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value.into()));
         Self { fields: fields.collect(), result: None }
     }
 }
@@ -53,7 +87,7 @@ impl<N: Into<Cow<'static, str>>> FromIterator<(N, Option<Value>)> for FieldChang
 impl FieldChanges {
     /// The fields: replaced where there is a value, removed where there is none.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
-        self.fields.iter().map(|(name, value)| (&**name, value.as_deref()))
+        self.fields.iter().map(|(name, value)| (&**name, value.json()))
     }
 
     #[cfg(feature = "redis")]
@@ -68,26 +102,26 @@ impl FieldChanges {
     }
 
     fn apply(&self, stored: Option<&StoredValue>) -> Result<StoredValue, NotAnObject> {
-        let mut fields = match stored.map(StoredValue::fields) {
-            Some(Some(fields)) => fields.to_vec(),
-            Some(None) => return Err(NotAnObject),
-            None => Vec::with_capacity(self.fields.len()),
-        };
-        for (name, value) in &self.fields {
-            let at = fields.iter().position(|(stored, _)| stored == name);
-            match (at, value) {
-                (Some(at), Some(value)) => fields[at].1 = Arc::clone(value),
-                (Some(at), None) => drop(fields.remove(at)),
-                (None, Some(value)) => fields.push((name.clone(), Arc::clone(value))),
-                (None, None) => {}
-            }
-        }
         let result = self.result.as_ref().filter(|result| match (&result.from, stored) {
             (Some(from), Some(stored)) => from.is(stored),
             (None, None) => true,
             _ => false,
         });
-        Ok(StoredValue::of_fields(fields, result.map(|result| Arc::clone(&result.state))))
+        let state = result.map(|result| &result.state);
+        let mut parts = match stored {
+            Some(stored) => stored.parts(state).ok_or(NotAnObject)?,
+            None => Parts::default(),
+        };
+        for (name, value) in &self.fields {
+            match value {
+                NewValue::Live(place, _) if state.is_some() => parts.put_live(name, *place),
+                value => match value.clone().into_json() {
+                    Some(json) => parts.put(name, json),
+                    None => parts.remove(name),
+                },
+            }
+        }
+        Ok(StoredValue::of_parts(parts, state.map(Arc::clone)))
     }
 }
 
@@ -132,6 +166,27 @@ impl Change {
             Self::Fields(changes) => changes.apply(stored).map(Some),
         }
     }
+
+    /// [`apply`](Self::apply) where what is stored is JSON and stays JSON.
+    pub(crate) fn apply_to_json(&self, stored: Option<Value>) -> Result<Option<Value>, NotAnObject> {
+        let changes = match self {
+            Self::Set(value) => return Ok(Some(value.clone())),
+            Self::Remove => return Ok(None),
+            Self::Fields(changes) => changes,
+        };
+        let mut fields = match stored {
+            Some(Value::Object(fields)) => fields,
+            Some(_) => return Err(NotAnObject),
+            None => Fields::new(),
+        };
+        for (name, value) in changes.iter() {
+            match value {
+                Some(value) => drop(fields.insert(name.to_owned(), value.clone())),
+                None => drop(fields.remove(name)),
+            }
+        }
+        Ok(Some(Value::Object(fields)))
+    }
 }
 
 /// The fields that differ. A field is replaced whole.
@@ -139,20 +194,26 @@ pub(crate) fn changed_fields(before: &Fields, after: &Fields) -> ChangedFields {
     let mut changed = ChangedFields::new();
     for (name, value) in after {
         if before.get(name) != Some(value) {
-            changed.push((Cow::Owned(name.clone()), Some(Arc::new(value.clone()))));
+            changed.push((Cow::Owned(name.clone()), Some(value.clone()).into()));
         }
     }
     for name in before.keys().filter(|name| !after.contains_key(*name)) {
-        changed.push((Cow::Owned(name.clone()), None));
+        changed.push((Cow::Owned(name.clone()), NewValue::Nothing));
     }
     changed
 }
 
 /// The change that these fields are, if there are any. `state`: what the state is after it, and the value from which
 /// it was read.
-pub(crate) fn change_of(fields: ChangedFields, from: Option<StoredValue>, state: Decoded) -> Option<Change> {
-    let result = Some(Resulting { from, state });
-    (!fields.is_empty()).then_some(Change::Fields(FieldChanges { fields, result }))
+pub(crate) fn change_of(
+    fields: ChangedFields,
+    from: Option<StoredValue>,
+    state: impl FnOnce() -> Decoded,
+) -> Option<Change> {
+    if fields.is_empty() {
+        return None;
+    }
+    Some(Change::Fields(FieldChanges { fields, result: Some(Resulting { from, state: state() }) }))
 }
 
 /// The keys that differ between what a plain `Session` loaded and what it saves.

@@ -13,24 +13,41 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    change::{ChangedFields, Fields, changed_fields},
+    change::{ChangedFields, Fields, NewValue, changed_fields},
     error::{Error, ErrorKind},
+    place::{Place, Places},
     state::{SessionState, encode},
+    value::Field,
 };
 
-/// Collects the fields that differ.
+/// Collects the fields that differ; or those that are asked for, of a state that is compared with itself.
 #[derive(Debug)]
 pub struct Differences {
     changed: ChangedFields,
     state: &'static str,
+    /// The number of the next field.
+    next: usize,
+    asked: Option<Places>,
 }
 
 impl Differences {
     /// The fields in which a state differs from what it was.
     pub(crate) fn between<T: SessionState>(before: &T, after: &T) -> Result<ChangedFields, Error> {
-        let mut differences = Self { changed: ChangedFields::new(), state: T::NAME };
+        let mut differences = Self::of::<T>(None);
         T::compare(before, after, &mut differences)?;
         Ok(differences.changed)
+    }
+
+    /// The fields in these places. They serialise, for they did when a commit put them there.
+    pub(crate) fn fields_of<T: SessionState>(state: &T, places: Places) -> Vec<Field> {
+        let mut fields = Self::of::<T>(Some(places));
+        T::compare(state, state, &mut fields).ok();
+        let fields = fields.changed.into_iter();
+        fields.filter_map(|(name, value)| value.into_json().map(|json| (name, json))).collect()
+    }
+
+    fn of<T: SessionState>(asked: Option<Places>) -> Self {
+        Self { changed: ChangedFields::new(), state: T::NAME, next: 0, asked }
     }
 
     /// The fields in which a state differs from its fields as they were.
@@ -43,6 +60,7 @@ impl Differences {
     /// # Errors
     ///
     /// If a value that must be looked at, or written, does not serialise.
+    #[inline]
     pub fn field<T: Serialize>(
         &mut self,
         name: &'static str,
@@ -50,13 +68,34 @@ impl Differences {
         before: &T,
         after: &T,
     ) -> Result<(), Error> {
-        if same == Some(true) {
+        let number = self.next;
+        self.next += 1;
+        if same == Some(true) && self.asked.is_none() {
             return Ok(());
         }
-        let value = self.to_json(name, after)?;
-        if same == Some(false) || value != self.to_json(name, before)? {
-            self.changed.push((Cow::Borrowed(name), Some(Arc::new(value))));
+        self.look_at(name, same.and(Place::of(number)), same, before, after)
+    }
+
+    fn look_at<T: Serialize>(
+        &mut self,
+        name: &'static str,
+        place: Option<Place>,
+        same: Option<bool>,
+        before: &T,
+        after: &T,
+    ) -> Result<(), Error> {
+        if let Some(asked) = self.asked
+            && !place.is_some_and(|place| asked.contains(place))
+        {
+            return Ok(());
         }
+        let json = self.to_json(name, after)?;
+        let value = match place {
+            Some(place) => NewValue::Live(place, json),
+            None if same.is_some() || json != self.to_json(name, before)? => NewValue::Json(Arc::new(json)),
+            None => return Ok(()),
+        };
+        self.changed.push((Cow::Borrowed(name), value));
         Ok(())
     }
 
@@ -240,7 +279,8 @@ mod tests {
         }
         let (before, after) = (AllEqual(1), AllEqual(2));
         assert_eq!(Same(&before, &after).same(), None);
-        let mut differences = Differences { changed: ChangedFields::new(), state: "State" };
+        let mut differences =
+            Differences { changed: ChangedFields::new(), state: "State", next: 0, asked: None };
         differences.field("field", None, &before, &after).unwrap();
         assert_eq!(differences.changed.len(), 1);
         differences.field("field", None, &before, &before).unwrap();

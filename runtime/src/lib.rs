@@ -301,6 +301,7 @@ mod id;
 mod lease;
 mod origin;
 mod outcome;
+mod place;
 mod private;
 mod recent;
 mod registry;

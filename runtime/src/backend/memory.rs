@@ -13,10 +13,11 @@ use std::{
 use async_trait::async_trait;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta, Values, apply};
+use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta, Stored, Values, apply};
 use crate::{clock::Now, id::SessionId, registry::Registry};
 
 const SHARDS: usize = 64;
@@ -45,14 +46,16 @@ struct Sessions {
     swept: AtomicBool,
 }
 
-type Shard = HashMap<SessionId, Record, RandomState>;
+/// Records are boxed, for a table that grows has up to twice the room that it needs.
+type Shard = HashMap<SessionId, Box<Record>, RandomState>;
 
 struct Record {
     meta: Meta,
     expires: OffsetDateTime,
     /// The same by the clock that is cheaper to read.
     dies: Instant,
-    values: Values,
+    /// Most sessions have one state.
+    values: SmallVec<[Stored; 1]>,
 }
 
 impl Default for MemoryBackend {
@@ -113,7 +116,7 @@ impl Record {
         let meta = commit.meta.clone().unwrap_or_else(|| Meta::new(commit.id));
         let expires = commit.expires.unwrap_or(meta.created);
         let dies = Now::read().instant_of(expires);
-        let mut record = Self { meta, expires, dies, values: Values::new() };
+        let mut record = Self { meta, expires, dies, values: SmallVec::new() };
         apply(&mut record.values, &commit.changes)?;
         Ok(record)
     }
@@ -139,7 +142,7 @@ impl Record {
 impl Sessions {
     fn load(&self, id: SessionId, load: Load<'_>) -> Option<Loaded> {
         let shard = self.shard(id).lock();
-        let Record { meta, expires, dies, values } = shard.get(&id)?;
+        let Record { meta, expires, dies, values } = &**shard.get(&id)?;
         if *dies <= Instant::now() {
             return None;
         }
@@ -157,7 +160,7 @@ impl Sessions {
         match commit.action {
             Action::Create => {
                 self.sweep_from_now_on();
-                shard.insert(commit.id, Record::new(commit)?);
+                shard.insert(commit.id, Box::new(Record::new(commit)?));
             }
             Action::Update => shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?,
             Action::ChangeId(new) => {

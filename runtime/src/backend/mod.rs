@@ -9,7 +9,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Du
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
+use smallvec::{Array, SmallVec};
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
@@ -135,7 +135,9 @@ impl Keys<'_> {
 }
 
 /// Values under their keys.
-pub type Values = SmallVec<[(Cow<'static, str>, StoredValue); 2]>;
+pub type Values = SmallVec<[Stored; 2]>;
+
+type Stored = (Cow<'static, str>, StoredValue);
 
 /// A session as it was loaded.
 #[derive(Clone, Debug)]
@@ -158,7 +160,7 @@ impl Loaded {
 }
 
 /// Applies all of these changes, or none.
-fn apply(values: &mut Values, changes: &Changes) -> Result<(), BackendError> {
+fn apply<A: Array<Item = Stored>>(values: &mut SmallVec<A>, changes: &Changes) -> Result<(), BackendError> {
     // All results first: a change that is refused leaves everything as it was.
     let mut results: SmallVec<[_; 2]> = SmallVec::with_capacity(changes.len());
     for (key, change) in changes {

@@ -158,10 +158,10 @@ fn put_meta(record: &mut Record, meta: &Meta) -> Result<(), BackendError> {
 
 fn apply(record: &mut Record, changes: &Changes) -> Result<(), BackendError> {
     for (key, change) in changes {
-        let stored = record.data.remove(&**key).map(StoredValue::new);
-        let result = change.apply(stored.as_ref()).map_err(|_| BackendError::NotAnObject(key.to_string()))?;
+        let stored = record.data.remove(&**key);
+        let result = change.apply_to_json(stored).map_err(|_| BackendError::NotAnObject(key.to_string()))?;
         if let Some(value) = result {
-            record.data.insert(key.to_string(), value.json().clone());
+            record.data.insert(key.to_string(), value);
         }
     }
     Ok(())

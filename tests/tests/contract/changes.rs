@@ -14,7 +14,8 @@ use socketioxide::{
     extract::{Data, SocketRef},
 };
 use socketioxide_session::{
-    Session, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
+    Backend, MemoryBackend, Session, StoreBackend, connect_handler, http_handler, session_state,
+    socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
@@ -90,6 +91,10 @@ async fn plain_insert(session: Session, Query(pair): Query<Pair>) {
     session.insert(&pair.key, pair.value).await.expect("a session that takes values");
 }
 
+async fn plain_read(session: Session) -> Json<Option<Value>> {
+    Json(session.get_value("user").await.expect("a session that loads"))
+}
+
 async fn plain_remove(session: Session, Query(pair): Query<Pair>) {
     session.remove_value(&pair.key).await.expect("a session that gives values");
 }
@@ -108,6 +113,10 @@ async fn connected(socket: SocketRef) {
 
 async fn app() -> (App, Gate, TestStore) {
     let (gate, store) = (Gate::default(), TestStore::default());
+    (serve(StoreBackend::new(store.clone()), gate.clone()).await, gate, store)
+}
+
+async fn serve(backend: impl Backend, gate: Gate) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     let routes = Router::new()
@@ -117,11 +126,11 @@ async fn app() -> (App, Gate, TestStore) {
         .route("/tag", get(new::tag))
         .route("/read", get(new::read))
         .route("/plain/insert", get(plain_insert))
+        .route("/plain/read", get(plain_read))
         .route("/plain/remove", get(plain_remove))
         .route("/plain/slow-insert", get(plain_slow_insert))
-        .with_state(gate.clone());
-    let layers = sessions(StoreBackend::new(store.clone()));
-    (App::serve(routes.layer(sockets).layer(layers)).await, gate, store)
+        .with_state(gate);
+    App::serve(routes.layer(sockets).layer(sessions(backend))).await
 }
 
 #[tokio::test]
@@ -148,6 +157,26 @@ async fn only_the_changed_fields_are_written() {
     assert_eq!(stored["visits"], 2);
     assert_eq!(stored["theme"], "dark");
     assert_eq!(stored["from the future"], json!([1, 2]));
+}
+
+#[tokio::test]
+async fn in_memory_a_plain_session_sees_the_fields_that_were_written_and_no_more() {
+    let app = serve(MemoryBackend::default(), Gate::default()).await;
+    let browser = Browser::new(&app);
+    let steps = [
+        ("/visit", json!({ "visits": 1 })),
+        ("/dress", json!({ "visits": 1, "theme": "dark" })),
+        ("/tag?a=1", json!({ "visits": 1, "theme": "dark", "tags": { "a": 1 } })),
+        ("/visit", json!({ "visits": 2, "theme": "dark", "tags": { "a": 1 } })),
+        ("/plain/insert?key=other&value=kept", json!({ "visits": 2, "theme": "dark", "tags": { "a": 1 } })),
+        ("/tag", json!({ "visits": 2, "theme": "dark", "tags": {} })),
+        ("/leave-town", json!({ "visits": 2, "theme": "dark", "tags": {}, "town": null })),
+    ];
+    for (path, stored) in steps {
+        browser.get(path).await.ok();
+        assert_eq!(browser.get("/plain/read").await.json(), stored, "{path}");
+    }
+    assert_eq!(browser.get("/read").await.json(), json!([null, 2, "dark", {}, null]));
 }
 
 #[tokio::test]
