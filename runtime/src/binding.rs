@@ -15,9 +15,16 @@ pub(crate) struct Binding(Arc<Connection>);
 struct Connection {
     handle: Arc<Handle>,
     /// The connection's Engine.IO `sid`, if it was opened by polling.
-    sid: OnceLock<String>,
+    sid: OnceLock<Box<str>>,
+    /// Boxed: few clients ever read too little.
+    full: OnceLock<Box<Full>>,
+}
+
+/// A connection whose buffer was full.
+#[derive(Default)]
+struct Full {
     /// Held by the one answer that waits for room in the connection's full buffer, so that others wait in line.
-    full_buffer: tokio::sync::Mutex<()>,
+    turn: tokio::sync::Mutex<()>,
     /// How many answers wait for room.
     waiting: AtomicUsize,
     /// The client reads too little: nothing more waits for it.
@@ -35,8 +42,7 @@ impl Drop for WaitsForRoom<'_> {
 
 impl Binding {
     pub(crate) fn new(handle: Handle) -> Self {
-        let (sid, full_buffer, waiting, given_up) = Default::default();
-        Self(Arc::new(Connection { handle: Arc::new(handle), sid, full_buffer, waiting, given_up }))
+        Self(Arc::new(Connection { handle: Arc::new(handle), sid: OnceLock::new(), full: OnceLock::new() }))
     }
 
     pub(crate) fn handle(&self) -> &Arc<Handle> {
@@ -47,28 +53,32 @@ impl Binding {
     /// cookie of its session.
     pub(crate) fn opened(&self, sid: &str) {
         let handle = self.handle();
-        if handle.is_stored() && self.0.sid.set(sid.to_owned()).is_ok() {
+        if handle.is_stored() && self.0.sid.set(sid.into()).is_ok() {
             handle.registry().opened(sid.to_owned(), handle.id());
         }
     }
 
     /// Counts an answer that waits for room; `None` if `most` wait already.
     pub(crate) fn wait_for_room(&self, most: usize) -> Option<WaitsForRoom<'_>> {
-        let waits = WaitsForRoom(&self.0.waiting);
-        (self.0.waiting.fetch_add(1, Ordering::Relaxed) < most).then_some(waits)
+        let waits = WaitsForRoom(&self.full().waiting);
+        (self.full().waiting.fetch_add(1, Ordering::Relaxed) < most).then_some(waits)
     }
 
     /// Whether this is the first to give the client up.
     pub(crate) fn give_up(&self) -> bool {
-        !self.0.given_up.swap(true, Ordering::Relaxed)
+        !self.full().given_up.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn was_given_up(&self) -> bool {
-        self.0.given_up.load(Ordering::Relaxed)
+        self.0.full.get().is_some_and(|full| full.given_up.load(Ordering::Relaxed))
     }
 
     pub(crate) fn full_buffer(&self) -> &tokio::sync::Mutex<()> {
-        &self.0.full_buffer
+        &self.full().turn
+    }
+
+    fn full(&self) -> &Full {
+        self.0.full.get_or_init(Box::default)
     }
 }
 

@@ -2,8 +2,8 @@
 //! and the ids that ended or changed lately.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
+    collections::{BTreeSet, HashMap},
+    fmt, ptr,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -11,6 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio::time::Instant;
+use tower_sessions::session::Id;
 
 pub(crate) use crate::recent::Ending;
 use crate::{
@@ -42,17 +43,17 @@ struct Inner {
 #[derive(Default)]
 struct Sockets {
     by_session: HashMap<SessionId, OfSession>,
-    by_expiry: BTreeMap<OffsetDateTime, Vec<SessionId>>,
-    /// By what stands for the id in the messages of nodes.
+    /// With the id's number, which has an order.
+    by_expiry: BTreeSet<(OffsetDateTime, i128)>,
+    /// By what stands for the id in the messages of nodes, where there are any.
     #[cfg(feature = "redis")]
-    by_hidden: HashMap<String, SessionId>,
+    by_hidden: Option<HashMap<String, SessionId>>,
     watched: bool,
 }
 
 #[derive(Default)]
 struct OfSession {
-    bound: Vec<Bound>,
-    next: u64,
+    bound: Vec<Weak<dyn SessionSocket>>,
     expires: Option<OffsetDateTime>,
 }
 
@@ -60,14 +61,11 @@ impl Sockets {
     fn forget(&mut self, id: SessionId) -> Option<OfSession> {
         let of_session = self.by_session.remove(&id)?;
         #[cfg(feature = "redis")]
-        self.by_hidden.remove(&id.hidden());
-        if let Some(moment) = of_session.expires
-            && let Some(ids) = self.by_expiry.get_mut(&moment)
-        {
-            ids.retain(|other| *other != id);
-            if ids.is_empty() {
-                self.by_expiry.remove(&moment);
-            }
+        if let Some(by_hidden) = &mut self.by_hidden {
+            by_hidden.remove(&id.hidden());
+        }
+        if let Some(moment) = of_session.expires {
+            self.by_expiry.remove(&(moment, id.expose().0));
         }
         Some(of_session)
     }
@@ -79,11 +77,6 @@ pub(crate) trait SessionSocket: Send + Sync {
     fn leave_rooms(&self);
     /// Ends the socket in all namespaces of its connection.
     fn disconnect(self: Arc<Self>);
-}
-
-struct Bound {
-    ticket: u64,
-    socket: Weak<dyn SessionSocket>,
 }
 
 impl Default for Registry {
@@ -160,25 +153,38 @@ impl Registry {
 
     fn take_sockets(&self, id: SessionId) -> Vec<Arc<dyn SessionSocket>> {
         let of_session = self.0.sockets.lock().forget(id).unwrap_or_default();
-        let sockets: Vec<_> = of_session.bound.iter().filter_map(|bound| bound.socket.upgrade()).collect();
+        let sockets: Vec<_> = of_session.bound.iter().filter_map(Weak::upgrade).collect();
         for socket in &sockets {
             socket.leave_rooms();
         }
         sockets
     }
 
-    /// Ties a socket to its session until the guard is dropped.
-    pub(crate) fn bind(&self, id: SessionId, socket: Weak<dyn SessionSocket>) -> SocketGuard {
+    /// Ties a socket to its session until it is [untied](Self::untie).
+    pub(crate) fn tie(&self, id: SessionId, socket: Weak<dyn SessionSocket>) {
         let mut sockets = self.0.sockets.lock();
-        #[cfg(feature = "redis")]
-        if !sockets.by_session.contains_key(&id) {
-            sockets.by_hidden.insert(id.hidden(), id);
-        }
+        let sockets = &mut *sockets;
         let of_session = sockets.by_session.entry(id).or_default();
-        let ticket = of_session.next;
-        of_session.next += 1;
-        of_session.bound.push(Bound { ticket, socket });
-        SocketGuard { registry: self.clone(), id, ticket }
+        if of_session.bound.is_empty() {
+            // Most sessions have one socket only.
+            of_session.bound.reserve_exact(1);
+            #[cfg(feature = "redis")]
+            if let Some(by_hidden) = &mut sockets.by_hidden {
+                by_hidden.insert(id.hidden(), id);
+            }
+        }
+        of_session.bound.push(socket);
+    }
+
+    /// Unties the socket that is at this address.
+    pub(crate) fn untie(&self, id: SessionId, socket: *const ()) {
+        let mut sockets = self.0.sockets.lock();
+        if let Some(of_session) = sockets.by_session.get_mut(&id) {
+            of_session.bound.retain(|bound| !ptr::addr_eq(bound.as_ptr(), socket));
+            if of_session.bound.is_empty() {
+                sockets.forget(id);
+            }
+        }
     }
 
     /// Says when a session expires, if it has sockets.
@@ -189,27 +195,24 @@ impl Registry {
         // A later moment is found out when the earlier one has come.
         if of_session.expires.is_none_or(|known| expires < known) {
             let known = of_session.expires.replace(expires);
-            if let Some(ids) = known.and_then(|known| sockets.by_expiry.get_mut(&known)) {
-                ids.retain(|other| *other != id);
+            if let Some(known) = known {
+                sockets.by_expiry.remove(&(known, id.expose().0));
             }
-            sockets.by_expiry.entry(expires).or_default().push(id);
+            sockets.by_expiry.insert((expires, id.expose().0));
         }
     }
 
     /// The sessions with sockets whose moment of expiry has come, as far as is known.
     pub(crate) fn due(&self, now: OffsetDateTime) -> Vec<SessionId> {
         let mut sockets = self.0.sockets.lock();
-        let later = sockets.by_expiry.split_off(&now);
+        let later = sockets.by_expiry.split_off(&(now, i128::MIN));
         let due = std::mem::replace(&mut sockets.by_expiry, later);
-        let mut ids = Vec::new();
-        for (moment, candidates) in due {
-            for id in candidates {
-                if let Some(of_session) = sockets.by_session.get_mut(&id)
-                    && of_session.expires == Some(moment)
-                {
-                    of_session.expires = None;
-                    ids.push(id);
-                }
+        let mut ids = Vec::with_capacity(due.len());
+        for (_, number) in due {
+            let id = SessionId::from(Id(number));
+            if let Some(of_session) = sockets.by_session.get_mut(&id) {
+                of_session.expires = None;
+                ids.push(id);
             }
         }
         ids
@@ -248,6 +251,13 @@ impl Registry {
 /// For a backend of several processes.
 #[cfg(feature = "redis")]
 impl Registry {
+    /// A registry that knows nothing yet, and finds sessions by what stands for their ids.
+    pub(crate) fn among_nodes() -> Self {
+        let registry = Self::new();
+        registry.0.sockets.lock().by_hidden = Some(HashMap::new());
+        registry
+    }
+
     /// Remembers how a session ended, perhaps on another node, of which only what stands for the id is known.
     pub(crate) fn ended_somewhere(&self, hidden: String, ending: Ending) {
         self.0.on_any_node.lock().insert(hidden, ending);
@@ -260,7 +270,7 @@ impl Registry {
 
     /// The session with sockets here for whose id this stands.
     pub(crate) fn bound_as(&self, hidden: &str) -> Option<SessionId> {
-        self.0.sockets.lock().by_hidden.get(hidden).copied()
+        self.0.sockets.lock().by_hidden.as_ref()?.get(hidden).copied()
     }
 
     /// Unties all sockets, because nobody knows whether their sessions live. They are out of every room from now on.
@@ -288,25 +298,6 @@ impl Drop for Announced<'_> {
     fn drop(&mut self) {
         if self.new {
             self.registry.0.recent.lock().remove(&self.id);
-        }
-    }
-}
-
-/// Keeps a socket tied to its session.
-pub(crate) struct SocketGuard {
-    registry: Registry,
-    id: SessionId,
-    ticket: u64,
-}
-
-impl Drop for SocketGuard {
-    fn drop(&mut self) {
-        let mut sockets = self.registry.0.sockets.lock();
-        if let Some(of_session) = sockets.by_session.get_mut(&self.id) {
-            of_session.bound.retain(|bound| bound.ticket != self.ticket);
-            if of_session.bound.is_empty() {
-                sockets.forget(self.id);
-            }
         }
     }
 }

@@ -4,10 +4,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
 };
 
 use async_trait::async_trait;
@@ -21,24 +18,33 @@ use tower_sessions::{
 
 use crate::{
     backend::Keys,
+    binding::Binding,
     change::{Changes, changed_keys},
-    control::Asked,
+    control::{Asked, Requests},
     error::Error,
     handle::{Handle, Lookup, Work},
 };
 
-/// What a plain `Session` of one request reads from and saves to.
+/// What a plain `Session` of one request reads from and saves to. A connection keeps the extensions of its handshake,
+/// and in them the `Session` and this: so it holds little once the request is over.
 pub(crate) struct RequestView {
+    /// `None`: the request is over, and a copy of the `Session` that is kept past it is refused.
+    open: Mutex<Option<Open>>,
+    /// What a handshake leaves for its sockets.
+    binding: OnceLock<Binding>,
+}
+
+struct Open {
     handle: Arc<Handle>,
-    state: Mutex<State>,
-    /// The request is over: a copy of the `Session` that is kept past it is refused.
-    closed: AtomicBool,
+    requests: Arc<Requests>,
+    /// Whose view this is.
+    session: Session,
+    /// Boxed: most requests use no plain `Session`.
+    state: Option<Box<State>>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Whose view this is; taken out when the request ends, for the session holds the view too.
-    session: Option<Session>,
     loaded: HashMap<String, Value>,
     /// What the session itself was asked for: held back until the outcome of the request is known.
     asked: Asked,
@@ -50,6 +56,33 @@ struct State {
     error: Option<Error>,
 }
 
+impl Open {
+    fn state(&mut self) -> &mut State {
+        self.state.get_or_insert_default()
+    }
+
+    /// What to write, unless it is held back.
+    fn work(&mut self, record: &Record, begin: bool) -> Option<(Arc<Handle>, Work)> {
+        let state = self.state.get_or_insert_default();
+        let loaded = &state.loaded;
+        let changes = changed_keys(|key| loaded.get(key), loaded.keys(), &record.data);
+        state.loaded.clone_from(&record.data);
+        merge(&mut state.held_back, changes);
+        if state.asked.cycle_id && !state.concluding {
+            return None;
+        }
+        let config = self.handle.config();
+        let mut work = Work::of(std::mem::take(&mut state.held_back));
+        work.asked.cycle_id = std::mem::take(&mut state.asked.cycle_id);
+        let expiry = self.session.expiry();
+        if expiry != config.expiry {
+            work.asked.expiry = Some(expiry);
+        }
+        work.even_if_unchanged = begin || config.always_save;
+        Some((Arc::clone(&self.handle), work))
+    }
+}
+
 impl fmt::Debug for RequestView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestView").finish_non_exhaustive()
@@ -58,84 +91,92 @@ impl fmt::Debug for RequestView {
 
 impl RequestView {
     /// The view and the `Session` of a request.
-    pub(crate) fn new(handle: Arc<Handle>, shown: Option<Id>) -> (Arc<Self>, Session) {
+    pub(crate) fn new(
+        handle: Arc<Handle>,
+        requests: Arc<Requests>,
+        shown: Option<Id>,
+    ) -> (Arc<Self>, Session) {
         let expiry = handle.config().expiry;
-        let view = Arc::new(Self { handle, state: Mutex::default(), closed: AtomicBool::new(false) });
+        let view = Arc::new(Self { open: Mutex::new(None), binding: OnceLock::new() });
         let session = Session::new(shown, Arc::clone(&view), expiry);
-        view.state.lock().session = Some(session.clone());
+        *view.open.lock() = Some(Open { handle, requests, session: session.clone(), state: None });
         (view, session)
+    }
+
+    /// The session of the request, and what is asked of it, until the request is over.
+    pub(crate) fn request(&self) -> Option<(Arc<Handle>, Arc<Requests>)> {
+        self.open.lock().as_ref().map(|open| (Arc::clone(&open.handle), Arc::clone(&open.requests)))
+    }
+
+    /// Leaves something for the sockets of the connection that the request opens.
+    pub(crate) fn bind(&self, binding: Binding) {
+        self.binding.get_or_init(|| binding);
+    }
+
+    /// What the request left for the sockets of its connection.
+    pub(crate) fn binding(&self) -> Option<&Binding> {
+        self.binding.get()
     }
 
     /// Ends the view. What it was asked for and has not carried out is given back.
     pub(crate) fn close(&self) -> Asked {
-        self.closed.store(true, Ordering::Release);
-        let mut state = self.state.lock();
-        state.session = None;
-        std::mem::take(&mut state.asked)
+        let open = self.open.lock().take();
+        open.and_then(|open| open.state).map(|state| state.asked).unwrap_or_default()
     }
 
     /// Saves what the `Session` changed, and carries out what it was asked for. `good`: the answer is no 5xx.
-    pub(crate) async fn conclude(&self, good: bool) -> Result<(), Error> {
-        let Some(session) = self.state.lock().session.clone() else { return Ok(()) };
-        let save = session.is_modified() || self.handle.config().always_save;
+    pub(crate) async fn conclude(
+        &self,
+        handle: &Arc<Handle>,
+        session: &Session,
+        good: bool,
+    ) -> Result<(), Error> {
+        let save = session.is_modified() || handle.config().always_save;
         if good && save && !session.is_empty().await {
-            self.state.lock().concluding = true;
+            self.with(|open| open.state().concluding = true).ok();
             if let Err(error) = session.save().await {
-                let stored = self.state.lock().error.take();
+                let stored = self.with(|open| open.state().error.take()).ok().flatten();
                 return Err(stored.unwrap_or_else(|| store_failed(error)));
             }
         }
-        let (asked, changes) = {
-            let mut state = self.state.lock();
-            (std::mem::take(&mut state.asked), std::mem::take(&mut state.held_back))
-        };
+        let Some((asked, changes)) = self.take_held_back() else { return Ok(()) };
         if asked.flush {
-            self.handle.end().await
+            handle.end().await
         } else if good && (asked.anything() || !changes.is_empty()) {
-            self.handle.commit(Work { asked, ..Work::of(changes) }, None).await
+            handle.commit(Work { asked, ..Work::of(changes) }, None).await
         } else {
             Ok(())
         }
     }
 
-    fn open(&self) -> session_store::Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(session_store::Error::Backend(
+    fn take_held_back(&self) -> Option<(Asked, Changes)> {
+        let mut open = self.open.lock();
+        let state = open.as_mut()?.state.as_mut()?;
+        Some((std::mem::take(&mut state.asked), std::mem::take(&mut state.held_back)))
+    }
+
+    /// What is there until the request is over.
+    fn with<R>(&self, act: impl FnOnce(&mut Open) -> R) -> session_store::Result<R> {
+        self.open.lock().as_mut().map(act).ok_or_else(|| {
+            session_store::Error::Backend(
                 "this `Session` was kept past its request: take a fresh one, or use `Shared`".to_owned(),
-            ));
-        }
-        Ok(())
+            )
+        })
+    }
+
+    fn handle(&self) -> session_store::Result<Arc<Handle>> {
+        self.with(|open| Arc::clone(&open.handle))
     }
 
     /// Writes the keys that differ from what was loaded.
     async fn write(&self, record: &Record, begin: bool) -> session_store::Result<()> {
-        let mut work = {
-            let mut state = self.state.lock();
-            let loaded = &state.loaded;
-            let changes = changed_keys(|key| loaded.get(key), loaded.keys(), &record.data);
-            state.loaded.clone_from(&record.data);
-            if state.asked.cycle_id && !state.concluding {
-                merge(&mut state.held_back, changes);
-                return Ok(());
-            }
-            let mut work = Work::of(changes);
-            work.asked.cycle_id = std::mem::take(&mut state.asked.cycle_id);
-            let expiry = state.session.as_ref().and_then(Session::expiry);
-            if expiry != self.handle.config().expiry {
-                work.asked.expiry = Some(expiry);
-            }
-            let mut held_back = std::mem::take(&mut state.held_back);
-            merge(&mut held_back, std::mem::take(&mut work.changes));
-            work.changes = held_back;
-            work
-        };
-        work.even_if_unchanged = begin || self.handle.config().always_save;
-        self.handle.commit(work, None).await.map_err(|error| self.refused(error))
+        let Some((handle, work)) = self.with(|open| open.work(record, begin))? else { return Ok(()) };
+        handle.commit(work, None).await.map_err(|error| self.refused(error))
     }
 
     fn refused(&self, error: Error) -> session_store::Error {
         let text = error.to_string();
-        self.state.lock().error = Some(error);
+        self.with(|open| open.state().error = Some(error)).ok();
         session_store::Error::Backend(text)
     }
 }
@@ -145,33 +186,34 @@ impl SessionStore for RequestView {
     /// A session begins; or goes on under another id, after `Session::cycle_id`; or a handler of the same
     /// request has begun it already.
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        self.open()?;
-        let (flush, cycle) = {
-            let mut state = self.state.lock();
-            (std::mem::take(&mut state.asked.flush), state.asked.cycle_id)
-        };
+        let (handle, flush, cycle) = self.with(|open| {
+            let asked = &mut open.state().asked;
+            let (flush, cycle) = (std::mem::take(&mut asked.flush), asked.cycle_id);
+            if flush {
+                open.state().loaded.clear();
+            }
+            (Arc::clone(&open.handle), flush, cycle)
+        })?;
         if flush {
-            self.state.lock().loaded.clear();
-            self.handle.end().await.map_err(|error| self.refused(error))?;
+            handle.end().await.map_err(|error| self.refused(error))?;
         }
-        self.handle.resolve().await.map_err(|error| self.refused(error))?;
-        let cycles = cycle && !flush && self.handle.is_stored();
-        record.id = if cycles { self.handle.next_id() } else { self.handle.id() }.expose();
+        handle.resolve().await.map_err(|error| self.refused(error))?;
+        let cycles = cycle && !flush && handle.is_stored();
+        record.id = if cycles { handle.next_id() } else { handle.id() }.expose();
         self.write(record, true).await
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
-        self.open()?;
         self.write(record, false).await
     }
 
     async fn load(&self, _: &Id) -> session_store::Result<Option<Record>> {
-        self.open()?;
-        if self.state.lock().asked.flush {
+        let handle = self.handle()?;
+        if self.with(|open| open.state().asked.flush)? {
             return Ok(None);
         }
         let loaded = loop {
-            match self.handle.load(Keys::All).await.map_err(|error| self.refused(error))? {
+            match handle.load(Keys::All).await.map_err(|error| self.refused(error))? {
                 Lookup::Found(loaded) => break loaded,
                 Lookup::Nothing => return Ok(None),
                 Lookup::Renamed => {}
@@ -179,21 +221,19 @@ impl SessionStore for RequestView {
         };
         let data: HashMap<_, _> =
             loaded.values.into_iter().map(|(key, value)| (key.into_owned(), value.json().clone())).collect();
-        self.state.lock().loaded.clone_from(&data);
-        Ok(Some(Record { id: self.handle.id().expose(), data, expiry_date: loaded.expires }))
+        self.with(|open| open.state().loaded.clone_from(&data))?;
+        Ok(Some(Record { id: handle.id().expose(), data, expiry_date: loaded.expires }))
     }
 
     /// `Session::cycle_id` forgets its id before it deletes; `Session::flush` (and `delete`) after it.
     async fn delete(&self, _: &Id) -> session_store::Result<()> {
-        self.open()?;
-        let mut state = self.state.lock();
-        let cycles = state.session.as_ref().is_some_and(|session| session.id().is_none());
-        if cycles {
-            state.asked.cycle_id = true;
-        } else {
-            state.asked.flush = true;
-        }
-        Ok(())
+        self.with(|open| {
+            if open.session.id().is_none() {
+                open.state().asked.cycle_id = true;
+            } else {
+                open.state().asked.flush = true;
+            }
+        })
     }
 }
 

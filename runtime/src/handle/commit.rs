@@ -93,7 +93,7 @@ impl Handle {
     }
 
     async fn carry_out(&self, turn: Option<Turn>, mut work: Work) -> Result<(), Error> {
-        let _beginning = if self.is_stored() { None } else { Some(self.beginning.lock().await) };
+        let _beginning = if self.is_stored() { None } else { Some(self.beginning().lock().await) };
         self.resolve().await?;
         self.writable()?;
         if !self.is_stored() {
@@ -131,7 +131,7 @@ impl Handle {
         let mut current = self.current.lock();
         current.presence = Presence::Stored;
         current.key = Some(Arc::clone(&meta.key));
-        current.cookie = self.set_cookie(id, &meta);
+        current.rare().cookie = self.set_cookie(id, &meta);
         Ok(())
     }
 
@@ -173,12 +173,13 @@ impl Handle {
         let mut current = self.current.lock();
         if let Some(new) = new_id {
             current.id = new;
-            current.next = None;
-            current.changed_id = true;
-            current.to_disconnect.extend(sockets.into_iter().flatten());
+            let rare = current.rare();
+            rare.next = None;
+            rare.changed_id = true;
+            rare.to_disconnect.extend(sockets.into_iter().flatten());
         }
         if new_id.is_some() || work.asked.expiry.is_some() || work.even_if_unchanged {
-            current.cookie = self.set_cookie(current.id, &meta);
+            current.rare().cookie = self.set_cookie(current.id, &meta);
         }
         Ok(())
     }
@@ -233,15 +234,19 @@ impl Handle {
             sockets = announced.came_true();
         }
         let mut current = self.current.lock();
-        current.to_disconnect.extend(sockets);
+        current.rare().to_disconnect.extend(sockets);
         if self.may_begin() {
             // What the request still writes begins another session.
             current.id = SessionId::random();
             current.presence = Presence::Absent;
             current.key = None;
         }
-        current.cookie = CookieEffect::Remove;
+        current.rare().cookie = CookieEffect::Remove;
         Ok(())
+    }
+
+    fn beginning(&self) -> &tokio::sync::Mutex<()> {
+        self.beginning.get_or_init(Box::default)
     }
 
     fn set_cookie(&self, id: SessionId, meta: &Meta) -> CookieEffect {

@@ -5,7 +5,7 @@ mod to_its_end;
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -35,21 +35,34 @@ pub(crate) struct Handle {
     current: Mutex<Current>,
     /// Whether a session may begin here: only where its cookie can still be set.
     may_begin: AtomicBool,
-    /// Held while a session begins, so that two writers of one request begin one.
-    beginning: tokio::sync::Mutex<()>,
+    /// Held while a session begins, so that two writers of one request begin one. Most have begun before.
+    beginning: OnceLock<Box<tokio::sync::Mutex<()>>>,
 }
 
 struct Current {
     id: SessionId,
     presence: Presence,
+    key: Option<Arc<str>>,
+    /// Boxed: a connection's handle lives long, and seldom has it.
+    rare: Option<Box<Rare>>,
+}
+
+/// What only a session has that begins, changes its id or ends.
+#[derive(Default)]
+struct Rare {
     /// The id that a change of id will give: known before, so that a plain `Session` can say it.
     next: Option<SessionId>,
-    key: Option<Arc<str>>,
     cookie: CookieEffect,
     /// Whether the id was changed through this handle.
     changed_id: bool,
     /// Sockets of an id that ended here, to be disconnected when the answer is out.
     to_disconnect: Vec<Arc<dyn SessionSocket>>,
+}
+
+impl Current {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
 }
 
 /// What is known of the session in the backend.
@@ -101,36 +114,19 @@ impl Handle {
     pub(crate) fn new(backend: Arc<dyn Backend>, config: Arc<Config>, shown: Option<SessionId>) -> Self {
         let id = shown.unwrap_or_else(SessionId::random);
         let presence = if shown.is_some() { Presence::Unknown } else { Presence::Absent };
-        let current = Current {
-            id,
-            presence,
-            next: None,
-            key: None,
-            cookie: CookieEffect::Keep,
-            changed_id: false,
-            to_disconnect: Vec::new(),
-        };
-        Self {
-            backend,
-            config,
-            current: Mutex::new(current),
-            may_begin: AtomicBool::new(true),
-            beginning: tokio::sync::Mutex::default(),
-        }
+        Self::of(backend, config, Current { id, presence, key: None, rare: None }, true)
+    }
+
+    fn of(backend: Arc<dyn Backend>, config: Arc<Config>, current: Current, may_begin: bool) -> Self {
+        let (current, may_begin) = (Mutex::new(current), AtomicBool::new(may_begin));
+        Self { backend, config, current, may_begin, beginning: OnceLock::new() }
     }
 
     /// Of a connection whose handshake this handle served: the same session, in which none can begin any more.
     pub(crate) fn for_connection(&self) -> Self {
         let current = self.current.lock();
-        let copy = Self::new(Arc::clone(&self.backend), Arc::clone(&self.config), None);
-        {
-            let mut of_copy = copy.current.lock();
-            of_copy.id = current.id;
-            of_copy.presence = current.presence;
-            of_copy.key.clone_from(&current.key);
-        }
-        copy.no_more_cookies();
-        copy
+        let copy = Current { key: current.key.clone(), rare: None, ..*current };
+        Self::of(Arc::clone(&self.backend), Arc::clone(&self.config), copy, false)
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -152,7 +148,7 @@ impl Handle {
 
     /// Whether the session's id was changed through this handle.
     pub(crate) fn has_changed_id(&self) -> bool {
-        self.current.lock().changed_id
+        self.current.lock().rare.as_ref().is_some_and(|rare| rare.changed_id)
     }
 
     /// Says when the session expires, so that its sockets end with it.
@@ -163,7 +159,7 @@ impl Handle {
 
     /// The id that the session will have once a change of id is committed.
     pub(crate) fn next_id(&self) -> SessionId {
-        *self.current.lock().next.get_or_insert_with(SessionId::random)
+        *self.current.lock().rare().next.get_or_insert_with(SessionId::random)
     }
 
     /// The public key; of the session that would begin here, where there is none.
@@ -184,12 +180,17 @@ impl Handle {
     }
 
     pub(crate) fn take_cookie(&self) -> CookieEffect {
-        std::mem::take(&mut self.current.lock().cookie)
+        self.current.lock().rare.as_mut().map(|rare| std::mem::take(&mut rare.cookie)).unwrap_or_default()
     }
 
     /// The sockets to disconnect once the answer is out.
     pub(crate) fn take_sockets(&self) -> Vec<Arc<dyn SessionSocket>> {
-        std::mem::take(&mut self.current.lock().to_disconnect)
+        self.current
+            .lock()
+            .rare
+            .as_mut()
+            .map(|rare| std::mem::take(&mut rare.to_disconnect))
+            .unwrap_or_default()
     }
 
     /// Takes the places of a handler in its queues. A reader that nobody is before, and whose backend has the session
@@ -304,7 +305,7 @@ impl Handle {
         let known = self.registry().ending(id);
         if known.is_none() {
             let sockets = self.registry().end(id, Ending::Ended);
-            self.current.lock().to_disconnect.extend(sockets);
+            self.current.lock().rare().to_disconnect.extend(sockets);
         }
         Error::new(known.unwrap_or(Ending::Ended).kind())
     }

@@ -11,18 +11,21 @@ use crate::{
     handle::Handle,
     shared::Shared,
     state::SessionState,
+    view::RequestView,
 };
 
-/// The session of a request, in its extensions.
-#[derive(Clone)]
+/// The session of a request.
 pub(super) struct RequestSession {
     pub(super) handle: Arc<Handle>,
     pub(super) requests: Arc<Requests>,
 }
 
 impl RequestSession {
-    pub(super) fn of(parts: &Parts) -> Result<&Self, Error> {
-        parts.extensions.get().ok_or_else(|| Error::new(ErrorKind::LayerMissing))
+    pub(super) fn of(parts: &Parts) -> Result<Self, Error> {
+        let view = parts.extensions.get::<Arc<RequestView>>();
+        let (handle, requests) =
+            view.and_then(|view| view.request()).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+        Ok(Self { handle, requests })
     }
 }
 
@@ -33,7 +36,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionControl {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let session = RequestSession::of(parts).inspect_err(|error| error.log("SessionControl"))?;
         session.handle.resolve().await.inspect_err(|error| error.log("SessionControl"))?;
-        Ok(Self::of_request(Arc::clone(&session.requests), session.handle.key()))
+        Ok(Self::of_request(session.requests, session.handle.key()))
     }
 }
 
@@ -42,6 +45,6 @@ impl<T: SessionState, S: Send + Sync> FromRequestParts<S> for Shared<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let session = RequestSession::of(parts).inspect_err(|error| error.log("Shared"))?;
-        Ok(Self::new(Arc::clone(&session.handle)))
+        Ok(Self::new(session.handle))
     }
 }

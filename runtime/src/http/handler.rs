@@ -23,7 +23,7 @@ impl<P: States, S: Send + Sync> FromRequestParts<S> for Call<P> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self { session: RequestSession::of(parts).ok().cloned(), states: PhantomData })
+        Ok(Self { session: RequestSession::of(parts).ok(), states: PhantomData })
     }
 }
 

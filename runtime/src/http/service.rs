@@ -4,23 +4,19 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use axum_core::{BoxError, body::Body, response::IntoResponse};
 use bytes::Bytes;
-use http::{
-    HeaderMap, Request, Response, StatusCode,
-    header::{self, Entry},
-};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use tower_service::Service;
 
 use super::{
     disconnect::after_response,
     error::respond,
-    extract::RequestSession,
     handshake::{EngineRequest, classify, sid_of_open_packet},
 };
 use crate::{
@@ -89,7 +85,7 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            if let Err(refusal) = work.bind(&mut request).await {
+            if let Err(refusal) = work.bind().await {
                 return Ok(refusal);
             }
             let response = inner.call(request).await?;
@@ -107,7 +103,6 @@ struct RequestWork {
     config: Arc<Config>,
     engine: EngineRequest,
     shown: Option<SessionId>,
-    binding: OnceLock<Binding>,
 }
 
 impl RequestWork {
@@ -120,9 +115,9 @@ impl RequestWork {
             // A session that begins now would take the place of the one whose cookie was not sent.
             handle.no_more_cookies();
         }
-        let (view, session) = RequestView::new(Arc::clone(&handle), shown.map(SessionId::expose));
-        let (config, binding) = (Arc::clone(config), OnceLock::new());
-        Self { handle, requests, view, session, config, engine, shown, binding }
+        let (view, session) =
+            RequestView::new(Arc::clone(&handle), Arc::clone(&requests), shown.map(SessionId::expose));
+        Self { handle, requests, view, session, config: Arc::clone(config), engine, shown }
     }
 
     /// Puts the session into the request's extensions.
@@ -130,8 +125,7 @@ impl RequestWork {
         hide_cookies(request.headers_mut());
         let extensions = request.extensions_mut();
         extensions.insert(self.session.clone());
-        let (handle, requests) = (Arc::clone(&self.handle), Arc::clone(&self.requests));
-        extensions.insert(RequestSession { handle, requests });
+        extensions.insert(Arc::clone(&self.view));
     }
 
     /// What a request gets that comes from a page of another origin, or is about a connection of another session.
@@ -158,9 +152,8 @@ impl RequestWork {
     }
 
     /// Ties the connection that a handshake opens to its session.
-    async fn bind<B>(&self, request: &mut Request<B>) -> Result<(), Response<Body>> {
-        let binding = self.session_of_connection().await?;
-        request.extensions_mut().insert(self.binding.get_or_init(|| binding).clone());
+    async fn bind(&self) -> Result<(), Response<Body>> {
+        self.view.bind(self.session_of_connection().await?);
         Ok(())
     }
 
@@ -197,7 +190,7 @@ impl RequestWork {
 
     async fn conclude(&self, status: StatusCode) -> Result<(), Error> {
         let good = !status.is_server_error();
-        let of_view = self.view.conclude(good).await;
+        let of_view = self.view.conclude(&self.handle, &self.session, good).await;
         let asked = self.requests.take();
         if asked.flush {
             self.handle.end().await?;
@@ -209,7 +202,7 @@ impl RequestWork {
 
     /// Ties the connection that a handshake by polling opened to its session's cookie.
     async fn learn_sid(&self, response: Response<Body>) -> Response<Body> {
-        let Some(binding) = self.binding.get().filter(|_| response.status().is_success()) else {
+        let Some(binding) = self.view.binding().filter(|_| response.status().is_success()) else {
             return response;
         };
         let (parts, body) = response.into_parts();
@@ -280,8 +273,11 @@ impl Drop for RequestWork {
 
 /// Sockets keep the head of their handshake's request: nobody who prints it shall print the session's id.
 fn hide_cookies(headers: &mut HeaderMap) {
-    if let Entry::Occupied(mut cookies) = headers.entry(header::COOKIE) {
-        cookies.iter_mut().for_each(|cookie| cookie.set_sensitive(true));
+    // Not by `entry`, which makes room for one more header: sockets would keep that, too.
+    for (name, value) in headers.iter_mut() {
+        if *name == header::COOKIE {
+            value.set_sensitive(true);
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! A socket over any adapter: answering it, telling it of an error, and ending it.
 
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::{
+    ptr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use serde::Serialize;
 use socketioxide::{
@@ -18,7 +21,9 @@ use super::refusals;
 use crate::{
     binding::Binding,
     error::{Error, ErrorKind},
-    registry::{SessionSocket, SocketGuard},
+    id::SessionId,
+    registry::{Registry, SessionSocket},
+    view::RequestView,
 };
 
 /// How long to wait for room in a full buffer before looking again: the first time, and at most.
@@ -81,7 +86,7 @@ impl<A: Adapter> Peer for Socket<A> {
     }
 
     fn end(self: Arc<Self>) {
-        Arc::new(BoundSocket(Arc::downgrade(&self))).disconnect();
+        end_everywhere(self);
     }
 
     fn refuse(self: Arc<Self>, ack_id: Option<i64>) {
@@ -237,66 +242,77 @@ impl Reply {
 
 /// What the handshake left for the sockets of its connection.
 pub(super) fn binding_of<A: Adapter>(socket: &Socket<A>) -> Option<Binding> {
-    socket.req_parts().extensions.get().cloned()
+    socket.req_parts().extensions.get::<Arc<RequestView>>()?.binding().cloned()
 }
 
 /// What the handshake left for the sockets of its connection. Ties the socket to its session, until the socket is
 /// gone, unless it is tied already.
 pub(super) fn tied<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
-    if let Some(tie) = socket.extensions.get::<Tie<A>>() {
-        return Some(tie.binding.clone());
+    if let Some(tie) = socket.extensions.get::<Tie>() {
+        return Some(tie.binding);
     }
     let binding = binding_of(socket)?;
     let handle = binding.handle();
     if handle.is_stored() {
-        let of_socket = Arc::new(BoundSocket(Arc::downgrade(socket)));
-        let weak: Weak<dyn SessionSocket> = Arc::downgrade(&of_socket) as _;
-        let guard = handle.registry().bind(handle.id(), weak);
+        let (id, registry) = (handle.id(), handle.registry().clone());
+        let bound = Arc::new(BoundSocket { socket: Arc::downgrade(socket), id, registry });
+        bound.registry.tie(id, Arc::downgrade(&bound) as _);
         // The socket's own extensions keep it tied, and its end unties it: the disconnect handler is the user's.
-        let tied = Tied { binding: binding.clone(), _of_socket: of_socket, _guard: guard };
-        socket.extensions.insert::<Tie<A>>(Arc::new(tied));
+        socket.extensions.insert(Tie { binding: binding.clone(), _bound: bound });
     }
     Some(binding)
 }
 
-type Tie<A> = Arc<Tied<A>>;
-
 /// What ties a socket to its session.
-struct Tied<A: Adapter> {
+#[derive(Clone)]
+struct Tie {
     binding: Binding,
     /// The registry knows it weakly.
-    _of_socket: Arc<BoundSocket<A>>,
-    _guard: SocketGuard,
+    _bound: Arc<dyn SessionSocket>,
 }
 
-/// A socket as the registry knows it. Weak: sockets are socketioxide's.
-struct BoundSocket<A: Adapter>(Weak<Socket<A>>);
+/// A socket as the registry knows it. Weak: sockets are socketioxide's. It holds no binding: the binding's handle may
+/// hold it, to disconnect it.
+struct BoundSocket<A: Adapter> {
+    socket: Weak<Socket<A>>,
+    id: SessionId,
+    registry: Registry,
+}
 
 impl<A: Adapter> SessionSocket for BoundSocket<A> {
     fn leave_rooms(&self) {
-        for socket in self.of_all_namespaces() {
+        for socket in self.socket.upgrade().into_iter().flat_map(of_all_namespaces) {
             socket.leave_all();
         }
     }
 
     fn disconnect(self: Arc<Self>) {
-        for socket in self.of_all_namespaces() {
-            tokio::spawn(disconnect(socket));
+        if let Some(socket) = self.socket.upgrade() {
+            end_everywhere(socket);
         }
     }
 }
 
-impl<A: Adapter> BoundSocket<A> {
-    /// The sockets of the connection: they have the same id in each namespace.
-    fn of_all_namespaces(&self) -> Vec<SocketRef<A>> {
-        let Some(socket) = self.0.upgrade() else { return Vec::new() };
-        let Ok(io) = SocketIo::from_connect_parts(&socket, &None);
-        let mut sockets: Vec<_> = io.nsps().iter().filter_map(|ns| ns.get_socket(socket.id)).collect();
-        if sockets.iter().all(|found| found.ns() != socket.ns()) {
-            sockets.push(SocketRef::from(socket));
-        }
-        sockets
+impl<A: Adapter> Drop for BoundSocket<A> {
+    fn drop(&mut self) {
+        self.registry.untie(self.id, ptr::from_ref(self).cast());
     }
+}
+
+fn end_everywhere<A: Adapter>(socket: Arc<Socket<A>>) {
+    for socket in of_all_namespaces(socket) {
+        tokio::spawn(disconnect(socket));
+    }
+}
+
+/// The sockets of the connection: they have the same id in each namespace.
+fn of_all_namespaces<A: Adapter>(socket: Arc<Socket<A>>) -> Vec<SocketRef<A>> {
+    let Ok(io) = SocketIo::from_connect_parts(&socket, &None);
+    let mut sockets: Vec<_> = io.nsps().iter().filter_map(|ns| ns.get_socket(socket.id)).collect();
+    if sockets.iter().all(|found| found.ns() != socket.ns()) {
+        sockets.push(SocketRef::from(socket));
+    }
+    sockets
 }
 
 /// Ends a socket in its namespace. Waits for room in a full buffer, for the client is told; and shortly for a

@@ -249,7 +249,7 @@ impl RedisBackend {
     fn of(source: Source) -> Self {
         #[cfg(feature = "redis-tls")]
         choose_cryptography();
-        Self { source, options: Options::default(), registry: Registry::new(), inner: Arc::default() }
+        Self { source, options: Options::default(), registry: Registry::among_nodes(), inner: Arc::default() }
     }
 
     /// What the names of all keys and channels begin with. Default: `session:`. Applications that share a Redis need
