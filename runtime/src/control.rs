@@ -40,6 +40,10 @@ impl Requests {
         Self { asked: Mutex::default(), can_cycle }
     }
 
+    pub(crate) fn are_asked_for(&self) -> bool {
+        self.asked.lock().anything()
+    }
+
     pub(crate) fn take(&self) -> Asked {
         std::mem::take(&mut *self.asked.lock())
     }

@@ -118,6 +118,11 @@ impl RequestView {
         self.binding.get()
     }
 
+    /// Whether the `Session` was read or written.
+    pub(crate) fn was_used(&self) -> bool {
+        self.open.lock().as_ref().is_some_and(|open| open.state.is_some())
+    }
+
     /// Ends the view. What it was asked for and has not carried out is given back.
     pub(crate) fn close(&self) -> Asked {
         let open = self.open.lock().take();
@@ -246,4 +251,23 @@ fn merge(into: &mut Changes, changes: Changes) {
 
 fn store_failed(error: session::Error) -> Error {
     Error::new(crate::error::ErrorKind::Backend).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Backend, MemoryBackend};
+
+    #[test]
+    fn once_its_request_is_over_it_keeps_nothing_alive() {
+        let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::default());
+        let handle = Arc::new(Handle::new(backend, Arc::default(), None));
+        let requests = Arc::new(Requests::new(true));
+        // The extensions of a handshake keep both for as long as its connection lives.
+        let (view, _session) = RequestView::new(Arc::clone(&handle), Arc::clone(&requests), None);
+        assert!(view.request().is_some());
+        view.close();
+        assert!(view.request().is_none());
+        assert_eq!((Arc::strong_count(&handle), Arc::strong_count(&requests)), (1, 1));
+    }
 }

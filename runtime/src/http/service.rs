@@ -77,8 +77,12 @@ where
         if work.engine != EngineRequest::Handshake {
             let response = self.inner.call(request);
             return Box::pin(async move {
-                let response = response.await?;
-                Ok(work.after(response.map(Body::new)).await)
+                let mut response = response.await?.map(Body::new);
+                if work.is_left_to_save() {
+                    // Boxed: most requests leave nothing, and need no room for it.
+                    response = Box::pin(work.save(response)).await;
+                }
+                Ok(work.finish(response))
             });
         }
         // The clone takes the place of the service that was made ready, and that is used when there is a session.
@@ -89,7 +93,8 @@ where
                 return Ok(refusal);
             }
             let response = inner.call(request).await?;
-            Ok(work.after(response.map(Body::new)).await)
+            let response = work.save(response.map(Body::new)).await;
+            Ok(work.finish(response))
         })
     }
 }
@@ -172,9 +177,16 @@ impl RequestWork {
         Ok(Binding::new(self.handle.for_connection()))
     }
 
-    /// Saves what is left to save, and sets the cookie.
-    async fn after(self, response: Response<Body>) -> Response<Body> {
-        let response = if self.engine == EngineRequest::Handshake && !opened(response.status()) {
+    /// Whether the request left something to save: what was asked for, or what a plain `Session` changed.
+    fn is_left_to_save(&self) -> bool {
+        self.config.always_save
+            || self.session.is_modified()
+            || self.view.was_used()
+            || self.requests.are_asked_for()
+    }
+
+    async fn save(&self, response: Response<Body>) -> Response<Body> {
+        if self.engine == EngineRequest::Handshake && !opened(response.status()) {
             self.undo_handshake().await;
             response
         } else {
@@ -182,9 +194,13 @@ impl RequestWork {
                 Ok(()) => self.learn_sid(response).await,
                 Err(error) => refuse(error),
             }
-        };
+        }
+    }
+
+    /// Sets the cookie.
+    fn finish(self, mut response: Response<Body>) -> Response<Body> {
         self.handle.no_more_cookies();
-        let response = self.with_cookie(response);
+        self.set_cookie(&mut response);
         after_response(self.handle.take_sockets(), response)
     }
 
@@ -228,18 +244,18 @@ impl RequestWork {
         }
     }
 
-    fn with_cookie(&self, mut response: Response<Body>) -> Response<Body> {
+    fn set_cookie(&self, response: &mut Response<Body>) {
         let ending = |id| self.handle.registry().ending(id);
         let overtaken =
             |id: &SessionId| !self.handle.has_changed_id() && ending(*id) == Some(Ending::Changed);
         let effect = self.handle.take_cookie();
         if effect == CookieEffect::Keep && !response.headers().contains_key(header::SET_COOKIE) {
-            return response;
+            return;
         }
         if self.shown.is_some_and(|id| overtaken(&id)) {
             // The browser has, or will have, the cookie of the new id: nothing may overwrite it.
             self.config.cookie.take_out(response.headers_mut());
-            return response;
+            return;
         }
         let cookie = match effect {
             CookieEffect::Keep => None,
@@ -250,7 +266,6 @@ impl RequestWork {
         if let Some(cookie) = cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
-        response
     }
 }
 
@@ -289,4 +304,28 @@ fn opened(status: StatusCode) -> bool {
 fn refuse(error: Error) -> Response<Body> {
     error.log("a request");
     error.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn hiding_cookies_makes_no_room_for_more_headers() {
+        let mut headers = HeaderMap::with_capacity(2);
+        for cookie in ["a=1", "b=2"] {
+            headers.append(header::COOKIE, HeaderValue::from_static(cookie));
+        }
+        let room = headers.capacity();
+        for number in 1..room {
+            let name = HeaderName::try_from(format!("x-{number}")).unwrap();
+            headers.insert(name, HeaderValue::from_static("seen"));
+        }
+        hide_cookies(&mut headers);
+        assert_eq!(headers.capacity(), room);
+        let hidden: Vec<_> = headers.iter().map(|(name, value)| (name, value.is_sensitive())).collect();
+        assert!(hidden.iter().all(|(name, hidden)| *hidden == (*name == header::COOKIE)), "{hidden:?}");
+    }
 }

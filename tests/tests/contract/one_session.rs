@@ -233,3 +233,18 @@ async fn a_plain_session_kept_past_its_request_is_refused() {
     session.save().await.expect_err("a save after the request");
     assert_eq!(browser.get("/mine").await.json(), 1);
 }
+
+#[tokio::test]
+async fn the_plain_session_of_a_handshake_is_refused_in_its_sockets() {
+    let (keep, mut kept) = mpsc::unbounded_channel();
+    let (sockets, io) = SocketIo::new_layer();
+    io.ns("/", async move |socket: SocketRef| {
+        keep.send(socket.req_parts().extensions.get::<Session>().cloned()).expect("a test that listens");
+    });
+    let routes = Router::new().route("/mine", get(mine)).layer(sockets);
+    let app = App::serve(routes.layer(sessions(MemoryBackend::default()))).await;
+    let socket = RawSocket::connect(&app, None).await;
+    let session = soon("the session", kept.recv()).await.flatten().expect("the handshake's session");
+    session.get::<u32>("mine").await.expect_err("a read after the request");
+    socket.leave().await;
+}
