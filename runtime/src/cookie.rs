@@ -120,21 +120,25 @@ impl CookieConfig {
         let mut ours = headers
             .get_all(header::COOKIE)
             .iter()
-            // Another cookie beside ours may hold any text.
-            .filter_map(|header| std::str::from_utf8(header.as_bytes()).ok())
-            .flat_map(|header| header.split(';'))
-            .map(str::trim)
-            .filter(|pair| pair.split_once('=').is_some_and(|(name, _)| name.trim() == self.name));
-        let pair = ours.next().filter(|_| ours.next().is_none())?;
+            // Bytes: another cookie beside ours may hold any.
+            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| self.value_if_ours(pair));
+        let value = ours.next().filter(|_| ours.next().is_none())?;
+        let value = std::str::from_utf8(value).ok()?;
         let id = match self.protection {
             // An id is written in letters that need no encoding.
-            Protection::Plain => pair.split_once('=')?.1.trim().parse::<Id>(),
+            Protection::Plain => value.parse::<Id>(),
             Protection::Signed(_) | Protection::Private(_) => {
-                let cookie = Cookie::parse_encoded(pair).ok()?;
-                self.verify(cookie.into_owned())?.value().parse()
+                let cookie = Cookie::parse_encoded(format!("{}={value}", self.name)).ok()?;
+                self.verify(cookie)?.value().parse()
             }
         };
         id.ok().map(SessionId::from)
+    }
+
+    fn value_if_ours<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
+        let rest = pair.trim_ascii_start().strip_prefix(self.name.as_bytes())?;
+        rest.trim_ascii_start().strip_prefix(b"=").map(<[u8]>::trim_ascii)
     }
 
     /// Whether a request comes from where [`SameSite::Strict`] keeps the cookie back.

@@ -245,6 +245,7 @@ async fn the_plain_session_of_a_handshake_is_refused_in_its_sockets() {
     let app = App::serve(routes.layer(sessions(MemoryBackend::default()))).await;
     let socket = RawSocket::connect(&app, None).await;
     let session = soon("the session", kept.recv()).await.flatten().expect("the handshake's session");
-    session.get::<u32>("mine").await.expect_err("a read after the request");
+    session.insert("mine", 2).await.ok();
+    session.save().await.expect_err("a save after the request");
     socket.leave().await;
 }
