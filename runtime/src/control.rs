@@ -44,6 +44,10 @@ impl Requests {
         self.asked.lock().anything()
     }
 
+    pub(crate) fn ask_for_end(&self) -> bool {
+        self.asked.lock().flush
+    }
+
     pub(crate) fn take(&self) -> Asked {
         std::mem::take(&mut *self.asked.lock())
     }

@@ -182,6 +182,11 @@ impl<S: States> Unit<S> {
         self.found.as_ref()
     }
 
+    /// Whether the call was told to end the session.
+    pub(crate) fn ends_session(&self) -> bool {
+        self.scope.0.as_ref().is_some_and(|call| call.asks.requests().ask_for_end())
+    }
+
     /// Ends the call: commits or discards, and carries out what was asked of the session.
     pub(crate) fn conclude(self, outcome: Outcome) -> ToItsEnd {
         let Self { states, scope, handle, lease, turn, found } = self;

@@ -193,6 +193,11 @@ impl Handle {
             .unwrap_or_default()
     }
 
+    /// Whether there are sockets to disconnect.
+    pub(crate) fn has_sockets(&self) -> bool {
+        !self.current.lock().to_disconnect.is_empty()
+    }
+
     /// Takes the places of a handler in its queues. A reader that nobody is before, and whose backend has the session
     /// at hand, needs none: it has its snapshot at once.
     pub(crate) fn arrive<S: States>(&self) -> Result<Arrival, Error> {

@@ -107,6 +107,7 @@ pub fn start(function: impl Future<Output = ()> + Send + 'static) {
 /// disconnected.
 pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(held: Held<P>, returned: Returned<T, E>) {
     let Held { unit, reply, disconnect } = held;
+    let ends_session = unit.ends_session();
     match unit.conclude(outcome_of(&returned)).await {
         Ok(()) => match returned {
             Returned::Value(_) => {}
@@ -123,7 +124,7 @@ pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(held: Held<P>, 
             disconnect();
         }
     }
-    reply.end_sockets();
+    reply.end_sockets(ends_session);
 }
 
 async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Box<Unit<P>>, Error> {

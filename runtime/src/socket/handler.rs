@@ -105,7 +105,7 @@ async fn refuse(reply: Reply, error: Error) {
         return;
     }
     reply.own_error(&error).await;
-    reply.end_sockets();
+    reply.end_sockets(false);
     if error.kind() == ErrorKind::SessionEnded {
         reply.end_socket();
     }
@@ -117,6 +117,7 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
     returned: Returned<T, E>,
 ) -> impl Future<Output = ()> + Send {
     let Held { unit, reply, acknowledges_itself } = held;
+    let ends_session = unit.ends_session();
     let mut concluded = unit.conclude(outcome_of(&returned));
     async move {
         let outcome = (&mut concluded).await;
@@ -130,8 +131,7 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
                 answer.await;
             }
         }
-        // The acting socket's answer first, then its end.
-        reply.end_sockets();
+        reply.end_sockets(ends_session);
     }
 }
 

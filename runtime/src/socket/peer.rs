@@ -15,7 +15,7 @@ use socketioxide::{
     socket::Socket,
 };
 use socketioxide_core::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::refusals;
 use crate::{
@@ -31,6 +31,13 @@ const ROOM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mil
 
 /// So many answers of one connection may wait for room; a client that reads so little is disconnected.
 const MOST_WAITING: usize = 20_000;
+
+/// Sockets of a session that ended are disconnected this long after the answer of the event that ended it: answers of
+/// events before it are on their way by then.
+const UNDER_WAY: Duration = Duration::from_millis(50);
+
+/// Sockets that are left of an ended session are disconnected after this.
+const LEFT_OVER: Duration = Duration::from_secs(1);
 
 /// How long a socket that is not connected may still become so.
 const CONNECTING: Duration = Duration::from_secs(1);
@@ -173,18 +180,35 @@ impl Reply {
         }
     }
 
-    /// Ends the socket itself, whose session has ended.
+    /// Ends the socket itself, whose session has ended, if whoever ended it does not.
     pub(super) fn end_socket(&self) {
         if !matches!(self.kind, ReplyKind::Nobody) {
-            Arc::clone(&self.peer).end();
+            let peer = Arc::clone(&self.peer);
+            tokio::spawn(async move {
+                sleep(LEFT_OVER).await;
+                peer.end();
+            });
         }
     }
 
-    /// Disconnects the sockets whose session ended by this event: after its answer.
-    pub(super) fn end_sockets(&self) {
-        if let Some(binding) = &self.binding {
-            binding.handle().take_sockets().into_iter().for_each(SessionSocket::disconnect);
-        }
+    /// Disconnects the sockets of a session that has ended: after the answer of the event that ended it, and those of
+    /// events before it. `by_this`: this event did; else they are left to the one that did, for a while.
+    pub(super) fn end_sockets(&self, by_this: bool) {
+        let Some(binding) = self.binding.as_ref().filter(|binding| binding.handle().has_sockets()) else {
+            return;
+        };
+        let handle = Arc::clone(binding.handle());
+        tokio::spawn(async move {
+            let sockets = if by_this {
+                let sockets = handle.take_sockets();
+                sleep(UNDER_WAY).await;
+                sockets
+            } else {
+                sleep(LEFT_OVER).await;
+                handle.take_sockets()
+            };
+            sockets.into_iter().for_each(SessionSocket::disconnect);
+        });
     }
 
     async fn error<E: Serialize + Sync>(&self, error: &E) -> Result<(), Error> {
@@ -217,7 +241,7 @@ impl Reply {
                 Sent::Full => {}
             }
             let Some(binding) = &self.binding else {
-                tokio::time::sleep(pause).await;
+                sleep(pause).await;
                 continue;
             };
             if waiting.is_none() {
@@ -230,7 +254,7 @@ impl Reply {
             if turn.is_none() {
                 turn = Some(binding.full_buffer().lock().await);
             } else {
-                tokio::time::sleep(pause).await;
+                sleep(pause).await;
                 pause = (pause * 2).min(ROOM.1);
             }
             if binding.was_given_up() {
@@ -325,7 +349,7 @@ pub(super) async fn disconnect<A: Adapter>(socket: SocketRef<A>) {
         {
             return;
         }
-        tokio::time::sleep(pause).await;
+        sleep(pause).await;
         pause = (pause * 2).min(ROOM.1);
     }
 }
