@@ -195,7 +195,7 @@ impl Handle {
 
     /// Whether there are sockets to disconnect.
     pub(crate) fn has_sockets(&self) -> bool {
-        !self.current.lock().to_disconnect.is_empty()
+        self.current.lock().rare.as_ref().is_some_and(|rare| !rare.to_disconnect.is_empty())
     }
 
     /// Takes the places of a handler in its queues. A reader that nobody is before, and whose backend has the session
