@@ -86,6 +86,29 @@ async fn over_a_socket_the_acknowledgement_comes_first() {
     }
 }
 
+/// Events before a logout over a socket, and it, are acknowledged although events come after it and find the session
+/// ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_a_socket_with_events_before_and_after_it_all_are_answered() {
+    let site = Site::open().await;
+    for round in 0..20 {
+        let (_, mut one, mut two) = page(&site).await;
+        let mut events = vec![("visit", json!(null)); 16];
+        events.push(("leave", json!(null)));
+        events.extend(vec![("visit", json!(null)); 3]);
+        let answers = one.ask_all(&events).await;
+        for (number, answer) in answers[..16].iter().enumerate() {
+            assert!(answer.is_u64(), "round {round}, event {number}: {answer}");
+        }
+        assert_eq!(answers[16], "bye", "round {round}");
+        for late in &answers[17..] {
+            assert_eq!(code(late), "session_ended", "round {round}");
+        }
+        one.disconnected("/").await;
+        two.disconnected("/").await;
+    }
+}
+
 #[tokio::test]
 async fn it_is_carried_out_though_its_handler_fails() {
     for path in [

@@ -355,6 +355,14 @@ async fn socket_logout(
     }
 }
 
+/// A logout that comes after the events before it.
+#[socket_handler(user)]
+async fn socket_leave(user: &mut User, control: SessionControl) -> Result<&'static str, Error> {
+    user.name = None;
+    control.flush()?;
+    Ok("bye")
+}
+
 #[socket_handler(user)]
 async fn left(user: &mut User) {
     user.visits += 100;
@@ -382,6 +390,7 @@ pub(crate) async fn connected(user: &User, control: SessionControl, socket: Sock
     socket.on("cycle", socket_cycle);
     socket.on("key", socket_key);
     socket.on("logout", socket_logout);
+    socket.on("leave", socket_leave);
     socket.on("leave a mark", async |socket: SocketRef| socket.on_disconnect(left));
     note_the_end(&socket);
 }
