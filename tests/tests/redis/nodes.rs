@@ -12,7 +12,7 @@ use socketioxide_session::{
 use socketioxide_session_tests::{
     app::{App, sessions},
     http::{self, Answer},
-    raw::{RawSocket, poll},
+    raw::{Packet, RawSocket, poll},
     records::{SECOND, milliseconds},
     redis_server::RedisServer,
     soon,
@@ -72,9 +72,17 @@ async fn socket_add(counter: &mut Counter) -> u64 {
     counter.n
 }
 
+/// A logout that comes after the events before it.
+#[socket_handler(counter)]
+async fn socket_leave(counter: &mut Counter, control: SessionControl) -> Result<u64, Error> {
+    control.flush()?;
+    Ok(counter.n + 1)
+}
+
 #[connect_handler]
 async fn connected(socket: SocketRef) {
     socket.on("add", socket_add);
+    socket.on("leave", socket_leave);
 }
 
 pub(crate) async fn serve(backend: impl Backend) -> App {
@@ -191,6 +199,29 @@ async fn increments_while_connections_are_cut_are_counted_once() {
     assert!((known..=known + open_count).contains(&last));
     assert!(acknowledged.iter().all(|n| *n <= last));
     assert!(open_count < 20, "calls are tried again, and yet: {open:?}");
+}
+
+/// A logout over a socket, and what was sent before it, is acknowledged although what comes after it finds the session
+/// ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_between_other_events_takes_no_answer_away() {
+    let server = RedisServer::start().await;
+    for round in 0..10 {
+        let (apps, cookie) = two_nodes(&server).await;
+        let mut socket = RawSocket::connect(&apps[0], Some(&cookie)).await;
+        let mut there = RawSocket::connect(&apps[1], Some(&cookie)).await;
+        let mut numbers = Vec::new();
+        for event in [&["add"; 16][..], &["leave"], &["add"; 3]].concat() {
+            numbers.push(socket.ask_later("/", event, &[]).await);
+        }
+        for (number, n) in numbers.into_iter().zip(2..=18) {
+            assert_eq!(socket.answer("/", number).await, json!(n), "round {round}");
+        }
+        let is_end = |packet: &Packet| matches!(packet, Packet::Disconnected { .. });
+        assert!(!socket.unasked().any(is_end), "round {round}: its end came before an answer");
+        socket.disconnected("/").await;
+        there.disconnected("/").await;
+    }
 }
 
 #[tokio::test]
