@@ -51,8 +51,8 @@ impl Alarm {
         if let Ok(runtime) = Handle::try_current()
             && !self.watched.swap(true, Ordering::AcqRel)
         {
-            let watched = Watched(Arc::clone(self));
-            runtime.spawn(watch(watched, Arc::downgrade(turns)));
+            let watched = Watched { alarm: Arc::clone(self), turns: Arc::downgrade(turns) };
+            runtime.spawn(watch(watched));
         }
     }
 
@@ -62,17 +62,24 @@ impl Alarm {
     }
 }
 
-/// The alarm in the hands of its task, which may end with its runtime.
-struct Watched(Arc<Alarm>);
+/// The alarm in the hands of its task, which may end with its runtime: then those who wait in another one look after
+/// it there.
+struct Watched {
+    alarm: Arc<Alarm>,
+    turns: Weak<Turns>,
+}
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.0.watched.store(false, Ordering::Release);
+        self.alarm.watched.store(false, Ordering::Release);
+        if let Some(turns) = self.turns.upgrade() {
+            turns.wake_all();
+        }
     }
 }
 
-async fn watch(alarm: Watched, turns: Weak<Turns>) {
-    let alarm = &*alarm.0;
+async fn watch(watched: Watched) {
+    let Watched { alarm, turns } = &watched;
     while turns.strong_count() > 0 {
         let next = alarm.next.load(Ordering::Acquire);
         if next == NONE {

@@ -204,6 +204,20 @@ impl Turns {
     }
 }
 
+impl Turns {
+    /// Everybody who waits looks again.
+    fn wake_all(&self) {
+        let mut wakers = Wakers::new();
+        for shard in &self.shards {
+            let queues: SmallVec<[_; 4]> = shard.lock().values().map(Arc::clone).collect();
+            for queues in queues {
+                wakers.extend(queues.session.lock().calls.iter_mut().filter_map(|call| call.waker.take()));
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
 impl Drop for Turns {
     fn drop(&mut self) {
         self.alarm.end();
@@ -290,11 +304,16 @@ impl Session {
         follows.then_some(next)
     }
 
-    /// The call waits from now on. Gives when somebody must look after it, or after those that hold a turn.
-    fn wait(&mut self, id: u64) -> Option<Instant> {
-        let call = self.calls.get_mut(id).filter(|call| call.phase.waits())?;
-        let until = clock::after(Instant::now(), call.limits.wait);
-        call.phase = Phase::Waiting { until };
+    /// The call waits from now on.
+    fn wait(&mut self, id: u64) {
+        if let Some(call) = self.calls.get_mut(id).filter(|call| call.phase.waits()) {
+            call.phase = Phase::Waiting { until: clock::after(Instant::now(), call.limits.wait) };
+        }
+    }
+
+    /// When somebody must look after a call that waits, or after those that hold a turn.
+    fn moment_to_look(&self, id: u64) -> Option<Instant> {
+        let Phase::Waiting { until } = self.calls.get(id)?.phase else { return None };
         self.next_overdue().into_iter().chain([until]).min()
     }
 
@@ -394,8 +413,7 @@ impl Ticket {
         if self.grant_or_wake_by(None) {
             return Ok(Turn(self));
         }
-        let look = self.queues.session.lock().wait(self.call);
-        self.look_at(look);
+        self.queues.session.lock().wait(self.call);
         self.granted().await;
         let phase = self.queues.session.lock().calls.get(self.call).map(|call| call.phase);
         if phase == Some(Phase::TimedOut) { Err(Error::new(ErrorKind::TurnTimeout)) } else { Ok(Turn(self)) }
@@ -413,16 +431,25 @@ impl Ticket {
     /// The turn, if it has come; else a wake-up, when it has or the wait was too long.
     fn grant_or_wake_by(&self, waker: Option<&Waker>) -> bool {
         let mut session = self.queues.session.lock();
-        if !session.grant(self.call) {
-            if let Some(waker) = waker {
-                session.wake_by(self.call, waker);
+        let granted = session.grant(self.call);
+        let look = match waker {
+            _ if granted => {
+                if session.calls.are_several() {
+                    session.next_overdue()
+                } else {
+                    None
+                }
             }
-            return false;
-        }
-        let look = if session.calls.are_several() { session.next_overdue() } else { None };
+            Some(waker) => {
+                session.wake_by(self.call, waker);
+                session.moment_to_look(self.call)
+            }
+            None => None,
+        };
         drop(session);
+        // After the waker is there: it is woken where the task that waits for the alarm ends.
         self.look_at(look);
-        true
+        granted
     }
 
     fn look_at(&self, moment: Option<Instant>) {
