@@ -29,7 +29,10 @@ mod source;
 use std::{
     error::Error as StdError,
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -159,6 +162,8 @@ struct Inner {
     leases: Leases,
     runs: Runs,
     cache: Option<Arc<Cache>>,
+    /// A task listens and renews.
+    tended: AtomicBool,
 }
 
 impl fmt::Debug for RedisBackend {
@@ -326,9 +331,9 @@ impl RedisBackend {
     }
 
     fn inner(&self) -> &Arc<Inner> {
-        self.inner.get_or_init(|| {
+        let inner = self.inner.get_or_init(|| {
             let cache = self.options.read_cache.map(|sessions| Arc::new(Cache::new(sessions)));
-            let inner = Arc::new(Inner {
+            Arc::new(Inner {
                 link: Link::new(self.source.clone(), self.options.timeout, cache.clone()),
                 options: self.options.clone(),
                 registry: self.registry.clone(),
@@ -336,14 +341,22 @@ impl RedisBackend {
                 leases: Leases::default(),
                 runs: Runs::default(),
                 cache,
-            });
-            tokio::spawn(events::listen(Arc::downgrade(&inner)));
-            tokio::spawn(leases::keep_alive(Arc::downgrade(&inner), inner.options.lease));
-            if inner.cache.is_some() {
-                tokio::spawn(cache::keep_trusted(Arc::downgrade(&inner)));
-            }
-            inner
-        })
+                tended: AtomicBool::new(false),
+            })
+        });
+        inner.be_tended();
+        inner
+    }
+}
+
+/// What goes on all the time is on a task, which may end with its runtime: then the next call begins it anew.
+struct Tended(Weak<Inner>);
+
+impl Drop for Tended {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.tended.store(false, Ordering::Release);
+        }
     }
 }
 
@@ -399,6 +412,23 @@ impl Backend for RedisBackend {
 }
 
 impl Inner {
+    fn be_tended(self: &Arc<Self>) {
+        if self.tended.load(Ordering::Acquire) || self.tended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (tended, lease) = (Tended(Arc::downgrade(self)), self.options.lease);
+        let caches = self.cache.is_some();
+        tokio::spawn(async move {
+            let inner = || tended.0.clone();
+            let trusted = async {
+                if caches {
+                    cache::keep_trusted(inner()).await;
+                }
+            };
+            tokio::join!(events::listen(inner()), leases::keep_alive(inner(), lease), trusted);
+        });
+    }
+
     /// Asks Redis.
     async fn read(&self, id: SessionId, wanted: Keys<'_>) -> Result<Option<Loaded>, BackendError> {
         let keys = SessionKeys::new(&self.options.prefix, id);

@@ -118,6 +118,33 @@ impl Runs {
     }
 }
 
+/// A run in the hands of its task, which may end with its runtime: then nobody waits for what was not sent.
+struct Sends {
+    inner: Arc<Inner>,
+    run: Arc<Run>,
+    ended: bool,
+}
+
+impl Sends {
+    async fn send_all(mut self) {
+        self.inner.send_all(&self.run).await;
+        self.ended = true;
+    }
+}
+
+impl Drop for Sends {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let Self { inner, run, .. } = self;
+        run.tell(Err(BackendError::OutcomeUnknown("the runtime ended in which it was sent".into())));
+        run.state.lock().phase = Phase::Ended;
+        inner.leases.forget(run.id, run.lease);
+        inner.runs.remove(run);
+    }
+}
+
 impl Inner {
     /// What a call loads to which the call before passed its lease on. `None` if it has to ask Redis, because the
     /// values did not come in.
@@ -188,8 +215,8 @@ impl Inner {
     /// On a task of its own: whoever commits may be dropped.
     fn keep_sending(self: &Arc<Self>, run: &Arc<Run>) {
         if !std::mem::replace(&mut run.state.lock().sending, true) {
-            let (inner, run) = (Arc::clone(self), Arc::clone(run));
-            tokio::spawn(async move { inner.send_all(&run).await });
+            let sends = Sends { inner: Arc::clone(self), run: Arc::clone(run), ended: false };
+            tokio::spawn(sends.send_all());
         }
     }
 
