@@ -30,7 +30,7 @@ use crate::{
 const RENEWED_AT_ONCE: usize = 64;
 
 /// Longer waits and holds are as good as endless.
-const LONGEST: Duration = Duration::from_hours(24 * 365);
+pub(super) const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// Beyond the moment at which a lease ends, so that it has ended in Redis's milliseconds, too.
 const GRACE: Duration = Duration::from_millis(5);

@@ -41,7 +41,7 @@ use redis::{Client, IntoConnectionInfo, Value};
 
 use self::{
     cache::Cache,
-    leases::Leases,
+    leases::{LONGEST, Leases},
     link::{Failure, Link},
     names::{SessionKeys, unique},
     record::{Damaged, decode},
@@ -286,7 +286,7 @@ impl RedisBackend {
     /// It sends itself a message through Redis six times in this span, to know whether it would hear others.
     #[must_use]
     pub fn with_cut_off(self, cut_off: Duration) -> Self {
-        self.with(|options| options.cut_off = cut_off.max(Duration::from_secs(1)))
+        self.with(|options| options.cut_off = cut_off.clamp(Duration::from_secs(1), LONGEST))
     }
 
     /// The largest value, in bytes of JSON, that is stored under one key. Default: 1 MiB. A commit with a larger one

@@ -6,7 +6,7 @@ use serde_json::{
     Value,
     value::{RawValue, to_raw_value},
 };
-use time::OffsetDateTime;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::{
     backend::{BackendError, FieldChanges, Lease, Loaded, Meta},
@@ -59,10 +59,15 @@ pub(super) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
     Ok(Loaded { meta, expires, values: values.into(), lease })
 }
 
-/// A moment that is written in milliseconds since 1970.
+/// A moment that is written in milliseconds since 1970. The last one of all is written as the millisecond after it.
 pub(super) fn moment_of(text: &[u8]) -> Option<OffsetDateTime> {
     let milliseconds: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
+    let nanoseconds = i128::from(milliseconds) * 1_000_000;
+    let last = PrimitiveDateTime::MAX.assume_utc();
+    if (0..1_000_000).contains(&(nanoseconds - last.unix_timestamp_nanos())) {
+        return Some(last);
+    }
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()
 }
 
 /// A moment in milliseconds since 1970: never earlier than it is.
