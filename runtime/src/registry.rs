@@ -237,6 +237,11 @@ impl Registry {
         !std::mem::replace(&mut self.0.sockets.lock().watched, true)
     }
 
+    /// The watch ended while there was something to watch.
+    pub(crate) fn watch_is_lost(&self) {
+        self.0.sockets.lock().watched = false;
+    }
+
     /// Whether there is still something to watch; if not, the watch counts as ended.
     pub(crate) fn keep_watching(&self) -> bool {
         let mut sockets = self.0.sockets.lock();

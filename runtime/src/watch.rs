@@ -11,7 +11,7 @@ use crate::{
     clock,
     config::Config,
     id::SessionId,
-    registry::{Ending, SessionSocket},
+    registry::{Ending, Registry, SessionSocket},
 };
 
 /// How often the list is looked at.
@@ -34,7 +34,29 @@ fn is_kept_by_sockets(config: &Config, meta: &Meta) -> bool {
 /// Watches the sessions that have sockets, until none has any.
 pub(crate) fn watch(backend: &Arc<dyn Backend>, config: &Arc<Config>) {
     if backend.registry().begin_watch() {
-        tokio::spawn(run(Arc::clone(backend), Arc::clone(config)));
+        let watching = Watching { registry: backend.registry().clone(), ended: false };
+        tokio::spawn(watching.run(Arc::clone(backend), Arc::clone(config)));
+    }
+}
+
+/// The watch in the hands of its task, which may end with its runtime: then the next socket begins another one.
+struct Watching {
+    registry: Registry,
+    ended: bool,
+}
+
+impl Watching {
+    async fn run(mut self, backend: Arc<dyn Backend>, config: Arc<Config>) {
+        run(backend, config).await;
+        self.ended = true;
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.registry.watch_is_lost();
+        }
     }
 }
 

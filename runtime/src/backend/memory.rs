@@ -185,15 +185,26 @@ impl Sessions {
     /// Starts the one task that frees what has expired, a shard at a time; it ends with the backend.
     fn sweep_from_now_on(self: &Arc<Self>) {
         if !self.swept.swap(true, Ordering::Relaxed) {
-            tokio::spawn(sweep(Arc::downgrade(self)));
+            tokio::spawn(sweep(Swept(Arc::downgrade(self))));
         }
     }
 }
 
-async fn sweep(sessions: Weak<Sessions>) {
+/// The sessions in the hands of the task that sweeps them, which may end with its runtime.
+struct Swept(Weak<Sessions>);
+
+impl Drop for Swept {
+    fn drop(&mut self) {
+        if let Some(sessions) = self.0.upgrade() {
+            sessions.swept.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn sweep(swept: Swept) {
     for shard in (0..SHARDS).cycle() {
         tokio::time::sleep(SWEEP_INTERVAL).await;
-        let Some(sessions) = sessions.upgrade() else { return };
+        let Some(sessions) = swept.0.upgrade() else { return };
         let now = Instant::now();
         let mut shard = sessions.shards[shard].lock();
         shard.retain(|_, record| record.dies > now);
