@@ -72,6 +72,8 @@ async fn socket_hold(counter: &mut Counter, profile: &mut Profile) {
 async fn connected(socket: SocketRef) {
     socket.on("add", socket_add);
     socket.on("hold", socket_hold);
+    // On a busy machine CONNECT may be heard well before this.
+    socket.emit("ready", &()).ok();
 }
 
 fn listen_to_standard_input() {
