@@ -106,6 +106,7 @@ async fn renew_unwritten(
         changes: Changes::new(),
         meta: None,
         expires: Some(expires),
+        expiry: loaded.meta.expiry,
     };
     backend.commit(&commit).await.ok().map(|()| expires)
 }

@@ -25,7 +25,15 @@ pub fn meta(name: &str) -> Meta {
 }
 
 pub fn commit(id: SessionId, action: Action, changes: List) -> Commit {
-    Commit { id, lease: Lease::default(), action, changes: changes.into(), meta: None, expires: None }
+    Commit {
+        id,
+        lease: Lease::default(),
+        action,
+        changes: changes.into(),
+        meta: None,
+        expires: None,
+        expiry: None,
+    }
 }
 
 pub fn create(id: SessionId, changes: List) -> Commit {

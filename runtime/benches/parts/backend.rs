@@ -44,5 +44,6 @@ fn commit(action: Action, id: SessionId, content: Content) -> Commit {
         changes: [(Cow::Borrowed("state"), Change::Set(value))].into(),
         meta: Some(Meta { key: "key".into(), created, expiry: None, provisional: false }),
         expires: Some(created + time::Duration::DAY),
+        expiry: None,
     }
 }

@@ -128,12 +128,12 @@ impl Record {
             return Err(BackendError::Gone);
         }
         apply(&mut self.values, &commit.changes)?;
-        if let Some(meta) = &commit.meta {
-            self.meta = meta.clone();
-        }
-        if let Some(expires) = commit.expires {
+        if let Some(expires) = commit.expires_beside(self.meta.expiry) {
             self.expires = expires;
             self.dies = now.instant_of(expires);
+        }
+        if let Some(meta) = &commit.meta {
+            self.meta = meta.clone();
         }
         Ok(())
     }

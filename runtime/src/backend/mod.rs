@@ -221,6 +221,16 @@ pub struct Commit {
     pub meta: Option<Meta>,
     /// The new moment of expiry, where it changes.
     pub expires: Option<OffsetDateTime>,
+    /// The [`Meta::expiry`] from which `expires` was reckoned. Where `meta` is not changed and the session has another
+    /// one by now, somebody set that meanwhile: it holds, and `expires` counts for nothing.
+    pub expiry: Option<Expiry>,
+}
+
+impl Commit {
+    /// [`expires`](Self::expires), unless it was reckoned from another expiry than the session has now.
+    pub fn expires_beside(&self, now: Option<Expiry>) -> Option<OffsetDateTime> {
+        self.expires.filter(|_| self.meta.is_some() || self.expiry == now)
+    }
 }
 
 /// What a commit does to a record.

@@ -89,11 +89,11 @@ impl<S: SessionStore> StoreBackend<S> {
     async fn changed(&self, commit: &Commit) -> Result<Record, BackendError> {
         let mut record = self.record(commit.id).await?.ok_or(BackendError::Gone)?;
         apply(&mut record, &commit.changes)?;
-        let meta = commit.meta.clone().unwrap_or_else(|| meta_of(&record));
-        put_meta(&mut record, &meta)?;
-        if let Some(expires) = commit.expires {
+        let stored = meta_of(&record);
+        if let Some(expires) = commit.expires_beside(stored.expiry) {
             record.expiry_date = expires;
         }
+        put_meta(&mut record, commit.meta.as_ref().unwrap_or(&stored))?;
         Ok(record)
     }
 }

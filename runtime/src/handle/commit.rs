@@ -81,7 +81,7 @@ impl Handle {
         let expires =
             if changes.is_empty() { work.touch } else { Some(self.config.expires_at(meta, now.wall)) };
         let (lease, action) = (work.lease.lease(), Action::Update);
-        let commit = Commit { id, lease, action, changes, meta: None, expires };
+        let commit = Commit { id, lease, action, changes, meta: None, expires, expiry: meta.expiry };
         let Some(done) = self.backend.commit_now(&commit) else {
             work.changes = commit.changes;
             return None;
@@ -126,6 +126,7 @@ impl Handle {
             changes: work.changes,
             meta: Some(meta.clone()),
             expires: Some(expires),
+            expiry: meta.expiry,
         };
         self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
         let mut current = self.current.lock();
@@ -160,6 +161,7 @@ impl Handle {
             changes: work.changes,
             meta: (meta != stored).then(|| meta.clone()),
             expires,
+            expiry: stored.expiry,
         };
         let announced = new_id.map(|_| self.registry().announce(id, Ending::Changed));
         // Until the end of this function, unless the backend passes it on.
@@ -229,6 +231,7 @@ impl Handle {
                 changes: Changes::new(),
                 meta: None,
                 expires: None,
+                expiry: None,
             };
             self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
             sockets = announced.came_true();

@@ -8,7 +8,10 @@ mod subjects;
 use std::sync::Arc;
 
 use serde_json::json;
-use socketioxide_session::backend::{Action, BackendError, Change, Commit, Keys, Lease, Load, SessionId};
+use socketioxide_session::{
+    Expiry,
+    backend::{Action, BackendError, Change, Commit, Keys, Lease, Load, Meta, SessionId},
+};
 use socketioxide_session_tests::records::{
     self, begin, commit, create, fields, in_an_hour, load, meta, set, take, update, value,
 };
@@ -54,6 +57,7 @@ conformance! {
     an_end_is_no_fault_where_nothing_is
     a_changed_id_takes_everything_along
     meta_and_expiry_change
+    an_expiry_that_was_set_meanwhile_holds
     an_expired_session_is_gone
     json_survives
     a_turn_is_taken_and_committed
@@ -179,6 +183,25 @@ async fn meta_and_expiry_change(backend: Subject) {
     let loaded = load(&*backend, id).await.unwrap().unwrap();
     assert_eq!((loaded.meta, loaded.expires), (meta("other"), later));
     assert_eq!(value(&*backend, id, "a").await, Some(json!(1)));
+}
+
+/// A commit that reckons from the expiry that the session had before says nothing of the one that it has now.
+async fn an_expiry_that_was_set_meanwhile_holds(backend: Subject) {
+    let id = begin(&*backend, vec![set("a", 1)]).await;
+    let (soon, later) = (in_an_hour(), in_an_hour() + records::SECOND * 60);
+    let own = Expiry::OnInactivity(time::Duration::hours(1));
+    let set_own = Meta { expiry: Some(own), ..meta("k") };
+    let change = Commit { meta: Some(set_own), expires: Some(soon), ..commit(id, Action::Update, vec![]) };
+    backend.commit(&change).await.unwrap();
+    for (reckoned_from, expected) in
+        [(None, soon), (Some(Expiry::OnInactivity(time::Duration::hours(2))), soon), (Some(own), later)]
+    {
+        let late = commit(id, Action::Update, vec![set("a", 2)]);
+        backend.commit(&Commit { expires: Some(later), expiry: reckoned_from, ..late }).await.unwrap();
+        let loaded = load(&*backend, id).await.unwrap().unwrap();
+        assert_eq!((loaded.expires, loaded.meta.expiry), (expected, Some(own)), "{reckoned_from:?}");
+        assert_eq!(value(&*backend, id, "a").await, Some(json!(2)));
+    }
 }
 
 async fn an_expired_session_is_gone(backend: Subject) {

@@ -204,6 +204,23 @@ async fn increments_while_connections_are_cut_are_counted_once() {
     assert!(open_count < 20, "calls are tried again, and yet: {open:?}");
 }
 
+#[tokio::test]
+async fn an_expiry_that_was_set_on_another_node_holds_beside_a_slow_handler() {
+    let server = RedisServer::start().await;
+    let (apps, cookie) = two_nodes(&server).await;
+    // It holds its turn for 700 ms, and reckons from the expiry that it found.
+    let slow = http::get(&apps[0], "/slow", Some(&cookie));
+    let expires = async {
+        sleep(milliseconds(200)).await;
+        http::get(&apps[1], "/expire", Some(&cookie)).await.ok();
+    };
+    let (slow, ()) = tokio::join!(slow, expires);
+    slow.ok();
+    assert_eq!(count_at(&apps[1], &cookie).await, json!(1001));
+    sleep(SECOND * 2).await;
+    assert_eq!(count_at(&apps[0], &cookie).await, json!(0));
+}
+
 /// A logout over a socket, and what was sent before it, is acknowledged although what comes after it finds the session
 /// ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
+use tower_sessions::Expiry;
 
 use super::{
     Inner,
@@ -123,7 +125,7 @@ impl Inner {
                     .map(serde_json::to_string)
                     .transpose()
                     .map_err(BackendError::failed)?,
-                expires: commit.expires.map(|moment| milliseconds(moment).to_string()),
+                expires: commit.expires.map(|moment| reckoned(moment, commit.expiry)).transpose()?,
                 operations: &operations,
             };
             let answer = self.send(&sending).await?;
@@ -251,6 +253,14 @@ fn values_of(commit: &Commit, stored: &[(String, Vec<u8>)]) -> Vec<Option<Vec<u8
     let merged = commit.changes.iter().filter(|(_, change)| matches!(change, Change::Fields(_)));
     let value = |key: &str| stored.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.clone());
     merged.map(|(key, _)| value(key)).collect()
+}
+
+/// A moment of expiry, and what it was reckoned from as it stands in [`Meta`](crate::backend::Meta).
+fn reckoned(moment: OffsetDateTime, expiry: Option<Expiry>) -> Result<String, BackendError> {
+    let moment = milliseconds(moment);
+    let Some(expiry) = expiry else { return Ok(moment.to_string()) };
+    let expiry = serde_json::to_string(&expiry).map_err(BackendError::failed)?;
+    Ok(format!(r#"{moment} "expiry":{expiry}"#))
 }
 
 fn word_of(action: Action) -> &'static str {

@@ -424,7 +424,9 @@ fn is_ordinary(commit: &Commit) -> bool {
 fn merged(commits: &[Arc<Pending>]) -> Commit {
     let mut merged = commits[0].commit.clone();
     for Pending { commit, .. } in commits[1..].iter().map(|pending| &**pending) {
-        merged.expires = commit.expires.or(merged.expires);
+        if commit.expires.is_some() {
+            (merged.expires, merged.expiry) = (commit.expires, commit.expiry);
+        }
         for (key, change) in &commit.changes {
             match merged.changes.iter_mut().find(|(other, _)| other == key) {
                 Some((_, earlier)) => earlier.then(change),

@@ -6,13 +6,14 @@
 -- checks, shuts the record for other commits for a while, and gives it; `create` puts the new one; `left` ends the
 -- old one, unless it was opened again meanwhile.
 -- ARGV: prefix, node, hidden id, action, commit token, '1' on a retry, ticket or '', lease token,
---       expiry in ms or '', meta or '', how long the end is remembered in ms,
+--       expiry in ms (and, after a space, what it was reckoned from) or '', meta or '', how long the end is remembered in ms,
 --       whether to keep the lease ('', 'yes' or 'unless awaited' by others), lease in ms, longest holding in ms,
 --       number of leased states, state..,
 --       then four for each change: operation, field, new value, value that it was made from
 local record, control, tokens, tombstone, new_record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, node, hidden, action, token, retried = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
-local ticket, lease_token, expires, meta, recent_ms = ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10], ARGV[11]
+local ticket, lease_token, meta, recent_ms = ARGV[7], tonumber(ARGV[8]), ARGV[10], ARGV[11]
+local expires, reckoned_from = string.match(ARGV[9], '^(%d*) ?(.*)$')
 local keep, lease_ms, hold_ms, count = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
 local first_state, changes = 16, 16 + count
 
@@ -91,6 +92,14 @@ else
     return { 'left', redis.call('HGETALL', record) }
   end
   if shut_by then redis.call('HDEL', record, 'l') end
+end
+
+-- Another expiry was set since this one was reckoned: that one holds.
+if exists and meta == '' and expires ~= '' then
+  local stored = redis.call('HGET', record, 'm')
+  local same = not string.find(stored, '"expiry"', 1, true)
+  if reckoned_from ~= '' then same = string.find(stored, reckoned_from, 1, true) end
+  if not same then expires = '' end
 end
 
 -- Nodes with sockets of the session look at it when it expires, as far as they know: sooner must be told.
