@@ -1,5 +1,11 @@
 //! The unit of work: one call of a handler with its states, from its turn to its commit. Every outcome of a
 //! handler, in HTTP and on sockets, is decided in [`decide`].
+//!
+//! This is the hot path. Where nothing must be waited for (no one before the call, a backend that has the session at
+//! hand) all of it is plain calls, and no future is made. With `MemoryBackend` an event that reads makes one allocation,
+//! the [`Unit`]. One that writes a field makes six, beside the clone of the user's state: the session's queues, of which
+//! there are none while nobody has a place in them, and the two lists in them; the [`Unit`]; the state as it is shared
+//! with readers from then on; and the value that is stored. `cargo run --release -p bench -- instructions` counts them.
 
 use std::{
     any::Any,
