@@ -202,9 +202,7 @@ impl Turns {
         wakers.into_iter().for_each(Waker::wake);
         next
     }
-}
 
-impl Turns {
     /// Everybody who waits looks again.
     fn wake_all(&self) {
         let mut wakers = Wakers::new();
