@@ -120,6 +120,11 @@ impl Mistake<'_> {
     fn explain(&self, name: &Ident) -> String {
         match self {
             Self::ByValue(ty) => {
+                if let Some(extractor) = own_extractor(ty) {
+                    return format!(
+                        "`{extractor}` is an extractor, and no session state: leave `{name}` out of the attribute"
+                    );
+                }
                 let ty = spelled(ty);
                 format!(
                     "session state is borrowed: write `{name}: &{ty}` to read it or `{name}: &mut {ty}` to \
@@ -152,6 +157,13 @@ impl Mistake<'_> {
             ),
         }
     }
+}
+
+/// The name of an extractor of this crate, if the type looks like one.
+fn own_extractor(ty: &Type) -> Option<&Ident> {
+    let Type::Path(path) = ty else { return None };
+    let last = &path.path.segments.last()?.ident;
+    (last == "Shared" || last == "SessionControl").then_some(last)
 }
 
 fn borrowed(ty: &Type) -> Result<(Access, &Type), Mistake<'_>> {
