@@ -15,24 +15,26 @@ mod interleavings;
 mod line;
 #[cfg(test)]
 mod tests;
+mod ticket;
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    future::{Future, poll_fn},
-    pin::pin,
     sync::Arc,
-    task::{Poll, Waker},
+    task::Waker,
     time::Duration,
 };
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-pub(crate) use self::line::Baton;
 pub use self::line::{Arrivals, Line};
 use self::{alarm::Alarm, calls::Calls};
+pub(crate) use self::{
+    line::Baton,
+    ticket::{Ticket, Turn},
+};
 use crate::{
     clock,
     error::{Error, ErrorKind},
@@ -387,178 +389,5 @@ fn settle(places: &mut VecDeque<Place>, at: usize, calls: &mut Calls<Call>, wake
         if place.mode == Mode::Write {
             break;
         }
-    }
-}
-
-/// A call's places in the queues of a session, from its arrival on. Dropping it gives them up.
-pub(crate) struct Ticket {
-    queues: Arc<Queues>,
-    call: u64,
-}
-
-impl Ticket {
-    /// The turn, if nobody is before this call.
-    pub(crate) fn turn_now(self) -> Result<Turn, Self> {
-        if self.grant_or_wake_by(None) { Ok(Turn(self)) } else { Err(self) }
-    }
-
-    /// Waits for the turn.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future gives the places up; the queues are whole after it.
-    pub(crate) async fn turn(self) -> Result<Turn, Error> {
-        if self.grant_or_wake_by(None) {
-            return Ok(Turn(self));
-        }
-        self.queues.session.lock().wait(self.call);
-        self.granted().await;
-        let phase = self.queues.session.lock().calls.get(self.call).map(|call| call.phase);
-        if phase == Some(Phase::TimedOut) { Err(Error::new(ErrorKind::TurnTimeout)) } else { Ok(Turn(self)) }
-    }
-
-    async fn granted(&self) {
-        poll_fn(
-            |context| {
-                if self.grant_or_wake_by(Some(context.waker())) { Poll::Ready(()) } else { Poll::Pending }
-            },
-        )
-        .await;
-    }
-
-    /// The turn, if it has come; else a wake-up, when it has or the wait was too long.
-    fn grant_or_wake_by(&self, waker: Option<&Waker>) -> bool {
-        let mut session = self.queues.session.lock();
-        let granted = session.grant(self.call);
-        let look = match waker {
-            _ if granted => {
-                if session.calls.are_several() {
-                    session.next_overdue()
-                } else {
-                    None
-                }
-            }
-            Some(waker) => {
-                session.wake_by(self.call, waker);
-                session.moment_to_look(self.call)
-            }
-            None => None,
-        };
-        drop(session);
-        // After the waker is there: it is woken where the task that waits for the alarm ends.
-        self.look_at(look);
-        granted
-    }
-
-    fn look_at(&self, moment: Option<Instant>) {
-        if let Some(moment) = moment {
-            self.queues.turns.alarm.look_at(moment, &self.queues.turns);
-        }
-    }
-
-    fn limits(&self) -> Option<Limits> {
-        self.queues.session.lock().calls.get(self.call).map(|call| call.limits)
-    }
-
-    fn with<R>(&self, act: impl FnOnce(&mut Session, &mut Wakers) -> R) -> R {
-        let mut wakers = Wakers::new();
-        let result = act(&mut self.queues.session.lock(), &mut wakers);
-        wakers.into_iter().for_each(Waker::wake);
-        result
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let (_call, empty) = self.with(|session, wakers| {
-            let call = session.end(self.call, wakers);
-            (call, session.calls.is_empty())
-        });
-        if empty {
-            self.queues.turns.free(self.queues.id);
-        }
-    }
-}
-
-/// The right to read and write the states of the plan. Dropping it passes it on.
-pub(crate) struct Turn(Ticket);
-
-impl Turn {
-    /// Waits for the backend, which may itself wait for a turn of another process: that is no time of holding,
-    /// as long as it is no longer than the longest wait.
-    pub(crate) async fn while_loading<F: Future>(&self, load: F) -> F::Output {
-        let mut load = pin!(load);
-        let Some(Limits { wait, hold, .. }) = self.0.limits() else { return load.await };
-        let begun = Instant::now();
-        let mut tick = (hold / 2).max(Duration::from_millis(1));
-        loop {
-            tokio::select! {
-                biased;
-                output = &mut load => {
-                    self.hold_from_now();
-                    return output;
-                }
-                () = sleep(tick) => {}
-            }
-            if begun.elapsed() < wait {
-                self.hold_from_now();
-            } else {
-                tick = Duration::MAX;
-            }
-        }
-    }
-
-    fn hold_from_now(&self) {
-        if let Some(call) = self.0.queues.session.lock().calls.get_mut(self.0.call)
-            && let Phase::Holding { until } = &mut call.phase
-        {
-            *until = clock::after(Instant::now(), call.limits.hold);
-        }
-    }
-
-    /// What the call before left with the turn.
-    pub(crate) fn baton(&self) -> Option<Baton> {
-        self.0.queues.session.lock().calls.get_mut(self.0.call)?.baton.take()
-    }
-
-    fn successor_came(&self) -> Option<Arrivals> {
-        let next = self.0.queues.session.lock().successor(self.0.call);
-        next.map(|next| Arrivals(next + 1))
-    }
-
-    /// Ends the turn and leaves something to the call that has it next, if that one writes the same states and had
-    /// come by that moment.
-    fn pass_on(self, came: Arrivals, baton: Baton) -> Result<(), (Self, Baton)> {
-        let mut baton = Some(baton);
-        self.0.with(|session, wakers| {
-            let next = session.successor(self.0.call).filter(|next| *next < came.0)?;
-            session.calls.get_mut(next)?.baton = baton.take();
-            session.end(self.0.call, wakers)
-        });
-        match baton {
-            None => Ok(()),
-            Some(baton) => Err((self, baton)),
-        }
-    }
-
-    /// Gives up the places of a reader, which has its snapshot.
-    pub(crate) fn release_reads(&self) {
-        self.0.with(|session, wakers| session.leave(self.0.call, |mode| mode == Mode::Read, wakers));
-    }
-
-    /// Says that the commit begins, now: from now on the turn cannot pass on before its end.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::TurnLost`] if it was held longer than its limit.
-    pub(crate) fn begin_commit(&self, now: Instant) -> Result<(), Error> {
-        if let Some(call) = self.0.queues.session.lock().calls.get_mut(self.0.call)
-            && let Phase::Holding { until } = call.phase
-            && now < until
-        {
-            call.phase = Phase::Committing;
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::TurnLost))
     }
 }
