@@ -15,10 +15,9 @@ use serde::Serialize;
 pub use socketioxide::{
     adapter::Adapter,
     extract::SocketRef,
-    handler::{ConnectHandler, ConnectMiddleware, FromConnectParts},
+    handler::{ConnectHandler, ConnectMiddleware, FromConnectParts, Value},
     socket::Socket,
 };
-pub use socketioxide_core::Value;
 
 use super::{
     handler::{outcome_of, tell},

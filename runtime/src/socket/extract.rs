@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use socketioxide::{
     adapter::Adapter,
-    handler::{FromConnectParts, FromDisconnectParts, FromMessageParts},
+    handler::{FromConnectParts, FromDisconnectParts, FromMessageParts, Value},
     socket::{DisconnectReason, Socket},
 };
-use socketioxide_core::Value;
 
 use super::peer::binding_of;
 use crate::{

@@ -13,10 +13,9 @@ use serde::Serialize;
 use socketioxide::{
     adapter::Adapter,
     extract::AckSender,
-    handler::{FromDisconnectParts, FromMessageParts},
+    handler::{FromDisconnectParts, FromMessageParts, Value},
     socket::{DisconnectReason, Socket},
 };
-use socketioxide_core::Value;
 
 use super::peer::Reply;
 use crate::{

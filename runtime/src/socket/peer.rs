@@ -11,10 +11,9 @@ use socketioxide::{
     SendError, SocketError, SocketIo,
     adapter::Adapter,
     extract::{AckSender, SocketRef},
-    handler::{FromConnectParts, FromMessageParts},
+    handler::{FromConnectParts, FromMessageParts, Value},
     socket::Socket,
 };
-use socketioxide_core::Value;
 use tokio::time::{Instant, sleep};
 
 use super::refusals;
