@@ -284,40 +284,22 @@
 #[allow(unused_extern_crates, reason = "the doc tests' expansions need it")]
 extern crate self as socketioxide_session;
 
-mod access;
 pub mod backend;
-mod binding;
-mod change;
+mod call;
 mod clock;
-mod compare;
-mod config;
-mod control;
-mod cookie;
 mod error;
 pub mod guide;
-mod handle;
 mod http;
-mod id;
-mod lease;
-mod origin;
-mod outcome;
-mod place;
-mod private;
-mod recent;
-mod registry;
-mod shared;
+mod macro_support;
+mod process;
+mod session;
 mod socket;
-mod state;
 mod turns;
-mod unit;
-mod value;
-mod view;
-mod watch;
 
 /// What the macros' expansions name. Not for users: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::private::*;
+    pub use crate::macro_support::*;
 }
 
 pub use socketioxide_session_macros::{
@@ -333,11 +315,9 @@ pub use tower_sessions::{Expiry, Session, SessionStore};
 pub use crate::backend::RedisBackend;
 pub use crate::{
     backend::{Backend, MemoryBackend, StoreBackend},
-    control::SessionControl,
-    cookie::SigningKeys,
+    call::{control::SessionControl, shared::Shared},
     error::{Error, ErrorKind},
-    http::{SessionLayer, SessionService},
-    shared::Shared,
+    http::{SessionLayer, SessionService, SigningKeys},
+    session::state::SessionState,
     socket::session_alive,
-    state::SessionState,
 };

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta, Stored, Values, apply};
-use crate::{clock::Now, id::SessionId, registry::Registry};
+use crate::{clock::Now, process::Registry, session::id::SessionId};
 
 const SHARDS: usize = 64;
 

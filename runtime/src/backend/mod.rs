@@ -18,11 +18,13 @@ use tower_sessions::Expiry;
 pub use self::redis::RedisBackend;
 pub use self::{memory::MemoryBackend, store::StoreBackend};
 pub use crate::{
-    change::{Change, Changes, FieldChanges, NotAnObject},
-    id::SessionId,
-    registry::Registry,
+    process::Registry,
+    session::{
+        change::{Change, Changes, FieldChanges, NotAnObject},
+        id::SessionId,
+        value::StoredValue,
+    },
     turns::{Arrivals, Line},
-    value::StoredValue,
 };
 
 /// Where sessions live and turns are kept.

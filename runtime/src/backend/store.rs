@@ -14,7 +14,10 @@ use tower_sessions::{SessionStore, session::Record};
 
 use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta};
 use crate::{
-    change::Changes, clock, config::DEFAULT_LIFE, id::SessionId, registry::Registry, value::StoredValue,
+    call::settings::DEFAULT_LIFE,
+    clock,
+    process::Registry,
+    session::{change::Changes, id::SessionId, value::StoredValue},
 };
 
 /// The key in a store's record under which [`Meta`] is kept. Handlers and plain `Session`s do not see it.

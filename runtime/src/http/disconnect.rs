@@ -14,7 +14,7 @@ use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
 
-use crate::registry::SessionSocket;
+use crate::process::SessionSocket;
 
 /// Between the end of the response's body here and its arrival in the browser.
 const UNDER_WAY: Duration = Duration::from_millis(100);

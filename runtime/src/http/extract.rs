@@ -6,12 +6,14 @@ use axum_core::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::{
-    control::{Requests, SessionControl},
+    call::{
+        control::{Requests, SessionControl},
+        live_session::Handle,
+        shared::Shared,
+    },
     error::{Error, ErrorKind},
-    handle::Handle,
-    shared::Shared,
-    state::SessionState,
-    view::RequestView,
+    http::plain_session::RequestView,
+    session::state::SessionState,
 };
 
 /// The session of a request.

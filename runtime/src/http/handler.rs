@@ -8,9 +8,11 @@ use http::request::Parts;
 
 use super::extract::RequestSession;
 use crate::{
-    access::States,
+    call::{
+        access::States,
+        running_call::{Arrived, Outcome, Panicked, Scope, Unit},
+    },
     error::{Error, ErrorKind},
-    unit::{Arrived, Outcome, Panicked, Scope, Unit},
 };
 
 /// A call of an annotated handler that has not begun: extracted first, it takes nothing yet.

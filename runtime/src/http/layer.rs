@@ -9,9 +9,11 @@ use tower_sessions::Expiry;
 use super::service::SessionService;
 use crate::{
     backend::Backend,
-    config::Config,
-    cookie::{Protection, SigningKeys},
-    origin::OriginPolicy,
+    call::settings::Config,
+    http::{
+        cookie::{Protection, SigningKeys},
+        origin::OriginPolicy,
+    },
 };
 
 /// The tower layer that gives requests and handshakes their session.

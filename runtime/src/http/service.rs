@@ -21,15 +21,17 @@ use super::{
 };
 use crate::{
     backend::Backend,
-    binding::Binding,
-    change::Changes,
-    config::Config,
-    control::Requests,
+    call::{
+        commit::Work,
+        connection::Binding,
+        control::Requests,
+        live_session::{CookieEffect, Handle},
+        settings::Config,
+    },
     error::{Error, ErrorKind},
-    handle::{CookieEffect, Handle, Work},
-    id::SessionId,
-    registry::Ending,
-    view::RequestView,
+    http::plain_session::RequestView,
+    process::Ending,
+    session::{change::Changes, id::SessionId},
 };
 
 /// The service that [`SessionLayer`](crate::SessionLayer) makes.

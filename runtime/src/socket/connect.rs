@@ -20,16 +20,18 @@ pub use socketioxide::{
 };
 
 use super::{
-    handler::{outcome_of, tell},
+    event::{outcome_of, tell},
     peer::{self, Reply},
 };
 use crate::{
-    access::States,
     backend::Keys,
+    call::{
+        access::States,
+        live_session::{Handle, Lookup},
+        returned::Outcome as Returned,
+        running_call::{Arrived, Outcome, Panicked, Scope, Unit},
+    },
     error::{Error, ErrorKind},
-    handle::{Handle, Lookup},
-    outcome::Outcome as Returned,
-    unit::{Arrived, Outcome, Panicked, Scope, Unit},
 };
 
 /// What CONNECT waits for.

@@ -10,11 +10,9 @@ use socketioxide::{
 
 use super::peer::binding_of;
 use crate::{
-    binding::Binding,
-    control::SessionControl,
+    call::{connection::Binding, control::SessionControl, shared::Shared},
     error::{Error, ErrorKind},
-    shared::Shared,
-    state::SessionState,
+    session::state::SessionState,
 };
 
 /// What can be extracted from a socket's binding, for each kind of handler alike.

@@ -1,8 +1,8 @@
-//! The Socket.IO side: what sockets extract, and annotated handlers. Only here socketioxide is named.
+//! The Socket.IO side: what sockets extract, and annotated events. Only here socketioxide is named.
 
 pub(crate) mod connect;
+pub(crate) mod event;
 mod extract;
-pub(crate) mod handler;
 mod peer;
 mod refusals;
 

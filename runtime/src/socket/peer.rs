@@ -18,11 +18,11 @@ use tokio::time::{Instant, sleep};
 
 use super::refusals;
 use crate::{
-    binding::Binding,
+    call::connection::Binding,
     error::{Error, ErrorKind},
-    id::SessionId,
-    registry::{Registry, SessionSocket},
-    view::RequestView,
+    http::plain_session::RequestView,
+    process::{Registry, SessionSocket},
+    session::id::SessionId,
 };
 
 /// How long to wait for room in a full buffer before looking again: the first time, and at most.

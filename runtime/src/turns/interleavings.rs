@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{Limits, Mode, Ticket, Turns};
-use crate::id::SessionId;
+use crate::session::id::SessionId;
 
 const LIMITS: Limits = Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 8 };
 

@@ -12,6 +12,7 @@ mod alarm;
 mod calls;
 #[cfg(test)]
 mod interleavings;
+pub(crate) mod lease;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ pub(crate) use self::{
 use crate::{
     clock,
     error::{Error, ErrorKind},
-    id::SessionId,
+    session::id::SessionId,
 };
 
 const SHARDS: usize = 64;

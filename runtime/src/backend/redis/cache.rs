@@ -25,7 +25,7 @@ use super::{
 use crate::{
     backend::{Keys, Lease, Loaded, Meta, StoredValue, Values},
     clock::Now,
-    id::{SessionId, hidden_bytes},
+    session::id::{SessionId, hidden_bytes},
 };
 
 /// How long the connection is trusted after something was sent on it that was answered: every change that Redis made

@@ -16,9 +16,8 @@ use super::{
 };
 use crate::{
     backend::{Action, BackendError, Commit, Lease},
-    change::Change,
-    id::SessionId,
-    recent::RECENT,
+    process::endings::RECENT,
+    session::{change::Change, id::SessionId},
 };
 
 /// How often fields are merged anew, because plain `Session`s write the same value all the time.

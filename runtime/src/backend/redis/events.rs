@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{
     backend::Keys,
-    id::{SessionId, hidden_bytes},
-    registry::{Ending, Registry, SessionSocket},
+    process::{Ending, Registry, SessionSocket},
+    session::id::{SessionId, hidden_bytes},
 };
 
 /// The pause before the next try to listen.

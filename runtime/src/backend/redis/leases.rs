@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     backend::{Arrivals, BackendError, Keys, Lease, Load, Loaded},
-    id::SessionId,
+    session::id::SessionId,
 };
 
 /// How many leases are renewed at one time.

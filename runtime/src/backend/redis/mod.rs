@@ -50,7 +50,10 @@ use self::{
     source::{Connection, Source},
 };
 use super::{Action, Backend, BackendError, Commit, Keys, Lease, Line, Load, Loaded};
-use crate::{id::SessionId, recent::RECENT, registry::Registry};
+use crate::{
+    process::{Registry, endings::RECENT},
+    session::id::SessionId,
+};
 
 /// Keeps sessions and turns on Redis 6.2 or later, or Valkey: any number of processes on any number of machines
 /// share them. Feature `redis`.

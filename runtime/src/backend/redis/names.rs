@@ -2,7 +2,7 @@
 
 use tower_sessions::session::Id;
 
-use crate::id::SessionId;
+use crate::session::id::SessionId;
 
 /// The keys of one session. The braces put them into one slot of a cluster; the id stands in none of them.
 pub(super) struct SessionKeys {

@@ -10,7 +10,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::{
     backend::{BackendError, FieldChanges, Lease, Loaded, Meta},
-    value::StoredValue,
+    session::value::StoredValue,
 };
 
 /// A record without what every session has.
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn half_a_record_is_damaged() {
         let field = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        let meta = serde_json::to_string(&Meta::new(crate::id::SessionId::random())).unwrap();
+        let meta = serde_json::to_string(&Meta::new(crate::session::id::SessionId::random())).unwrap();
         let whole = [field("m", &meta), field("x", "2000000000000"), field("v:a", "1"), field("f", "7")];
         let loaded = decode(&whole, Lease(7)).unwrap();
         assert_eq!(loaded.values.len(), 1);

@@ -26,8 +26,7 @@ use super::{
 };
 use crate::{
     backend::{Action, Arrivals, BackendError, Commit, Lease, Line, Load, Loaded, apply},
-    change::Change,
-    id::SessionId,
+    session::{change::Change, id::SessionId},
 };
 
 /// The most calls under one lease.

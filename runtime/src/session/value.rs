@@ -12,10 +12,12 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use crate::{
-    compare::Differences,
     error::Error,
-    place::{Place, Places},
-    state::{SessionState, decode},
+    session::{
+        diff::Differences,
+        field::{Place, Places},
+        state::{SessionState, decode},
+    },
 };
 
 /// A field's name and its value.
@@ -175,7 +177,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        change::{Change, Fields, change_of, changed_fields},
+        session::change::{Change, Fields, change_of, changed_fields},
         session_state,
     };
 

@@ -7,7 +7,7 @@ use tower_sessions::Expiry;
 
 use crate::{
     error::{Error, ErrorKind},
-    id::SessionId,
+    session::id::SessionId,
 };
 
 /// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.

@@ -3,10 +3,12 @@
 pub use serde;
 
 pub use crate::{
-    access::{Maybe, Read, Write, distinct},
-    compare::{ByExact, ByNothing, Differences, Same},
-    outcome::{ByShape, ByValue, Never, Outcome, Shape, Split, SplitResult, SplitValue},
-    unit::Panicked,
+    call::{
+        access::{Maybe, Read, Write, distinct},
+        returned::{ByShape, ByValue, Never, Outcome, Shape, Split, SplitResult, SplitValue},
+        running_call::Panicked,
+    },
+    session::diff::{ByExact, ByNothing, Differences, Same},
 };
 
 /// For `#[http_handler]`.
@@ -16,7 +18,7 @@ pub mod http {
 
 /// For `#[socket_handler]`.
 pub mod socket {
-    pub use crate::socket::handler::{Argument, Call, Held, TakesAck, TakesNoAck, begin, finish};
+    pub use crate::socket::event::{Argument, Call, Held, TakesAck, TakesNoAck, begin, finish};
 }
 
 /// For `#[connect_handler]` and `#[connect_middleware]`.

@@ -18,11 +18,14 @@ use tower_sessions::{
 
 use crate::{
     backend::Keys,
-    binding::Binding,
-    change::{Changes, changed_keys},
-    control::{Asked, Requests},
+    call::{
+        commit::Work,
+        connection::Binding,
+        control::{Asked, Requests},
+        live_session::{Handle, Lookup},
+    },
     error::Error,
-    handle::{Handle, Lookup, Work},
+    session::change::{Changes, changed_keys},
 };
 
 /// What a plain `Session` of one request reads from and saves to. A connection keeps the extensions of its handshake,

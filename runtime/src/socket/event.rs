@@ -19,10 +19,12 @@ use socketioxide::{
 
 use super::peer::Reply;
 use crate::{
-    access::States,
+    call::{
+        access::States,
+        returned::Outcome as Returned,
+        running_call::{Arrived, Outcome, Scope, Unit},
+    },
     error::{Error, ErrorKind},
-    outcome::Outcome as Returned,
-    unit::{Arrived, Outcome, Scope, Unit},
 };
 
 /// An event whose places in the queues are taken: when its packet was read, before its handler's task began.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     backend::{Backend, Lease},
-    id::SessionId,
+    session::id::SessionId,
     turns::Baton,
 };
 

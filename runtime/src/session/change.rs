@@ -5,8 +5,8 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
-use crate::{
-    place::Place,
+use crate::session::{
+    field::Place,
     value::{Decoded, Parts, StoredValue},
 };
 

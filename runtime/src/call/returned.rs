@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use serde::{Serialize, Serializer};
 
-use crate::unit::Panicked;
+use crate::call::running_call::Panicked;
 
 /// What a handler returned.
 #[derive(Debug)]

@@ -6,12 +6,14 @@ use smallvec::SmallVec;
 
 use crate::{
     backend::Loaded,
-    change::{Changes, Fields, change_of},
-    compare::Differences,
     error::Error,
-    state::{SessionState, decode, encode},
+    session::{
+        change::{Changes, Fields, change_of},
+        diff::Differences,
+        state::{SessionState, decode, encode},
+        value::StoredValue,
+    },
     turns::Mode,
-    value::StoredValue,
 };
 
 /// One parameter that is session state.

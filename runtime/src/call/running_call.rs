@@ -21,15 +21,17 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{
-    access::States,
     backend::{Keys, Loaded, Meta},
-    change::Changes,
-    control::{Asked, Asks, CALL, Call, Requests},
+    call::{
+        access::States,
+        commit::Work,
+        control::{Asked, Asks, CALL, Call, Requests},
+        detached::ToItsEnd,
+        live_session::{Arrival, Handle, Lookup},
+    },
     error::{Error, ErrorKind},
-    handle::{Arrival, Handle, Lookup, ToItsEnd, Work},
-    id::SessionId,
-    lease::HeldLease,
-    turns::{Ticket, Turn},
+    session::{change::Changes, id::SessionId},
+    turns::{Ticket, Turn, lease::HeldLease},
 };
 
 /// How a handler ended.

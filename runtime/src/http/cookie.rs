@@ -10,7 +10,7 @@ use tower_cookies::{
 };
 use tower_sessions::{Expiry, session::Id};
 
-use crate::{clock, id::SessionId};
+use crate::{clock, session::id::SessionId};
 
 /// The longest life that browsers give a cookie
 /// ([RFC 6265bis](https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.5)).

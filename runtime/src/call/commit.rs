@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::{CookieEffect, Handle, Lookup, Presence, to_its_end::ToItsEnd};
+use super::{
+    detached::ToItsEnd,
+    live_session::{CookieEffect, Handle, Lookup, Presence},
+};
 use crate::{
     backend::{Action, BackendError, Commit, Keys, Lease, Line, Meta},
-    change::Changes,
+    call::control::Asked,
     clock::{self, Now},
-    control::Asked,
     error::Error,
-    id::SessionId,
-    lease::HeldLease,
-    registry::{Announced, Ending},
-    turns::Turn,
+    process::{Announced, Ending},
+    session::{change::Changes, id::SessionId},
+    turns::{Turn, lease::HeldLease},
 };
 
 /// What to write, beside what the session itself is asked for.

@@ -3,11 +3,13 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
-    access::{Read, States, Write},
+    call::{
+        access::{Read, States, Write},
+        live_session::Handle,
+        running_call::{Arrived, Outcome, Unit, not_inside_a_turn_of},
+    },
     error::Error,
-    handle::Handle,
-    state::SessionState,
-    unit::{Arrived, Outcome, Unit, not_inside_a_turn_of},
+    session::state::SessionState,
 };
 
 /// A state that is read and changed on demand: an extractor on both sides, with no attribute needed.

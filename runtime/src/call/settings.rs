@@ -5,7 +5,12 @@ use std::{borrow::Cow, time::Duration};
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
-use crate::{backend::Meta, clock, cookie::CookieConfig, origin::OriginPolicy, turns::Limits};
+use crate::{
+    backend::Meta,
+    clock,
+    http::{cookie::CookieConfig, origin::OriginPolicy},
+    turns::Limits,
+};
 
 /// How long a record lives after its last write where no expiry is set, as in tower-sessions.
 pub(crate) const DEFAULT_LIFE: time::Duration = time::Duration::weeks(2);

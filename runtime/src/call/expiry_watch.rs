@@ -7,11 +7,10 @@ use time::OffsetDateTime;
 
 use crate::{
     backend::{Action, Backend, Commit, Keys, Lease, Load, Loaded, Meta},
-    change::Changes,
+    call::settings::Config,
     clock,
-    config::Config,
-    id::SessionId,
-    registry::{Ending, Registry, SessionSocket},
+    process::{Ending, Registry, SessionSocket},
+    session::{change::Changes, id::SessionId},
 };
 
 /// How often the list is looked at.

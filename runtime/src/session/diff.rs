@@ -13,11 +13,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    change::{ChangedFields, Fields, NewValue, changed_fields},
     error::{Error, ErrorKind},
-    place::{Place, Places},
-    state::{SessionState, encode},
-    value::Field,
+    session::{
+        change::{ChangedFields, Fields, NewValue, changed_fields},
+        field::{Place, Places},
+        state::{SessionState, encode},
+        value::Field,
+    },
 };
 
 /// Collects the fields that differ; or those that are asked for, of a state that is compared with itself.

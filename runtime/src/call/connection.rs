@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use crate::handle::Handle;
+use crate::call::live_session::Handle;
 
 /// What a handshake leaves for its sockets.
 #[derive(Clone)]

@@ -5,9 +5,8 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use crate::{
-    change::Fields,
-    compare::Differences,
     error::{Error, ErrorKind},
+    session::{change::Fields, diff::Differences},
 };
 
 /// A struct whose value lives in the session. Implemented by [`#[session_state]`](macro@crate::session_state).

@@ -1,8 +1,5 @@
 //! The session of one request or of one connection: which id it has now, and looking it up.
 
-mod commit;
-mod to_its_end;
-
 use std::{
     sync::{
         Arc, OnceLock,
@@ -15,59 +12,59 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
-pub(crate) use self::{commit::Work, to_its_end::ToItsEnd};
 use crate::{
-    access::States,
     backend::{Backend, BackendError, Keys, Lease, Load, Loaded, Meta},
-    config::Config,
+    call::{
+        access::States,
+        expiry_watch::{moment_to_look, watch},
+        settings::Config,
+    },
     error::{Error, ErrorKind},
-    id::SessionId,
-    lease::HeldLease,
-    registry::{Ending, Registry, SessionSocket},
-    turns::{Limits, Ticket},
-    watch::{moment_to_look, watch},
+    process::{Ending, Registry, SessionSocket},
+    session::id::SessionId,
+    turns::{Limits, Ticket, lease::HeldLease},
 };
 
 /// The session of one request or connection. Requests and sockets that show the same cookie have a handle each.
 pub(crate) struct Handle {
-    backend: Arc<dyn Backend>,
-    config: Arc<Config>,
-    current: Mutex<Current>,
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) config: Arc<Config>,
+    pub(super) current: Mutex<Current>,
     /// Whether a session may begin here: only where its cookie can still be set.
     may_begin: AtomicBool,
     /// Held while a session begins, so that two writers of one request begin one. Most have begun before.
-    beginning: OnceLock<Box<tokio::sync::Mutex<()>>>,
+    pub(super) beginning: OnceLock<Box<tokio::sync::Mutex<()>>>,
 }
 
-struct Current {
-    id: SessionId,
-    presence: Presence,
-    key: Option<Arc<str>>,
+pub(super) struct Current {
+    pub(super) id: SessionId,
+    pub(super) presence: Presence,
+    pub(super) key: Option<Arc<str>>,
     /// Boxed: a connection's handle lives long, and seldom has it.
     rare: Option<Box<Rare>>,
 }
 
 /// What only a session has that begins, changes its id or ends.
 #[derive(Default)]
-struct Rare {
+pub(super) struct Rare {
     /// The id that a change of id will give: known before, so that a plain `Session` can say it.
-    next: Option<SessionId>,
-    cookie: CookieEffect,
+    pub(super) next: Option<SessionId>,
+    pub(super) cookie: CookieEffect,
     /// Whether the id was changed through this handle.
-    changed_id: bool,
+    pub(super) changed_id: bool,
     /// Sockets of an id that ended here, to be disconnected when the answer is out.
-    to_disconnect: Vec<Arc<dyn SessionSocket>>,
+    pub(super) to_disconnect: Vec<Arc<dyn SessionSocket>>,
 }
 
 impl Current {
-    fn rare(&mut self) -> &mut Rare {
+    pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
 }
 
 /// What is known of the session in the backend.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Presence {
+pub(super) enum Presence {
     /// A cookie was shown; the backend was not asked yet.
     Unknown,
     Stored,
@@ -306,7 +303,7 @@ impl Handle {
     }
 
     /// Why a session is not there that was. If nobody here ended it, it has expired: its sockets end with it.
-    fn gone(&self, id: SessionId) -> Error {
+    pub(super) fn gone(&self, id: SessionId) -> Error {
         let known = self.registry().ending(id);
         if known.is_none() {
             let sockets = self.registry().end(id, Ending::Ended);
@@ -315,7 +312,7 @@ impl Handle {
         Error::new(known.unwrap_or(Ending::Ended).kind())
     }
 
-    fn error(&self, id: SessionId, error: BackendError) -> Error {
+    pub(super) fn error(&self, id: SessionId, error: BackendError) -> Error {
         match error {
             BackendError::Gone => self.gone(id),
             BackendError::TurnTimeout => Error::new(ErrorKind::TurnTimeout),

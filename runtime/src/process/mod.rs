@@ -1,6 +1,8 @@
 //! What one process knows about a backend's sessions: the queues of turns, the sockets that are bound to them,
 //! and the ids that ended or changed lately.
 
+pub(crate) mod endings;
+
 use std::{
     collections::{BTreeSet, HashMap},
     fmt, ptr,
@@ -13,10 +15,10 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tower_sessions::session::Id;
 
-pub(crate) use crate::recent::Ending;
+pub(crate) use crate::process::endings::Ending;
 use crate::{
-    id::SessionId,
-    recent::Recent,
+    process::endings::Recent,
+    session::id::SessionId,
     turns::{Arrivals, Turns},
 };
 
