@@ -5,10 +5,9 @@ mod memory;
 mod redis;
 mod store;
 
-use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt::Debug, time::Duration};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use smallvec::{Array, SmallVec};
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
@@ -20,6 +19,7 @@ pub use self::{memory::MemoryBackend, store::StoreBackend};
 pub use crate::{
     process::Registry,
     session::{
+        attributes::Meta,
         change::{Change, Changes, FieldChanges, NotAnObject},
         id::SessionId,
         value::StoredValue,
@@ -180,28 +180,6 @@ fn apply<A: Array<Item = Stored>>(values: &mut SmallVec<A>, changes: &Changes) -
         }
     }
     Ok(())
-}
-
-/// What the runtime keeps about a session, beside its values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Meta {
-    /// The public key, for rooms and logs: stays when the id changes.
-    pub key: Arc<str>,
-    /// When the session began.
-    pub created: OffsetDateTime,
-    /// The session's own expiry, if it was given one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expiry: Option<Expiry>,
-    /// Begun by a handshake, and nothing written yet.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub provisional: bool,
-}
-
-impl Meta {
-    /// Of a session that begins now.
-    pub(crate) fn new(id: SessionId) -> Self {
-        Self { key: id.public_key().into(), created: crate::clock::now(), expiry: None, provisional: false }
-    }
 }
 
 /// The right to commit what was loaded with turns. In one process it says nothing.

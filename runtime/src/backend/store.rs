@@ -14,10 +14,9 @@ use tower_sessions::{SessionStore, session::Record};
 
 use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta};
 use crate::{
-    call::settings::DEFAULT_LIFE,
     clock,
     process::Registry,
-    session::{change::Changes, id::SessionId, value::StoredValue},
+    session::{change::Changes, id::SessionId, lifetimes::DEFAULT_LIFE, value::StoredValue},
 };
 
 /// The key in a store's record under which [`Meta`] is kept. Handlers and plain `Session`s do not see it.

@@ -8,9 +8,9 @@ use crate::{
     backend::Loaded,
     error::Error,
     session::{
-        change::{Changes, Fields, change_of},
-        diff::Differences,
-        state::{SessionState, decode, encode},
+        change::{Changes, change_of},
+        field::Fields,
+        state::{SessionState, changes_between, changes_since, decode, encode},
         value::StoredValue,
     },
     turns::Mode,
@@ -122,8 +122,8 @@ impl<T: SessionState> Access for Write<T> {
 
     fn changes(self, changes: &mut Changes) -> Result<(), Error> {
         let fields = match &self.before {
-            Before::Live(before) => Differences::between(&**before, &self.state)?,
-            Before::Encoded(before) => Differences::from_fields(before, &self.state)?,
+            Before::Live(before) => changes_between(&**before, &self.state)?,
+            Before::Encoded(before) => changes_since(before, &self.state)?,
         };
         if let Some(change) = change_of(fields, self.from, || Arc::new(self.state)) {
             changes.push((Cow::Borrowed(T::KEY), change));

@@ -79,8 +79,11 @@ impl Handle {
             return None;
         }
         let changes = std::mem::take(&mut work.changes);
-        let expires =
-            if changes.is_empty() { work.touch } else { Some(self.config.expires_at(meta, now.wall)) };
+        let expires = if changes.is_empty() {
+            work.touch
+        } else {
+            Some(self.settings.lifetimes.expires_at(meta, now.wall))
+        };
         let (lease, action) = (work.lease.lease(), Action::Update);
         let commit = Commit { id, lease, action, changes, meta: None, expires, expiry: meta.expiry };
         let Some(done) = self.backend.commit_now(&commit) else {
@@ -119,7 +122,7 @@ impl Handle {
         let mut meta = Meta::new(id);
         meta.expiry = work.asked.expiry.flatten();
         meta.provisional = provisional;
-        let expires = self.config.expires_at(&meta, clock::now());
+        let expires = self.settings.lifetimes.expires_at(&meta, clock::now());
         let commit = Commit {
             id,
             lease: Lease::default(),
@@ -153,7 +156,8 @@ impl Handle {
             meta.provisional = false;
         }
         let active = !work.changes.is_empty() || work.asked.anything() || work.even_if_unchanged;
-        let expires = if active { Some(self.config.expires_at(&meta, clock::now())) } else { work.touch };
+        let expires =
+            if active { Some(self.settings.lifetimes.expires_at(&meta, clock::now())) } else { work.touch };
         let new_id = work.asked.cycle_id.then(|| self.next_id());
         let commit = Commit {
             id,
@@ -254,6 +258,10 @@ impl Handle {
     }
 
     fn set_cookie(&self, id: SessionId, meta: &Meta) -> CookieEffect {
-        CookieEffect::Set { id, expiry: self.config.expiry_of(meta), last: self.config.last_moment(meta) }
+        CookieEffect::Set {
+            id,
+            expiry: self.settings.lifetimes.expiry_of(meta),
+            last: self.settings.lifetimes.last_moment(meta),
+        }
     }
 }

@@ -7,10 +7,10 @@ use time::OffsetDateTime;
 
 use crate::{
     backend::{Action, Backend, Commit, Keys, Lease, Load, Loaded, Meta},
-    call::settings::Config,
+    call::settings::Settings,
     clock,
     process::{Ending, Registry, SessionSocket},
-    session::{change::Changes, id::SessionId},
+    session::{change::Changes, id::SessionId, lifetimes::Lifetimes},
 };
 
 /// How often the list is looked at.
@@ -20,21 +20,21 @@ const TICK: Duration = Duration::from_secs(1);
 const LEAD: time::Duration = time::Duration::seconds(5);
 
 /// When to look at a session with sockets: at the end of its life, or before it where it will be renewed.
-pub(crate) fn moment_to_look(config: &Config, meta: &Meta, expires: OffsetDateTime) -> OffsetDateTime {
-    if is_kept_by_sockets(config, meta) { expires - LEAD } else { expires }
+pub(crate) fn moment_to_look(lifetimes: &Lifetimes, meta: &Meta, expires: OffsetDateTime) -> OffsetDateTime {
+    if is_kept_by_sockets(lifetimes, meta) { expires - LEAD } else { expires }
 }
 
 /// A page that only listens, in a session in which nothing was written, must not lose its socket every few minutes:
 /// such a session lives as long as its sockets, unless inactivity ends it.
-fn is_kept_by_sockets(config: &Config, meta: &Meta) -> bool {
-    meta.provisional && !config.ends_by_inactivity(meta)
+fn is_kept_by_sockets(lifetimes: &Lifetimes, meta: &Meta) -> bool {
+    meta.provisional && !lifetimes.ends_by_inactivity(meta)
 }
 
 /// Watches the sessions that have sockets, until none has any.
-pub(crate) fn watch(backend: &Arc<dyn Backend>, config: &Arc<Config>) {
+pub(crate) fn watch(backend: &Arc<dyn Backend>, settings: &Arc<Settings>) {
     if backend.registry().begin_watch() {
         let watching = Watching { registry: backend.registry().clone(), ended: false };
-        tokio::spawn(watching.run(Arc::clone(backend), Arc::clone(config)));
+        tokio::spawn(watching.run(Arc::clone(backend), Arc::clone(settings)));
     }
 }
 
@@ -45,8 +45,8 @@ struct Watching {
 }
 
 impl Watching {
-    async fn run(mut self, backend: Arc<dyn Backend>, config: Arc<Config>) {
-        run(backend, config).await;
+    async fn run(mut self, backend: Arc<dyn Backend>, settings: Arc<Settings>) {
+        run(backend, settings).await;
         self.ended = true;
     }
 }
@@ -59,22 +59,22 @@ impl Drop for Watching {
     }
 }
 
-async fn run(backend: Arc<dyn Backend>, config: Arc<Config>) {
+async fn run(backend: Arc<dyn Backend>, settings: Arc<Settings>) {
     while backend.registry().keep_watching() {
         tokio::time::sleep(TICK).await;
         for id in backend.registry().due(clock::now()) {
-            look_at(&backend, &config, id).await;
+            look_at(&backend, &settings.lifetimes, id).await;
         }
     }
 }
 
 /// The moment of expiry that was known has come: is it over, or did the session live on?
-async fn look_at(backend: &Arc<dyn Backend>, config: &Config, id: SessionId) {
+async fn look_at(backend: &Arc<dyn Backend>, lifetimes: &Lifetimes, id: SessionId) {
     let load = Load::read(Keys::Only(&[]));
     match backend.load(id, load).await {
         Ok(Some(loaded)) => {
-            let renewed = renew_unwritten(backend, config, id, &loaded).await;
-            let look = renewed.map(|expires| moment_to_look(config, &loaded.meta, expires));
+            let renewed = renew_unwritten(backend, lifetimes, id, &loaded).await;
+            let look = renewed.map(|expires| moment_to_look(lifetimes, &loaded.meta, expires));
             backend.registry().expires(id, look.unwrap_or(loaded.expires));
         }
         Ok(None) => {
@@ -90,14 +90,14 @@ async fn look_at(backend: &Arc<dyn Backend>, config: &Config, id: SessionId) {
 
 async fn renew_unwritten(
     backend: &Arc<dyn Backend>,
-    config: &Config,
+    lifetimes: &Lifetimes,
     id: SessionId,
     loaded: &Loaded,
 ) -> Option<OffsetDateTime> {
-    if !is_kept_by_sockets(config, &loaded.meta) {
+    if !is_kept_by_sockets(lifetimes, &loaded.meta) {
         return None;
     }
-    let expires = config.expires_at(&loaded.meta, clock::now());
+    let expires = lifetimes.expires_at(&loaded.meta, clock::now());
     let commit = Commit {
         id,
         lease: Lease::default(),

@@ -17,7 +17,7 @@ use crate::{
     call::{
         access::States,
         expiry_watch::{moment_to_look, watch},
-        settings::Config,
+        settings::Settings,
     },
     error::{Error, ErrorKind},
     process::{Ending, Registry, SessionSocket},
@@ -28,7 +28,7 @@ use crate::{
 /// The session of one request or connection. Requests and sockets that show the same cookie have a handle each.
 pub(crate) struct Handle {
     pub(super) backend: Arc<dyn Backend>,
-    pub(super) config: Arc<Config>,
+    pub(super) settings: Arc<Settings>,
     pub(super) current: Mutex<Current>,
     /// Whether a session may begin here: only where its cookie can still be set.
     may_begin: AtomicBool,
@@ -108,26 +108,26 @@ pub(crate) enum Lookup {
 
 impl Handle {
     /// Of a request that shows this cookie, if any.
-    pub(crate) fn new(backend: Arc<dyn Backend>, config: Arc<Config>, shown: Option<SessionId>) -> Self {
+    pub(crate) fn new(backend: Arc<dyn Backend>, settings: Arc<Settings>, shown: Option<SessionId>) -> Self {
         let id = shown.unwrap_or_else(SessionId::random);
         let presence = if shown.is_some() { Presence::Unknown } else { Presence::Absent };
-        Self::of(backend, config, Current { id, presence, key: None, rare: None }, true)
+        Self::of(backend, settings, Current { id, presence, key: None, rare: None }, true)
     }
 
-    fn of(backend: Arc<dyn Backend>, config: Arc<Config>, current: Current, may_begin: bool) -> Self {
+    fn of(backend: Arc<dyn Backend>, settings: Arc<Settings>, current: Current, may_begin: bool) -> Self {
         let (current, may_begin) = (Mutex::new(current), AtomicBool::new(may_begin));
-        Self { backend, config, current, may_begin, beginning: OnceLock::new() }
+        Self { backend, settings, current, may_begin, beginning: OnceLock::new() }
     }
 
     /// Of a connection whose handshake this handle served: the same session, in which none can begin any more.
     pub(crate) fn for_connection(&self) -> Self {
         let current = self.current.lock();
         let copy = Current { key: current.key.clone(), rare: None, ..*current };
-        Self::of(Arc::clone(&self.backend), Arc::clone(&self.config), copy, false)
+        Self::of(Arc::clone(&self.backend), Arc::clone(&self.settings), copy, false)
     }
 
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -150,8 +150,8 @@ impl Handle {
 
     /// Says when the session expires, so that its sockets end with it.
     pub(crate) fn watch(&self, meta: &Meta, expires: OffsetDateTime) {
-        watch(&self.backend, &self.config);
-        self.registry().expires(self.id(), moment_to_look(&self.config, meta, expires));
+        watch(&self.backend, &self.settings);
+        self.registry().expires(self.id(), moment_to_look(&self.settings.lifetimes, meta, expires));
     }
 
     /// The id that the session will have once a change of id is committed.
@@ -209,13 +209,13 @@ impl Handle {
         {
             return Ok(Arrival::Snapshot(loaded));
         }
-        turns.join(id, S::PLAN, self.config.limits).map(Arrival::InLine)
+        turns.join(id, S::PLAN, self.settings.limits).map(Arrival::InLine)
     }
 
     /// Looks the session up, where that needs no wait.
     pub(crate) fn load_now(&self, keys: Keys<'_>, turns: &[&'static str]) -> Option<Result<Lookup, Error>> {
         let Some(id) = self.id_to_load() else { return Some(Ok(Lookup::Nothing)) };
-        let Limits { wait, hold, .. } = self.config.limits;
+        let Limits { wait, hold, .. } = self.settings.limits;
         let loaded = self.backend.load_now(id, Load { keys, turns, wait, hold, lease: Lease::default() })?;
         Some(loaded.map_err(|error| self.error(id, error)).and_then(|loaded| self.found(id, loaded)))
     }
@@ -235,7 +235,7 @@ impl Handle {
         wait: Duration,
         passed_on: HeldLease,
     ) -> Result<(Lookup, HeldLease), Error> {
-        let (hold, lease) = (self.config.limits.hold, passed_on.lease());
+        let (hold, lease) = (self.settings.limits.hold, passed_on.lease());
         self.look_up(Load { keys, turns, wait, hold, lease }, passed_on).await
     }
 

@@ -29,6 +29,7 @@ use crate::{
         detached::ToItsEnd,
         live_session::{Arrival, Handle, Lookup},
     },
+    clock,
     error::{Error, ErrorKind},
     session::{change::Changes, id::SessionId},
     turns::{Ticket, Turn, lease::HeldLease},
@@ -116,13 +117,13 @@ impl<S: States> Arrived<S> {
                 let begun = Instant::now();
                 return Either::Right(Box::pin(async move {
                     let turn = ticket.turn().await?;
-                    let wait = handle.config().limits.wait.saturating_sub(begun.elapsed());
+                    let wait = handle.settings().limits.wait.saturating_sub(begun.elapsed());
                     Unit::load(handle, request, turn, wait).await
                 }));
             }
         };
         let Some(found) = handle.load_now(Keys::Only(S::KEYS), &S::turns()) else {
-            let wait = handle.config().limits.wait;
+            let wait = handle.settings().limits.wait;
             return Either::Right(Box::pin(Unit::load(handle, request, turn, wait)));
         };
         match found {
@@ -216,8 +217,9 @@ impl<S: States> Unit<S> {
                     Ok(changes) => changes,
                     Err(error) => return ToItsEnd::done(Err(error), turn),
                 };
-                let touch =
-                    found.as_ref().and_then(|(meta, expires)| handle.config().touched(meta, *expires));
+                let touch = found.as_ref().and_then(|(meta, expires)| {
+                    handle.settings().lifetimes.touched(meta, *expires, clock::now)
+                });
                 let meta = found.map(|(meta, _)| meta);
                 let work = Work { changes, asked, meta, lease, touch, even_if_unchanged: false };
                 handle.commit(work, turn)

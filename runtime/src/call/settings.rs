@@ -1,91 +1,20 @@
-//! What a `SessionLayer` was told, and the moments that follow from it.
+//! What calls go by: how long sessions live, how long turns last, and when records are saved.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
-use time::OffsetDateTime;
-use tower_sessions::Expiry;
-
-use crate::{
-    backend::Meta,
-    clock,
-    http::{cookie::CookieConfig, origin::OriginPolicy},
-    turns::Limits,
-};
-
-/// How long a record lives after its last write where no expiry is set, as in tower-sessions.
-pub(crate) const DEFAULT_LIFE: time::Duration = time::Duration::weeks(2);
-
-/// How long a session lives that a handshake began and in which nothing was written yet.
-pub(crate) const HANDSHAKE_LIFE: time::Duration = time::Duration::minutes(10);
+use crate::{session::lifetimes::Lifetimes, turns::Limits};
 
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
-    pub(crate) cookie: CookieConfig,
-    pub(crate) expiry: Option<Expiry>,
-    pub(crate) absolute_timeout: Option<Duration>,
-    pub(crate) touch_interval: Duration,
-    pub(crate) always_save: bool,
+pub(crate) struct Settings {
+    pub(crate) lifetimes: Lifetimes,
     pub(crate) limits: Limits,
-    pub(crate) socket_path: Cow<'static, str>,
-    pub(crate) session_on_handshake: bool,
-    pub(crate) origins: OriginPolicy,
+    /// Save a session at the end of each request that has one.
+    pub(crate) always_save: bool,
 }
 
-impl Default for Config {
+impl Default for Settings {
     fn default() -> Self {
-        Self {
-            cookie: CookieConfig::default(),
-            expiry: None,
-            absolute_timeout: None,
-            touch_interval: Duration::from_mins(1),
-            always_save: false,
-            limits: Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 4096 },
-            socket_path: Cow::Borrowed("/socket.io"),
-            session_on_handshake: true,
-            origins: OriginPolicy::default(),
-        }
-    }
-}
-
-impl Config {
-    /// The expiry that holds for a session: its own, or the layer's.
-    pub(crate) fn expiry_of(&self, meta: &Meta) -> Option<Expiry> {
-        meta.expiry.or(self.expiry)
-    }
-
-    /// When a session that is active at `now` expires.
-    pub(crate) fn expires_at(&self, meta: &Meta, now: OffsetDateTime) -> OffsetDateTime {
-        let mut moment = match self.expiry_of(meta) {
-            Some(Expiry::OnInactivity(life)) => now.saturating_add(life),
-            Some(Expiry::AtDateTime(moment)) => moment,
-            Some(Expiry::OnSessionEnd) | None => now.saturating_add(DEFAULT_LIFE),
-        };
-        if meta.provisional {
-            moment = moment.min(now.saturating_add(HANDSHAKE_LIFE));
-        }
-        self.last_moment(meta).map_or(moment, |last| moment.min(last))
-    }
-
-    /// Whether a session ends when nothing happens in it.
-    pub(crate) fn ends_by_inactivity(&self, meta: &Meta) -> bool {
-        matches!(self.expiry_of(meta), Some(Expiry::OnInactivity(_)))
-    }
-
-    /// When the absolute timeout ends a session, however active it is.
-    pub(crate) fn last_moment(&self, meta: &Meta) -> Option<OffsetDateTime> {
-        let timeout = time::Duration::try_from(self.absolute_timeout?).unwrap_or(time::Duration::MAX);
-        Some(meta.created.saturating_add(timeout))
-    }
-
-    /// The new moment of expiry, if a session's activity now must be written.
-    pub(crate) fn touched(&self, meta: &Meta, expires: OffsetDateTime) -> Option<OffsetDateTime> {
-        let life = match self.expiry_of(meta) {
-            Some(Expiry::OnInactivity(life)) => life,
-            _ if meta.provisional => HANDSHAKE_LIFE,
-            _ => return None,
-        };
-        let interval = time::Duration::try_from(self.touch_interval).unwrap_or(life).min(life / 2);
-        let renewed = self.expires_at(meta, clock::now());
-        (renewed - expires >= interval).then_some(renewed)
+        let limits = Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 4096 };
+        Self { lifetimes: Lifetimes::default(), limits, always_save: false }
     }
 }

@@ -17,7 +17,7 @@ use crate::{clock, session::id::SessionId};
 const LONGEST_LIFE: Duration = Duration::days(400);
 
 #[derive(Clone, Debug)]
-pub(crate) struct CookieConfig {
+pub(crate) struct CookieSettings {
     pub(crate) name: Cow<'static, str>,
     pub(crate) http_only: bool,
     pub(crate) same_site: SameSite,
@@ -28,7 +28,7 @@ pub(crate) struct CookieConfig {
     pub(crate) protection: Protection,
 }
 
-impl Default for CookieConfig {
+impl Default for CookieSettings {
     fn default() -> Self {
         Self {
             // Says nothing about what runs here, as OWASP's session management advises.
@@ -114,7 +114,7 @@ impl From<Vec<Key>> for SigningKeys {
     }
 }
 
-impl CookieConfig {
+impl CookieSettings {
     /// The id that a request shows. Two cookies of our name count as none: one of them is somebody else's.
     pub(crate) fn read(&self, headers: &HeaderMap) -> Option<SessionId> {
         let mut ours = headers
@@ -254,7 +254,7 @@ mod tests {
                 Protection::Signed(keys.clone()),
                 Protection::Private(keys),
             ] {
-                let config = CookieConfig { protection, ..CookieConfig::default() };
+                let config = CookieSettings { protection, ..CookieSettings::default() };
                 let mut headers = HeaderMap::new();
                 if let Ok(value) = HeaderValue::from_bytes(line.as_bytes()) {
                     headers.append(header::COOKIE, value);
@@ -272,7 +272,7 @@ mod tests {
         for line in lines {
             headers.append(header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        CookieConfig::default().read(&headers)
+        CookieSettings::default().read(&headers)
     }
 
     #[test]

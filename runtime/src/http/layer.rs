@@ -6,15 +6,13 @@ use tower_cookies::cookie::SameSite;
 use tower_layer::Layer;
 use tower_sessions::Expiry;
 
-use super::service::SessionService;
-use crate::{
-    backend::Backend,
-    call::settings::Config,
-    http::{
-        cookie::{Protection, SigningKeys},
-        origin::OriginPolicy,
-    },
+use super::{
+    cookie::{Protection, SigningKeys},
+    origin::OriginPolicy,
+    service::SessionService,
+    settings::LayerSettings,
 };
+use crate::{backend::Backend, call::settings::Settings};
 
 /// The tower layer that gives requests and handshakes their session.
 ///
@@ -36,56 +34,59 @@ use crate::{
 #[derive(Clone)]
 pub struct SessionLayer {
     backend: Arc<dyn Backend>,
-    config: Arc<Config>,
+    settings: Arc<LayerSettings>,
 }
 
 impl fmt::Debug for SessionLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionLayer").field("backend", &self.backend).field("config", &self.config).finish()
+        f.debug_struct("SessionLayer")
+            .field("backend", &self.backend)
+            .field("settings", &self.settings)
+            .finish()
     }
 }
 
 impl SessionLayer {
     /// Sessions in this backend, with the defaults that each method names.
     pub fn new(backend: impl Backend) -> Self {
-        Self { backend: Arc::new(backend), config: Arc::default() }
+        Self { backend: Arc::new(backend), settings: Arc::default() }
     }
 
     /// The cookie's name. Default: `id`. Recommended behind TLS: a name that begins with `__Host-`, which browsers
     /// accept from this host alone.
     #[must_use]
     pub fn with_name(self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|config| config.cookie.name = name.into())
+        self.with(|settings| settings.cookie.name = name.into())
     }
 
     /// Whether the cookie is sent over TLS only. Default: yes. For plain `http://` in development: `false`.
     #[must_use]
     pub fn with_secure(self, secure: bool) -> Self {
-        self.with(|config| config.cookie.secure = secure)
+        self.with(|settings| settings.cookie.secure = secure)
     }
 
     /// Whether scripts of the page cannot read the cookie. Default: yes.
     #[must_use]
     pub fn with_http_only(self, http_only: bool) -> Self {
-        self.with(|config| config.cookie.http_only = http_only)
+        self.with(|settings| settings.cookie.http_only = http_only)
     }
 
     /// Which requests from other sites carry the cookie. Default: [`SameSite::Lax`].
     #[must_use]
     pub fn with_same_site(self, same_site: SameSite) -> Self {
-        self.with(|config| config.cookie.same_site = same_site)
+        self.with(|settings| settings.cookie.same_site = same_site)
     }
 
     /// The path below which the cookie is sent. Default: `/`. It must cover the Socket.IO path.
     #[must_use]
     pub fn with_path(self, path: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|config| config.cookie.path = path.into())
+        self.with(|settings| settings.cookie.path = path.into())
     }
 
     /// The domain, with its subdomains, to which the cookie is sent. Default: this host only.
     #[must_use]
     pub fn with_domain(self, domain: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|config| config.cookie.domain = Some(domain.into()))
+        self.with(|settings| settings.cookie.domain = Some(domain.into()))
     }
 
     /// Whether the cookie is kept apart for each site in which this one is embedded
@@ -93,7 +94,7 @@ impl SessionLayer {
     /// It needs [`with_secure`](Self::with_secure), and [`SameSite::None`] to be of use.
     #[must_use]
     pub fn with_partitioned(self, partitioned: bool) -> Self {
-        self.with(|config| config.cookie.partitioned = partitioned)
+        self.with(|settings| settings.cookie.partitioned = partitioned)
     }
 
     /// When sessions expire. Default: with the browser's session; the record two weeks after its last write.
@@ -102,14 +103,14 @@ impl SessionLayer {
     /// cookie itself then outlives the inactivity, for an event cannot renew it.
     #[must_use]
     pub fn with_expiry(self, expiry: Expiry) -> Self {
-        self.with(|config| config.expiry = Some(expiry))
+        self.with_call(|settings| settings.lifetimes.expiry = Some(expiry))
     }
 
     /// How long a session lives at most, however active it is. Default: no limit.
     #[must_use]
     pub fn with_absolute_timeout(self, timeout: impl TryInto<Duration>) -> Self {
         let timeout = not_negative(timeout);
-        self.with(|config| config.absolute_timeout = Some(timeout))
+        self.with_call(|settings| settings.lifetimes.absolute_timeout = Some(timeout))
     }
 
     /// How often activity is written at most, for [`Expiry::OnInactivity`]. Default: every 60 seconds; at most
@@ -117,26 +118,26 @@ impl SessionLayer {
     #[must_use]
     pub fn with_touch_interval(self, interval: impl TryInto<Duration>) -> Self {
         let interval = not_negative(interval);
-        self.with(|config| config.touch_interval = interval)
+        self.with_call(|settings| settings.lifetimes.touch_interval = interval)
     }
 
     /// Whether a session is saved, and its cookie set, at the end of each request that has one. Default: only
     /// when it began, changed its id, or was given an expiry.
     #[must_use]
     pub fn with_always_save(self, always_save: bool) -> Self {
-        self.with(|config| config.always_save = always_save)
+        self.with_call(|settings| settings.always_save = always_save)
     }
 
     /// Signs the cookie: with the first key, while all are accepted. Default: plain.
     #[must_use]
     pub fn with_signed(self, keys: impl Into<SigningKeys>) -> Self {
-        self.with(|config| config.cookie.protection = Protection::Signed(keys.into()))
+        self.with(|settings| settings.cookie.protection = Protection::Signed(keys.into()))
     }
 
     /// Encrypts the cookie: with the first key, while all are accepted. Default: plain.
     #[must_use]
     pub fn with_private(self, keys: impl Into<SigningKeys>) -> Self {
-        self.with(|config| config.cookie.protection = Protection::Private(keys.into()))
+        self.with(|settings| settings.cookie.protection = Protection::Private(keys.into()))
     }
 
     /// The longest wait for a turn; past it the caller is told
@@ -144,7 +145,7 @@ impl SessionLayer {
     #[must_use]
     pub fn with_turn_timeout(self, timeout: impl TryInto<Duration>) -> Self {
         let timeout = not_negative(timeout);
-        self.with(|config| config.limits.wait = timeout)
+        self.with_call(|settings| settings.limits.wait = timeout)
     }
 
     /// The longest time that a handler may hold a turn; past it the turn passes on, and the handler's commit is
@@ -152,20 +153,20 @@ impl SessionLayer {
     #[must_use]
     pub fn with_turn_limit(self, limit: impl TryInto<Duration>) -> Self {
         let limit = not_negative(limit);
-        self.with(|config| config.limits.hold = limit)
+        self.with_call(|settings| settings.limits.hold = limit)
     }
 
     /// How many calls may wait for one state of one session; more are told
     /// [`TooManyWaiters`](crate::ErrorKind::TooManyWaiters). Default: 4096.
     #[must_use]
     pub fn with_max_waiters(self, waiters: usize) -> Self {
-        self.with(|config| config.limits.waiters = waiters)
+        self.with_call(|settings| settings.limits.waiters = waiters)
     }
 
     /// The path of Socket.IO, as given to `SocketIoBuilder::req_path`. Default: `/socket.io`.
     #[must_use]
     pub fn with_socket_path(self, path: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|config| config.socket_path = path.into())
+        self.with(|settings| settings.socket_path = path.into())
     }
 
     /// The origins whose pages may connect, in place of the server's own: `https://app.example.com`, with a port if
@@ -180,7 +181,7 @@ impl SessionLayer {
     /// If one of them is no origin.
     #[must_use]
     pub fn with_allowed_origins<S: AsRef<str>>(self, origins: impl IntoIterator<Item = S>) -> Self {
-        self.with(|config| config.origins = OriginPolicy::listed(origins))
+        self.with(|settings| settings.origins = OriginPolicy::listed(origins))
     }
 
     /// Whether a client that shows no session is given one in the handshake's response. Default: yes.
@@ -189,12 +190,16 @@ impl SessionLayer {
     /// session reads defaults, and writing is [`NoSession`](crate::ErrorKind::NoSession).
     #[must_use]
     pub fn with_session_on_handshake(self, begin: bool) -> Self {
-        self.with(|config| config.session_on_handshake = begin)
+        self.with(|settings| settings.session_on_handshake = begin)
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(Arc::make_mut(&mut self.config));
+    fn with(mut self, change: impl FnOnce(&mut LayerSettings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
         self
+    }
+
+    fn with_call(self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.with(|settings| change(Arc::make_mut(&mut settings.call)))
     }
 }
 
@@ -207,6 +212,6 @@ impl<S> Layer<S> for SessionLayer {
     type Service = SessionService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionService::new(inner, Arc::clone(&self.backend), Arc::clone(&self.config))
+        SessionService::new(inner, Arc::clone(&self.backend), Arc::clone(&self.settings))
     }
 }

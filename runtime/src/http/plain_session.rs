@@ -74,14 +74,14 @@ impl Open {
         if state.asked.cycle_id && !state.concluding {
             return None;
         }
-        let config = self.handle.config();
+        let settings = self.handle.settings();
         let mut work = Work::of(std::mem::take(&mut state.held_back));
         work.asked.cycle_id = std::mem::take(&mut state.asked.cycle_id);
         let expiry = self.session.expiry();
-        if expiry != config.expiry {
+        if expiry != settings.lifetimes.expiry {
             work.asked.expiry = Some(expiry);
         }
-        work.even_if_unchanged = begin || config.always_save;
+        work.even_if_unchanged = begin || settings.always_save;
         Some((Arc::clone(&self.handle), work))
     }
 }
@@ -99,7 +99,7 @@ impl RequestView {
         requests: Arc<Requests>,
         shown: Option<Id>,
     ) -> (Arc<Self>, Session) {
-        let expiry = handle.config().expiry;
+        let expiry = handle.settings().lifetimes.expiry;
         let view = Arc::new(Self { open: Mutex::new(None), binding: OnceLock::new() });
         let session = Session::new(shown, Arc::clone(&view), expiry);
         *view.open.lock() = Some(Open { handle, requests, session: session.clone(), state: None });
@@ -139,7 +139,7 @@ impl RequestView {
         session: &Session,
         good: bool,
     ) -> Result<(), Error> {
-        let save = session.is_modified() || handle.config().always_save;
+        let save = session.is_modified() || handle.settings().always_save;
         if good && save && !session.is_empty().await {
             self.with(|open| open.state().concluding = true).ok();
             if let Err(error) = session.save().await {

@@ -18,6 +18,7 @@ use super::{
     disconnect::after_response,
     error::respond,
     handshake::{EngineRequest, classify, sid_of_open_packet},
+    settings::LayerSettings,
 };
 use crate::{
     backend::Backend,
@@ -26,7 +27,6 @@ use crate::{
         connection::Binding,
         control::Requests,
         live_session::{CookieEffect, Handle},
-        settings::Config,
     },
     error::{Error, ErrorKind},
     http::plain_session::RequestView,
@@ -39,7 +39,7 @@ use crate::{
 pub struct SessionService<S> {
     inner: S,
     backend: Arc<dyn Backend>,
-    config: Arc<Config>,
+    settings: Arc<LayerSettings>,
 }
 
 impl<S: fmt::Debug> fmt::Debug for SessionService<S> {
@@ -49,8 +49,8 @@ impl<S: fmt::Debug> fmt::Debug for SessionService<S> {
 }
 
 impl<S> SessionService<S> {
-    pub(super) fn new(inner: S, backend: Arc<dyn Backend>, config: Arc<Config>) -> Self {
-        Self { inner, backend, config }
+    pub(super) fn new(inner: S, backend: Arc<dyn Backend>, settings: Arc<LayerSettings>) -> Self {
+        Self { inner, backend, settings }
     }
 }
 
@@ -71,7 +71,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let work = RequestWork::new(&self.backend, &self.config, &request);
+        let work = RequestWork::new(&self.backend, &self.settings, &request);
         if let Some(refusal) = work.refusal_of_strangers(&request) {
             return Box::pin(async move { Ok(refusal) });
         }
@@ -107,24 +107,24 @@ struct RequestWork {
     requests: Arc<Requests>,
     view: Arc<RequestView>,
     session: tower_sessions::Session,
-    config: Arc<Config>,
+    settings: Arc<LayerSettings>,
     engine: EngineRequest,
     shown: Option<SessionId>,
 }
 
 impl RequestWork {
-    fn new<B>(backend: &Arc<dyn Backend>, config: &Arc<Config>, request: &Request<B>) -> Self {
-        let shown = config.cookie.read(request.headers());
-        let engine = classify(request, &config.socket_path);
-        let handle = Arc::new(Handle::new(Arc::clone(backend), Arc::clone(config), shown));
+    fn new<B>(backend: &Arc<dyn Backend>, settings: &Arc<LayerSettings>, request: &Request<B>) -> Self {
+        let shown = settings.cookie.read(request.headers());
+        let engine = classify(request, &settings.socket_path);
+        let handle = Arc::new(Handle::new(Arc::clone(backend), Arc::clone(&settings.call), shown));
         let requests = Arc::new(Requests::new(true));
-        if shown.is_none() && config.cookie.is_kept_from(request.headers()) {
+        if shown.is_none() && settings.cookie.is_kept_from(request.headers()) {
             // A session that begins now would take the place of the one whose cookie was not sent.
             handle.no_more_cookies();
         }
         let (view, session) =
             RequestView::new(Arc::clone(&handle), Arc::clone(&requests), shown.map(SessionId::expose));
-        Self { handle, requests, view, session, config: Arc::clone(config), engine, shown }
+        Self { handle, requests, view, session, settings: Arc::clone(settings), engine, shown }
     }
 
     /// Puts the session into the request's extensions.
@@ -141,7 +141,7 @@ impl RequestWork {
         if self.engine == EngineRequest::No {
             return None;
         }
-        if !self.config.origins.allows(request) {
+        if !self.settings.origins.allows(request) {
             tracing::warn!(origin = ?request.headers().get(header::ORIGIN), "a page of another origin was refused");
             return refuse("this page's origin may not connect: see `SessionLayer::with_allowed_origins`");
         }
@@ -172,7 +172,7 @@ impl RequestWork {
                 let text = "this session has just ended or changed its id: connect again with the new cookie";
                 return Err(respond(StatusCode::SERVICE_UNAVAILABLE, text));
             }
-            if self.config.session_on_handshake && self.handle.may_begin() {
+            if self.settings.session_on_handshake && self.handle.may_begin() {
                 self.handle.begin_provisional().await.map_err(refuse)?;
             }
         }
@@ -181,7 +181,7 @@ impl RequestWork {
 
     /// Whether the request left something to save: what was asked for, or what a plain `Session` changed.
     fn is_left_to_save(&self) -> bool {
-        self.config.always_save
+        self.settings.call.always_save
             || self.session.is_modified()
             || self.view.was_used()
             || self.requests.are_asked_for()
@@ -256,14 +256,14 @@ impl RequestWork {
         }
         if self.shown.is_some_and(|id| overtaken(&id)) {
             // The browser has, or will have, the cookie of the new id: nothing may overwrite it.
-            self.config.cookie.take_out(response.headers_mut());
+            self.settings.cookie.take_out(response.headers_mut());
             return;
         }
         let cookie = match effect {
             CookieEffect::Keep => None,
             CookieEffect::Set { id, .. } if ending(id).is_some() => None,
-            CookieEffect::Set { id, expiry, last } => self.config.cookie.set(id, expiry, last),
-            CookieEffect::Remove => self.shown.and_then(|_| self.config.cookie.remove()),
+            CookieEffect::Set { id, expiry, last } => self.settings.cookie.set(id, expiry, last),
+            CookieEffect::Remove => self.shown.and_then(|_| self.settings.cookie.remove()),
         };
         if let Some(cookie) = cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -2,16 +2,13 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use smallvec::SmallVec;
 
-use crate::session::{
-    field::Place,
+use super::{
+    field::{ChangedFields, Fields, NewValue},
     value::{Decoded, Parts, StoredValue},
 };
-
-/// The fields of one state, as they are stored.
-pub(crate) type Fields = Map<String, Value>;
 
 /// The change of the value under one key of the session.
 #[derive(Clone)]
@@ -25,42 +22,6 @@ pub enum Change {
     /// empty.
     Fields(FieldChanges),
 }
-
-/// What a field changes to.
-#[derive(Clone, Debug)]
-pub(crate) enum NewValue {
-    /// This, which can be had from the resulting state as well.
-    Live(Place, Value),
-    Json(Arc<Value>),
-    /// It is removed.
-    Nothing,
-}
-
-impl NewValue {
-    fn json(&self) -> Option<&Value> {
-        match self {
-            Self::Live(_, json) => Some(json),
-            Self::Json(json) => Some(json),
-            Self::Nothing => None,
-        }
-    }
-
-    pub(crate) fn into_json(self) -> Option<Arc<Value>> {
-        match self {
-            Self::Live(_, json) => Some(Arc::new(json)),
-            Self::Json(json) => Some(json),
-            Self::Nothing => None,
-        }
-    }
-}
-
-impl From<Option<Value>> for NewValue {
-    fn from(json: Option<Value>) -> Self {
-        json.map_or(Self::Nothing, |json| Self::Json(Arc::new(json)))
-    }
-}
-
-pub(crate) type ChangedFields = SmallVec<[(Cow<'static, str>, NewValue); 1]>;
 
 /// The changed fields of one state.
 #[derive(Clone)]
@@ -114,7 +75,7 @@ impl FieldChanges {
         };
         for (name, value) in &self.fields {
             match value {
-                NewValue::Live(place, _) if state.is_some() => parts.put_live(name, *place),
+                NewValue::Live(index, _) if state.is_some() => parts.put_live(name, *index),
                 value => match value.clone().into_json() {
                     Some(json) => parts.put(name, json),
                     None => parts.remove(name),
@@ -189,20 +150,6 @@ impl Change {
     }
 }
 
-/// The fields that differ. A field is replaced whole.
-pub(crate) fn changed_fields(before: &Fields, after: &Fields) -> ChangedFields {
-    let mut changed = ChangedFields::new();
-    for (name, value) in after {
-        if before.get(name) != Some(value) {
-            changed.push((Cow::Owned(name.clone()), Some(value.clone()).into()));
-        }
-    }
-    for name in before.keys().filter(|name| !after.contains_key(*name)) {
-        changed.push((Cow::Owned(name.clone()), NewValue::Nothing));
-    }
-    changed
-}
-
 /// The change that these fields are, if there are any. `state`: what the state is after it, and the value from which
 /// it was read.
 pub(crate) fn change_of(
@@ -239,7 +186,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::*;
+    use super::{super::field::changed_fields, *};
 
     fn fields() -> impl Strategy<Value = Fields> {
         let value = prop_oneof![

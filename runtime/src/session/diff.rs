@@ -12,15 +12,8 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{
-    error::{Error, ErrorKind},
-    session::{
-        change::{ChangedFields, Fields, NewValue, changed_fields},
-        field::{Place, Places},
-        state::{SessionState, encode},
-        value::Field,
-    },
-};
+use super::field::{ChangedFields, FieldIndex, FieldSet, Fields, NewValue, changed_fields};
+use crate::error::{Error, ErrorKind};
 
 /// Collects the fields that differ; or those that are asked for, of a state that is compared with itself.
 #[derive(Debug)]
@@ -29,32 +22,22 @@ pub struct Differences {
     state: &'static str,
     /// The number of the next field.
     next: usize,
-    asked: Option<Places>,
+    asked: Option<FieldSet>,
 }
 
 impl Differences {
-    /// The fields in which a state differs from what it was.
-    pub(crate) fn between<T: SessionState>(before: &T, after: &T) -> Result<ChangedFields, Error> {
-        let mut differences = Self::of::<T>(None);
-        T::compare(before, after, &mut differences)?;
-        Ok(differences.changed)
+    /// Collects the fields that differ in this state.
+    pub(super) fn new(state: &'static str) -> Self {
+        Self { changed: ChangedFields::new(), state, next: 0, asked: None }
     }
 
-    /// The fields in these places. They serialise, for they did when a commit put them there.
-    pub(crate) fn fields_of<T: SessionState>(state: &T, places: Places) -> Vec<Field> {
-        let mut fields = Self::of::<T>(Some(places));
-        T::compare(state, state, &mut fields).ok();
-        let fields = fields.changed.into_iter();
-        fields.filter_map(|(name, value)| value.into_json().map(|json| (name, json))).collect()
+    /// Collects these fields of this state, whether or not they differ.
+    pub(super) fn of_fields(state: &'static str, asked: FieldSet) -> Self {
+        Self { asked: Some(asked), ..Self::new(state) }
     }
 
-    fn of<T: SessionState>(asked: Option<Places>) -> Self {
-        Self { changed: ChangedFields::new(), state: T::NAME, next: 0, asked }
-    }
-
-    /// The fields in which a state differs from its fields as they were.
-    pub(crate) fn from_fields<T: SessionState>(before: &Fields, after: &T) -> Result<ChangedFields, Error> {
-        Ok(changed_fields(before, &encode(after)?))
+    pub(super) fn into_changed(self) -> ChangedFields {
+        self.changed
     }
 
     /// Compares one field. `same`: whether its values are the same, where its type tells.
@@ -75,25 +58,25 @@ impl Differences {
         if same == Some(true) && self.asked.is_none() {
             return Ok(());
         }
-        self.look_at(name, same.and(Place::of(number)), same, before, after)
+        self.look_at(name, same.and(FieldIndex::of(number)), same, before, after)
     }
 
     fn look_at<T: Serialize>(
         &mut self,
         name: &'static str,
-        place: Option<Place>,
+        index: Option<FieldIndex>,
         same: Option<bool>,
         before: &T,
         after: &T,
     ) -> Result<(), Error> {
         if let Some(asked) = self.asked
-            && !place.is_some_and(|place| asked.contains(place))
+            && !index.is_some_and(|index| asked.contains(index))
         {
             return Ok(());
         }
         let json = self.to_json(name, after)?;
-        let value = match place {
-            Some(place) => NewValue::Live(place, json),
+        let value = match index {
+            Some(index) => NewValue::Live(index, json),
             None if same.is_some() || json != self.to_json(name, before)? => NewValue::Json(Arc::new(json)),
             None => return Ok(()),
         };
@@ -106,8 +89,8 @@ impl Differences {
     /// # Errors
     ///
     /// If they do not serialise.
-    pub fn whole<T: SessionState>(&mut self, before: &T, after: &T) -> Result<(), Error> {
-        self.changed = changed_fields(&encode(before)?, &encode(after)?);
+    pub fn whole<T: Serialize>(&mut self, before: &T, after: &T) -> Result<(), Error> {
+        self.changed = changed_fields(&encode(self.state, before)?, &encode(self.state, after)?);
         Ok(())
     }
 
@@ -117,6 +100,19 @@ impl Differences {
             Error::with_text(ErrorKind::Encode, text).because(error)
         })
     }
+}
+
+/// A state as the fields that are stored. `name`: the state's, for errors.
+pub(super) fn encode<T: Serialize>(name: &str, state: &T) -> Result<Fields, Error> {
+    match serde_json::to_value(state) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(not_encoded(name, "it does not serialise into a JSON object")),
+        Err(error) => Err(not_encoded(name, "a field does not serialise into JSON").because(error)),
+    }
+}
+
+fn not_encoded(name: &str, why: &str) -> Error {
+    Error::with_text(ErrorKind::Encode, format!("state `{name}` cannot be stored: {why}"))
 }
 
 /// A type whose equality here is equality of what is stored.
@@ -281,8 +277,7 @@ mod tests {
         }
         let (before, after) = (AllEqual(1), AllEqual(2));
         assert_eq!(Same(&before, &after).same(), None);
-        let mut differences =
-            Differences { changed: ChangedFields::new(), state: "State", next: 0, asked: None };
+        let mut differences = Differences::new("State");
         differences.field("field", None, &before, &after).unwrap();
         assert_eq!(differences.changed.len(), 1);
         differences.field("field", None, &before, &before).unwrap();

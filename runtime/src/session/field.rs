@@ -1,32 +1,93 @@
-//! The places of fields in a state's struct, as a set of bits.
+//! The fields of a state: their indices in its struct, their values as they are stored, and those that change.
 
-/// A field of a `std` type, among the first 64 of its struct. What it serialises to depends on nothing else, so that it
-/// may be left in the state until somebody asks for its JSON.
+use std::{borrow::Cow, sync::Arc};
+
+use serde_json::{Map, Value};
+use smallvec::SmallVec;
+
+/// The fields of one state, as they are stored.
+pub(crate) type Fields = Map<String, Value>;
+
+/// A field's name and its value.
+pub(crate) type Field = (Cow<'static, str>, Arc<Value>);
+
+/// Which field of its struct a field of an exact type is, among the first 64. What it serialises to depends on nothing
+/// else, so that it may stay in the decoded state until somebody asks for its JSON.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place(u8);
+pub(crate) struct FieldIndex(u8);
 
 /// Some of the fields of one state.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Places(u64);
+pub(crate) struct FieldSet(u64);
 
-impl Place {
+impl FieldIndex {
     pub(crate) fn of(number: usize) -> Option<Self> {
-        u8::try_from(number).ok().filter(|place| u32::from(*place) < u64::BITS).map(Self)
+        u8::try_from(number).ok().filter(|index| u32::from(*index) < u64::BITS).map(Self)
     }
 }
 
-impl Places {
+impl FieldSet {
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    pub(crate) fn contains(self, place: Place) -> bool {
-        self.0 & (1 << place.0) != 0
+    pub(crate) fn contains(self, index: FieldIndex) -> bool {
+        self.0 & (1 << index.0) != 0
     }
 
-    pub(crate) fn insert(&mut self, place: Place) {
-        self.0 |= 1 << place.0;
+    pub(crate) fn insert(&mut self, index: FieldIndex) {
+        self.0 |= 1 << index.0;
     }
+}
+
+/// What a field changes to.
+#[derive(Clone, Debug)]
+pub(crate) enum NewValue {
+    /// This, which can be had from the resulting state as well.
+    Live(FieldIndex, Value),
+    Json(Arc<Value>),
+    /// It is removed.
+    Nothing,
+}
+
+impl NewValue {
+    pub(super) fn json(&self) -> Option<&Value> {
+        match self {
+            Self::Live(_, json) => Some(json),
+            Self::Json(json) => Some(json),
+            Self::Nothing => None,
+        }
+    }
+
+    pub(crate) fn into_json(self) -> Option<Arc<Value>> {
+        match self {
+            Self::Live(_, json) => Some(Arc::new(json)),
+            Self::Json(json) => Some(json),
+            Self::Nothing => None,
+        }
+    }
+}
+
+impl From<Option<Value>> for NewValue {
+    fn from(json: Option<Value>) -> Self {
+        json.map_or(Self::Nothing, |json| Self::Json(Arc::new(json)))
+    }
+}
+
+pub(crate) type ChangedFields = SmallVec<[(Cow<'static, str>, NewValue); 1]>;
+
+/// The fields that differ. A field is replaced whole.
+pub(crate) fn changed_fields(before: &Fields, after: &Fields) -> ChangedFields {
+    let mut changed = ChangedFields::new();
+    for (name, value) in after {
+        if before.get(name) != Some(value) {
+            changed.push((Cow::Owned(name.clone()), Some(value.clone()).into()));
+        }
+    }
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        changed.push((Cow::Owned(name.clone()), NewValue::Nothing));
+    }
+    changed
 }
 
 #[cfg(test)]
@@ -34,11 +95,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_holds_places_up_to_its_end() {
-        let mut places = Places::default();
-        places.insert(Place::of(63).unwrap());
-        assert!(places.contains(Place(63)) && !places.contains(Place(0)) && !places.is_empty());
-        assert!(Place::of(64).is_none());
-        assert!(Place::of(256).is_none());
+    fn a_set_holds_fields_up_to_its_end() {
+        let mut fields = FieldSet::default();
+        fields.insert(FieldIndex::of(63).unwrap());
+        assert!(fields.contains(FieldIndex(63)) && !fields.contains(FieldIndex(0)) && !fields.is_empty());
+        assert!(FieldIndex::of(64).is_none());
+        assert!(FieldIndex::of(256).is_none());
     }
 }

@@ -4,10 +4,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use crate::{
-    error::{Error, ErrorKind},
-    session::{change::Fields, diff::Differences},
+use super::{
+    diff::{self, Differences},
+    field::{ChangedFields, Field, FieldSet, Fields, changed_fields},
 };
+use crate::error::{Error, ErrorKind};
 
 /// A struct whose value lives in the session. Implemented by [`#[session_state]`](macro@crate::session_state).
 #[diagnostic::on_unimplemented(
@@ -84,13 +85,25 @@ fn undecodable(key: &str, name: &str, place: &str) -> Error {
 
 /// The state as the fields that are stored.
 pub(crate) fn encode<T: SessionState>(state: &T) -> Result<Fields, Error> {
-    match serde_json::to_value(state) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(not_encoded::<T>("it does not serialise into a JSON object")),
-        Err(error) => Err(not_encoded::<T>("a field does not serialise into JSON").because(error)),
-    }
+    diff::encode(T::NAME, state)
 }
 
-fn not_encoded<T: SessionState>(why: &str) -> Error {
-    Error::with_text(ErrorKind::Encode, format!("state `{}` cannot be stored: {why}", T::NAME))
+/// The fields in which a state differs from what it was.
+pub(crate) fn changes_between<T: SessionState>(before: &T, after: &T) -> Result<ChangedFields, Error> {
+    let mut differences = Differences::new(T::NAME);
+    T::compare(before, after, &mut differences)?;
+    Ok(differences.into_changed())
+}
+
+/// The fields in which a state differs from its fields as they were.
+pub(crate) fn changes_since<T: SessionState>(before: &Fields, after: &T) -> Result<ChangedFields, Error> {
+    Ok(changed_fields(before, &encode(after)?))
+}
+
+/// These fields as JSON. They serialise, for they did when a commit left them in the state.
+pub(super) fn fields_of<T: SessionState>(state: &T, fields: FieldSet) -> Vec<Field> {
+    let mut asked = Differences::of_fields(T::NAME, fields);
+    T::compare(state, state, &mut asked).ok();
+    let asked = asked.into_changed().into_iter();
+    asked.filter_map(|(name, value)| value.into_json().map(|json| (name, json))).collect()
 }

@@ -1,0 +1,75 @@
+//! How long sessions live: what the layer was told of it, and the moments that follow.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tower_sessions::Expiry;
+
+use super::attributes::Meta;
+
+/// How long a record lives after its last write where no expiry is set, as in tower-sessions.
+pub(crate) const DEFAULT_LIFE: time::Duration = time::Duration::weeks(2);
+
+/// How long a session lives that a handshake began and in which nothing was written yet.
+pub(crate) const HANDSHAKE_LIFE: time::Duration = time::Duration::minutes(10);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Lifetimes {
+    pub(crate) expiry: Option<Expiry>,
+    pub(crate) absolute_timeout: Option<Duration>,
+    pub(crate) touch_interval: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { expiry: None, absolute_timeout: None, touch_interval: Duration::from_mins(1) }
+    }
+}
+
+impl Lifetimes {
+    /// The expiry that holds for a session: its own, or the layer's.
+    pub(crate) fn expiry_of(&self, meta: &Meta) -> Option<Expiry> {
+        meta.expiry.or(self.expiry)
+    }
+
+    /// When a session that is active at `now` expires.
+    pub(crate) fn expires_at(&self, meta: &Meta, now: OffsetDateTime) -> OffsetDateTime {
+        let mut moment = match self.expiry_of(meta) {
+            Some(Expiry::OnInactivity(life)) => now.saturating_add(life),
+            Some(Expiry::AtDateTime(moment)) => moment,
+            Some(Expiry::OnSessionEnd) | None => now.saturating_add(DEFAULT_LIFE),
+        };
+        if meta.provisional {
+            moment = moment.min(now.saturating_add(HANDSHAKE_LIFE));
+        }
+        self.last_moment(meta).map_or(moment, |last| moment.min(last))
+    }
+
+    /// Whether a session ends when nothing happens in it.
+    pub(crate) fn ends_by_inactivity(&self, meta: &Meta) -> bool {
+        matches!(self.expiry_of(meta), Some(Expiry::OnInactivity(_)))
+    }
+
+    /// When the absolute timeout ends a session, however active it is.
+    pub(crate) fn last_moment(&self, meta: &Meta) -> Option<OffsetDateTime> {
+        let timeout = time::Duration::try_from(self.absolute_timeout?).unwrap_or(time::Duration::MAX);
+        Some(meta.created.saturating_add(timeout))
+    }
+
+    /// The new moment of expiry, if a session's activity now must be written.
+    pub(crate) fn touched(
+        &self,
+        meta: &Meta,
+        expires: OffsetDateTime,
+        now: impl FnOnce() -> OffsetDateTime,
+    ) -> Option<OffsetDateTime> {
+        let life = match self.expiry_of(meta) {
+            Some(Expiry::OnInactivity(life)) => life,
+            _ if meta.provisional => HANDSHAKE_LIFE,
+            _ => return None,
+        };
+        let interval = time::Duration::try_from(self.touch_interval).unwrap_or(life).min(life / 2);
+        let renewed = self.expires_at(meta, now());
+        (renewed - expires >= interval).then_some(renewed)
+    }
+}
