@@ -5,7 +5,7 @@ mod memory;
 mod redis;
 mod store;
 
-use std::{borrow::Cow, error::Error as StdError, fmt::Debug, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use smallvec::{Array, SmallVec};
@@ -24,8 +24,10 @@ pub use crate::{
         id::SessionId,
         value::StoredValue,
     },
-    turns::{Arrivals, Line},
+    turns::{Arrivals, Lease, Line},
 };
+
+use crate::turns::LeaseHome;
 
 /// Where sessions live and turns are kept.
 ///
@@ -182,9 +184,17 @@ fn apply<A: Array<Item = Stored>>(values: &mut SmallVec<A>, changes: &Changes) -
     Ok(())
 }
 
-/// The right to commit what was loaded with turns. In one process it says nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Lease(pub u64);
+/// Takes leases back for a backend, on tasks of their own.
+pub(crate) struct Releases(pub(crate) Arc<dyn Backend>);
+
+impl LeaseHome for Releases {
+    fn give_back(&self, session: SessionId, lease: Lease) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let backend = Arc::clone(&self.0);
+            runtime.spawn(async move { backend.release(session, lease).await });
+        }
+    }
+}
 
 /// What to commit.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     process::{Announced, Ending},
     session::{change::Changes, id::SessionId},
-    turns::{Turn, lease::HeldLease},
+    turns::Turn,
 };
 
 /// What to write, beside what the session itself is asked for.
@@ -24,7 +24,6 @@ pub(crate) struct Work {
     pub(crate) asked: Asked,
     /// The session as it was loaded; `None` where nothing was.
     pub(crate) meta: Option<Meta>,
-    pub(crate) lease: HeldLease,
     /// A new moment of expiry, because the session is active.
     pub(crate) touch: Option<OffsetDateTime>,
     /// Begin a session even with nothing in it; renew the expiry even with nothing changed.
@@ -33,24 +32,20 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn of(changes: Changes) -> Self {
-        let (asked, lease) = (Asked::default(), HeldLease::default());
-        Self { changes, asked, meta: None, lease, touch: None, even_if_unchanged: false }
+        Self { changes, asked: Asked::default(), meta: None, touch: None, even_if_unchanged: false }
     }
 
     fn is_nothing(&self) -> bool {
-        self.changes.is_empty()
-            && !self.asked.anything()
-            && self.touch.is_none()
-            && !self.even_if_unchanged
-            && !self.lease.is_passed_on()
+        self.changes.is_empty() && !self.asked.anything() && self.touch.is_none() && !self.even_if_unchanged
     }
 }
 
 impl Handle {
     /// Commits, and ends the turn after it, unless the backend lets the next call go on before. It begins at once and
     /// runs to its end, also when the caller drops the future.
-    pub(crate) fn commit(self: &Arc<Self>, mut work: Work, turn: Option<Turn>) -> ToItsEnd {
-        if work.is_nothing() {
+    pub(crate) fn commit(self: &Arc<Self>, mut work: Work, mut turn: Option<Turn>) -> ToItsEnd {
+        let passed_on = turn.as_ref().is_some_and(Turn::lease_was_passed_on);
+        if work.is_nothing() && !passed_on {
             return ToItsEnd::done(Ok(()), turn);
         }
         let now = Now::read();
@@ -58,7 +53,7 @@ impl Handle {
         if let Err(error) = held {
             return ToItsEnd::done(Err(error), turn);
         }
-        if let Some(done) = self.commit_now(&mut work, now) {
+        if let Some(done) = self.commit_now(&mut work, turn.as_mut(), now) {
             return ToItsEnd::done(done, turn);
         }
         let handle = Arc::clone(self);
@@ -66,7 +61,7 @@ impl Handle {
     }
 
     /// Commits where that needs no wait: values of a session that is there, of which nothing else changes.
-    fn commit_now(&self, work: &mut Work, now: Now) -> Option<Result<(), Error>> {
+    fn commit_now(&self, work: &mut Work, turn: Option<&mut Turn>, now: Now) -> Option<Result<(), Error>> {
         let meta = work.meta.as_ref().filter(|meta| !meta.provisional)?;
         if work.asked.anything() || work.even_if_unchanged {
             return None;
@@ -84,14 +79,15 @@ impl Handle {
         } else {
             Some(self.settings.lifetimes.expires_at(meta, now.wall))
         };
-        let (lease, action) = (work.lease.lease(), Action::Update);
+        let lease = turn.as_ref().map_or_else(Lease::default, |turn| turn.lease());
+        let action = Action::Update;
         let commit = Commit { id, lease, action, changes, meta: None, expires, expiry: meta.expiry };
         let Some(done) = self.backend.commit_now(&commit) else {
             work.changes = commit.changes;
             return None;
         };
-        if done.is_ok() {
-            work.lease.ended();
+        if let Some(turn) = turn.filter(|_| done.is_ok()) {
+            turn.end_lease();
         }
         Some(done.map_err(|error| self.error(id, error)))
     }
@@ -161,7 +157,7 @@ impl Handle {
         let new_id = work.asked.cycle_id.then(|| self.next_id());
         let commit = Commit {
             id,
-            lease: work.lease.lease(),
+            lease: turn.as_ref().map_or_else(Lease::default, Turn::lease),
             action: new_id.map_or(Action::Update, Action::ChangeId),
             changes: work.changes,
             meta: (meta != stored).then(|| meta.clone()),
@@ -170,8 +166,7 @@ impl Handle {
         };
         let announced = new_id.map(|_| self.registry().announce(id, Ending::Changed));
         // Until the end of this function, unless the backend passes it on.
-        let _turn =
-            self.commit_under(&commit, turn, work.lease).await.map_err(|error| self.error(id, error))?;
+        let _turn = self.commit_under(&commit, turn).await.map_err(|error| self.error(id, error))?;
 
         if let Some(expires) = commit.expires.filter(|_| work.asked.expiry.is_some()) {
             self.registry().expires(id, expires);
@@ -192,12 +187,7 @@ impl Handle {
     }
 
     /// Commits under a lease, if there is one. Gives the turn, unless it was passed on.
-    async fn commit_under(
-        &self,
-        commit: &Commit,
-        turn: Option<Turn>,
-        lease: HeldLease,
-    ) -> Result<Option<Turn>, BackendError> {
+    async fn commit_under(&self, commit: &Commit, turn: Option<Turn>) -> Result<Option<Turn>, BackendError> {
         let Some(turn) = turn else {
             self.backend.commit(commit).await?;
             return Ok(None);
@@ -206,10 +196,10 @@ impl Handle {
             self.backend.commit(commit).await?;
             return Ok(Some(turn));
         }
-        let line = Line::behind(turn, lease.into_baton());
+        let line = Line::behind(turn);
         self.backend.commit_in_line(commit, &line).await?;
-        Ok(line.into_head().map(|(turn, baton)| {
-            HeldLease::of_baton(Some(baton)).ended();
+        Ok(line.into_turn().map(|mut turn| {
+            turn.end_lease();
             turn
         }))
     }

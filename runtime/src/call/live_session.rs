@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
 use crate::{
-    backend::{Backend, BackendError, Keys, Lease, Load, Loaded, Meta},
+    backend::{Backend, BackendError, Keys, Lease, Load, Loaded, Meta, Releases},
     call::{
         access::States,
         expiry_watch::{moment_to_look, watch},
@@ -22,7 +22,7 @@ use crate::{
     error::{Error, ErrorKind},
     process::{Ending, Registry, SessionSocket},
     session::id::SessionId,
-    turns::{Limits, Ticket, lease::HeldLease},
+    turns::{LeaseHome, Limits, Ticket},
 };
 
 /// The session of one request or connection. Requests and sockets that show the same cookie have a handle each.
@@ -222,8 +222,7 @@ impl Handle {
 
     /// Looks the session up.
     pub(crate) async fn load(&self, keys: Keys<'_>) -> Result<Lookup, Error> {
-        let lookup = self.look_up(Load::read(keys), HeldLease::default()).await;
-        lookup.map(|(lookup, _)| lookup)
+        self.look_up(Load::read(keys)).await.map(|(lookup, _)| lookup)
     }
 
     /// Looks the session up, with a lease on these turns, for which it waits this long at most. `passed_on`: the one
@@ -233,19 +232,21 @@ impl Handle {
         keys: Keys<'_>,
         turns: &[&'static str],
         wait: Duration,
-        passed_on: HeldLease,
-    ) -> Result<(Lookup, HeldLease), Error> {
-        let (hold, lease) = (self.settings.limits.hold, passed_on.lease());
-        self.look_up(Load { keys, turns, wait, hold, lease }, passed_on).await
+        passed_on: Lease,
+    ) -> Result<(Lookup, Lease), Error> {
+        self.look_up(Load { keys, turns, wait, hold: self.settings.limits.hold, lease: passed_on }).await
     }
 
-    async fn look_up(&self, load: Load<'_>, passed_on: HeldLease) -> Result<(Lookup, HeldLease), Error> {
-        let Some(id) = self.id_to_load() else { return Ok((Lookup::Nothing, HeldLease::default())) };
+    async fn look_up(&self, load: Load<'_>) -> Result<(Lookup, Lease), Error> {
+        let Some(id) = self.id_to_load() else { return Ok((Lookup::Nothing, Lease::default())) };
         let loaded = self.backend.load(id, load).await.map_err(|error| self.error(id, error))?;
         let lease = loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
-        let lease =
-            if lease == passed_on.lease() { passed_on } else { HeldLease::new(&self.backend, id, lease) };
         self.found(id, loaded).map(|lookup| (lookup, lease))
+    }
+
+    /// Where the leases of this session's turns come from.
+    pub(crate) fn lease_home(&self) -> Arc<dyn LeaseHome> {
+        Arc::new(Releases(Arc::clone(&self.backend)))
     }
 
     /// The id to ask the backend for, unless it is known that nothing is there.

@@ -32,7 +32,7 @@ use crate::{
     clock,
     error::{Error, ErrorKind},
     session::{change::Changes, id::SessionId},
-    turns::{Ticket, Turn, lease::HeldLease},
+    turns::{Ticket, Turn},
 };
 
 /// How a handler ended.
@@ -75,8 +75,6 @@ pub(crate) struct Unit<S> {
     pub(crate) states: S,
     pub(crate) scope: Scope,
     handle: Arc<Handle>,
-    /// Before the turn: so that it is given back before the next one here asks for it.
-    lease: HeldLease,
     turn: Option<Turn>,
     /// What was known of the session when it was loaded, and when it expires.
     found: Option<(Meta, OffsetDateTime)>,
@@ -144,13 +142,14 @@ impl<S: States> Unit<S> {
     async fn load(
         handle: Arc<Handle>,
         request: Option<Arc<Requests>>,
-        turn: Turn,
+        mut turn: Turn,
         wait: Duration,
     ) -> Begins<S> {
         let turns = S::turns();
-        let passed_on = HeldLease::of_baton(turn.baton());
-        let load = handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait, passed_on);
+        turn.accept_lease();
+        let load = handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait, turn.lease());
         let (found, lease) = turn.while_loading(load).await?;
+        turn.hold_lease(lease, || handle.lease_home());
         let loaded = match found {
             Lookup::Found(loaded) => Some(loaded),
             Lookup::Nothing => None,
@@ -159,9 +158,7 @@ impl<S: States> Unit<S> {
                 return Arrived::at(&handle, request)?.begin().await;
             }
         };
-        let mut unit = Self::with(handle, request, loaded, Some(turn))?;
-        unit.lease = lease;
-        Ok(unit)
+        Self::with(handle, request, loaded, Some(turn))
     }
 
     fn with(
@@ -183,7 +180,7 @@ impl<S: States> Unit<S> {
         let holds = turn.is_some().then(|| handle.id());
         let scope = Scope(Some(Call { asks: Asks::new(request), holds }));
         let found = loaded.map(|loaded| (loaded.meta, loaded.expires));
-        Ok(Box::new(Self { states, scope, handle, lease: HeldLease::default(), turn, found }))
+        Ok(Box::new(Self { states, scope, handle, turn, found }))
     }
 
     /// What is known of the session, and when it expires.
@@ -198,17 +195,17 @@ impl<S: States> Unit<S> {
 
     /// Ends the call: commits or discards, and carries out what was asked of the session.
     pub(crate) fn conclude(self, outcome: Outcome) -> ToItsEnd {
-        let Self { states, scope, handle, lease, turn, found } = self;
+        let Self { states, scope, handle, turn, found } = self;
         let asked = scope.asked();
         match decide(outcome, &asked) {
             Decision::End => {
-                drop((lease, turn));
+                drop(turn);
                 handle.end()
             }
             // It may have seen what a call before it has not saved yet: it says nothing before that is in.
-            Decision::Discard if lease.is_passed_on() => {
+            Decision::Discard if turn.as_ref().is_some_and(Turn::lease_was_passed_on) => {
                 let meta = found.map(|(meta, _)| meta);
-                handle.commit(Work { meta, lease, ..Work::of(Changes::new()) }, turn)
+                handle.commit(Work { meta, ..Work::of(Changes::new()) }, turn)
             }
             Decision::Discard => ToItsEnd::done(Ok(()), turn),
             Decision::Commit => {
@@ -221,7 +218,7 @@ impl<S: States> Unit<S> {
                     handle.settings().lifetimes.touched(meta, *expires, clock::now)
                 });
                 let meta = found.map(|(meta, _)| meta);
-                let work = Work { changes, asked, meta, lease, touch, even_if_unchanged: false };
+                let work = Work { changes, asked, meta, touch, even_if_unchanged: false };
                 handle.commit(work, turn)
             }
         }

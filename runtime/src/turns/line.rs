@@ -1,13 +1,10 @@
 //! The calls that wait behind one that commits: the turn may go on to the next of them before the commit is in.
 
-use std::{any::Any, fmt};
+use std::fmt;
 
 use parking_lot::Mutex;
 
 use super::Turn;
-
-/// What a call leaves to the next one with its turn. Dropped where that one goes away before it has the turn.
-pub(crate) type Baton = Box<dyn Any + Send>;
 
 /// A moment in the order in which the calls of a session came; [`Registry::arrivals`] gives it.
 ///
@@ -16,37 +13,30 @@ pub(crate) type Baton = Box<dyn Any + Send>;
 pub struct Arrivals(pub(super) u64);
 
 /// The calls of this process that wait for the turn of a call that commits.
-pub struct Line(Mutex<Option<Head>>);
-
-/// The call that commits.
-struct Head {
-    /// Before the turn: so that it is given back before the next call asks for another one.
-    baton: Baton,
-    turn: Turn,
-}
+pub struct Line(Mutex<Option<Turn>>);
 
 impl Line {
-    pub(crate) fn behind(turn: Turn, baton: Baton) -> Self {
-        Self(Mutex::new(Some(Head { baton, turn })))
+    pub(crate) fn behind(turn: Turn) -> Self {
+        Self(Mutex::new(Some(turn)))
     }
 
     /// When the next call came, if it writes the very states of this one.
     pub fn next_came(&self) -> Option<Arrivals> {
-        self.0.lock().as_ref()?.turn.successor_came()
+        self.0.lock().as_ref()?.successor_came()
     }
 
     /// Passes the turn and its lease on to the next call, if that one writes the very states of this one and had come
     /// by that moment. `false`: nothing was passed on.
     pub fn pass_on(&self, came: Arrivals) -> bool {
         let mut place = self.0.lock();
-        let Some(Head { baton, turn }) = place.take() else { return false };
-        *place = turn.pass_on(came, baton).err().map(|(turn, baton)| Head { baton, turn });
+        let Some(turn) = place.take() else { return false };
+        *place = turn.pass_on(came).err();
         place.is_none()
     }
 
-    /// The turn and what would have been left with it, unless it was passed on.
-    pub(crate) fn into_head(self) -> Option<(Turn, Baton)> {
-        self.0.into_inner().map(|Head { baton, turn }| (turn, baton))
+    /// The turn with its lease, unless it was passed on.
+    pub(crate) fn into_turn(self) -> Option<Turn> {
+        self.0.into_inner()
     }
 }
 

@@ -12,7 +12,7 @@ mod alarm;
 mod calls;
 #[cfg(test)]
 mod interleavings;
-pub(crate) mod lease;
+mod lease;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -30,10 +30,13 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-pub use self::line::{Arrivals, Line};
-use self::{alarm::Alarm, calls::Calls};
+use self::{alarm::Alarm, calls::Calls, lease::HeldLease};
+pub use self::{
+    lease::Lease,
+    line::{Arrivals, Line},
+};
 pub(crate) use self::{
-    line::Baton,
+    lease::LeaseHome,
     ticket::{Ticket, Turn},
 };
 use crate::{
@@ -105,8 +108,8 @@ struct Call {
     waker: Option<Waker>,
     phase: Phase,
     limits: Limits,
-    /// From the call before it.
-    baton: Option<Baton>,
+    /// Passed on by the call before it.
+    lease: Option<HeldLease>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -242,7 +245,7 @@ impl Session {
             queue.places.push_back(Place { call, mode, ready });
             blocked += usize::from(!ready);
         }
-        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Joined, limits, baton: None });
+        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Joined, limits, lease: None });
         Some(call)
     }
 

@@ -32,6 +32,32 @@ fn join(turns: &Arc<Turns>, session: SessionId, plan: Plan) -> Ticket {
     turns.join(session, plan, LIMITS).unwrap()
 }
 
+/// Counts the leases that came back.
+#[derive(Default)]
+struct Home(AtomicUsize);
+
+impl LeaseHome for Home {
+    fn give_back(&self, _: SessionId, lease: Lease) {
+        assert_eq!(lease, Lease(1));
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A turn with a lease, and where that came from.
+async fn leased(ticket: Ticket) -> (Turn, Arc<Home>) {
+    let mut turn = ticket.turn().await.unwrap();
+    let home = Arc::new(Home::default());
+    turn.hold_lease(Lease(1), || Arc::clone(&home) as _);
+    (turn, home)
+}
+
+/// The lease that was passed on to a call with its turn.
+async fn lease_of(ticket: Ticket) -> Option<Lease> {
+    let mut turn = ticket.turn().await.unwrap();
+    turn.accept_lease();
+    turn.lease_was_passed_on().then(|| turn.lease())
+}
+
 fn has_come(ticket: &Ticket) -> bool {
     ticket.grant_or_wake_by(None)
 }
@@ -175,17 +201,18 @@ async fn a_turn_is_passed_on_to_the_next_writer_of_the_same_states() {
     ];
     for (at, (first, others, expected)) in cases.into_iter().enumerate() {
         let (turns, session) = turns();
-        let first = join(&turns, session, first).turn().await.unwrap();
+        let (first, home) = leased(join(&turns, session, first)).await;
         let others: Vec<_> = others.iter().map(|plan| join(&turns, session, plan)).collect();
         let came = turns.arrivals(session);
         assert_eq!(first.successor_came().is_some(), expected, "case {at}");
-        let passed = first.pass_on(came, Box::new("baton"));
+        let passed = first.pass_on(came);
         assert_eq!(passed.is_ok(), expected, "case {at}");
         drop(passed);
         for (place, other) in others.into_iter().enumerate() {
-            let baton = other.turn().await.unwrap().baton();
-            assert_eq!(baton.is_some(), expected && place == 0, "case {at}, call {place}");
+            let lease = lease_of(other).await;
+            assert_eq!(lease.is_some(), expected && place == 0, "case {at}, call {place}");
         }
+        assert_eq!(home.0.load(Ordering::Relaxed), 1, "case {at}: it came back once");
         assert_eq!(turns.sessions(), 0);
     }
 }
@@ -193,28 +220,28 @@ async fn a_turn_is_passed_on_to_the_next_writer_of_the_same_states() {
 #[tokio::test]
 async fn a_turn_is_passed_on_to_nobody_who_came_later() {
     let (turns, session) = turns();
-    let first = join(&turns, session, WRITE_A).turn().await.unwrap();
+    let (first, home) = leased(join(&turns, session, WRITE_A)).await;
     let came = turns.arrivals(session);
     let later = join(&turns, session, WRITE_A);
     assert!(first.successor_came().is_some_and(|next| next > came));
-    let Err((first, _)) = first.pass_on(came, Box::new("baton")) else { panic!("it was passed on") };
+    let Err(first) = first.pass_on(came) else { panic!("it was passed on") };
     assert!(!has_come(&later), "the turn is still the first one's");
     drop(first);
-    assert!(later.turn().await.unwrap().baton().is_none());
+    assert_eq!(home.0.load(Ordering::Relaxed), 1);
+    assert_eq!(lease_of(later).await, None);
 }
 
 #[tokio::test]
-async fn what_was_left_to_a_call_goes_with_it() {
+async fn a_lease_that_was_left_to_a_call_goes_back_with_it() {
     let (turns, session) = turns();
-    let first = join(&turns, session, WRITE_A).turn().await.unwrap();
+    let (first, home) = leased(join(&turns, session, WRITE_A)).await;
     let (second, third) = (join(&turns, session, WRITE_A), join(&turns, session, WRITE_A));
-    let baton = Arc::new(());
-    assert!(first.pass_on(turns.arrivals(session), Box::new(Arc::clone(&baton))).is_ok());
+    assert!(first.pass_on(turns.arrivals(session)).is_ok());
     assert!(has_come(&second) && !has_come(&third));
-    assert_eq!(Arc::strong_count(&baton), 2);
+    assert_eq!(home.0.load(Ordering::Relaxed), 0);
     drop(second);
-    assert_eq!(Arc::strong_count(&baton), 1);
-    assert!(third.turn().await.unwrap().baton().is_none());
+    assert_eq!(home.0.load(Ordering::Relaxed), 1);
+    assert_eq!(lease_of(third).await, None);
 }
 
 /// Plans whose queues overlap in every order; joined one after the other they would deadlock.

@@ -10,7 +10,10 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::{Arrivals, Baton, Limits, Mode, Phase, Queues, Session, Wakers};
+use super::{
+    Arrivals, Lease, Limits, Mode, Phase, Queues, Session, Wakers,
+    lease::{HeldLease, LeaseHome},
+};
 use crate::{
     clock,
     error::{Error, ErrorKind},
@@ -25,7 +28,7 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// The turn, if nobody is before this call.
     pub(crate) fn turn_now(self) -> Result<Turn, Self> {
-        if self.grant_or_wake_by(None) { Ok(Turn(self)) } else { Err(self) }
+        if self.grant_or_wake_by(None) { Ok(Turn::of(self)) } else { Err(self) }
     }
 
     /// Waits for the turn.
@@ -35,12 +38,16 @@ impl Ticket {
     /// Dropping the future gives the places up; the queues are whole after it.
     pub(crate) async fn turn(self) -> Result<Turn, Error> {
         if self.grant_or_wake_by(None) {
-            return Ok(Turn(self));
+            return Ok(Turn::of(self));
         }
         self.queues.session.lock().wait(self.call);
         self.granted().await;
         let phase = self.queues.session.lock().calls.get(self.call).map(|call| call.phase);
-        if phase == Some(Phase::TimedOut) { Err(Error::new(ErrorKind::TurnTimeout)) } else { Ok(Turn(self)) }
+        if phase == Some(Phase::TimedOut) {
+            Err(Error::new(ErrorKind::TurnTimeout))
+        } else {
+            Ok(Turn::of(self))
+        }
     }
 
     pub(super) async fn granted(&self) {
@@ -106,15 +113,30 @@ impl Drop for Ticket {
     }
 }
 
-/// The right to read and write the states of the plan. Dropping it passes it on.
-pub(crate) struct Turn(Ticket);
+/// The right to read and write the states of the plan, with its lease where a backend granted one. Dropping it gives
+/// the lease back and passes the turn on.
+pub(crate) struct Turn {
+    ticket: Ticket,
+    lease: Option<HeldLease>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // The lease first: it is on its way back before the next call here asks for one. The ticket follows.
+        drop(self.lease.take());
+    }
+}
 
 impl Turn {
+    fn of(ticket: Ticket) -> Self {
+        Self { ticket, lease: None }
+    }
+
     /// Waits for the backend, which may itself wait for a turn of another process: that is no time of holding,
     /// as long as it is no longer than the longest wait.
     pub(crate) async fn while_loading<F: Future>(&self, load: F) -> F::Output {
         let mut load = pin!(load);
-        let Some(Limits { wait, hold, .. }) = self.0.limits() else { return load.await };
+        let Some(Limits { wait, hold, .. }) = self.ticket.limits() else { return load.await };
         let begun = Instant::now();
         let mut tick = (hold / 2).max(Duration::from_millis(1));
         loop {
@@ -135,41 +157,75 @@ impl Turn {
     }
 
     fn hold_from_now(&self) {
-        if let Some(call) = self.0.queues.session.lock().calls.get_mut(self.0.call)
+        if let Some(call) = self.ticket.queues.session.lock().calls.get_mut(self.ticket.call)
             && let Phase::Holding { until } = &mut call.phase
         {
             *until = clock::after(Instant::now(), call.limits.hold);
         }
     }
 
-    /// What the call before left with the turn.
-    pub(crate) fn baton(&self) -> Option<Baton> {
-        self.0.queues.session.lock().calls.get_mut(self.0.call)?.baton.take()
+    /// Takes the lease that the call before passed on with the turn, if it did.
+    pub(crate) fn accept_lease(&mut self) {
+        let mut session = self.ticket.queues.session.lock();
+        self.lease = session.calls.get_mut(self.ticket.call).and_then(|call| call.lease.take());
+    }
+
+    /// Holds the lease that a backend granted, unless it is the one that was passed on.
+    pub(crate) fn hold_lease(&mut self, lease: Lease, home: impl FnOnce() -> Arc<dyn LeaseHome>) {
+        if lease != self.lease() {
+            let session = self.ticket.queues.id;
+            self.lease = Some(lease)
+                .filter(|lease| *lease != Lease::default())
+                .map(|lease| HeldLease::new(home(), session, lease));
+        }
+    }
+
+    /// For a commit.
+    pub(crate) fn lease(&self) -> Lease {
+        self.lease.as_ref().map_or_else(Lease::default, HeldLease::lease)
+    }
+
+    /// Whether the call before had the lease, too, so that this one has values that may not be saved yet.
+    pub(crate) fn lease_was_passed_on(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.passed_on)
+    }
+
+    /// A commit has ended the lease.
+    pub(crate) fn end_lease(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.end();
+        }
     }
 
     pub(super) fn successor_came(&self) -> Option<Arrivals> {
-        let next = self.0.queues.session.lock().successor(self.0.call);
+        let next = self.ticket.queues.session.lock().successor(self.ticket.call);
         next.map(|next| Arrivals(next + 1))
     }
 
-    /// Ends the turn and leaves something to the call that has it next, if that one writes the same states and had
-    /// come by that moment.
-    pub(super) fn pass_on(self, came: Arrivals, baton: Baton) -> Result<(), (Self, Baton)> {
-        let mut baton = Some(baton);
-        self.0.with(|session, wakers| {
-            let next = session.successor(self.0.call).filter(|next| *next < came.0)?;
-            session.calls.get_mut(next)?.baton = baton.take();
-            session.end(self.0.call, wakers)
+    /// Ends the turn and leaves its lease to the call that has it next, if that one writes the same states and had come
+    /// by that moment.
+    pub(super) fn pass_on(mut self, came: Arrivals) -> Result<(), Self> {
+        let Some(mut lease) = self.lease.take() else { return Err(self) };
+        let passed_on = self.ticket.with(|session, wakers| {
+            let next = session.successor(self.ticket.call).filter(|next| *next < came.0);
+            let Some(next) = next.and_then(|next| session.calls.get_mut(next)) else { return Err(lease) };
+            lease.passed_on = true;
+            next.lease = Some(lease);
+            Ok(session.end(self.ticket.call, wakers))
         });
-        match baton {
-            None => Ok(()),
-            Some(baton) => Err((self, baton)),
+        match passed_on {
+            Ok(_ended) => Ok(()),
+            Err(lease) => {
+                self.lease = Some(lease);
+                Err(self)
+            }
         }
     }
 
     /// Gives up the places of a reader, which has its snapshot.
     pub(crate) fn release_reads(&self) {
-        self.0.with(|session, wakers| session.leave(self.0.call, |mode| mode == Mode::Read, wakers));
+        self.ticket
+            .with(|session, wakers| session.leave(self.ticket.call, |mode| mode == Mode::Read, wakers));
     }
 
     /// Says that the commit begins, now: from now on the turn cannot pass on before its end.
@@ -178,7 +234,7 @@ impl Turn {
     ///
     /// [`ErrorKind::TurnLost`] if it was held longer than its limit.
     pub(crate) fn begin_commit(&self, now: Instant) -> Result<(), Error> {
-        if let Some(call) = self.0.queues.session.lock().calls.get_mut(self.0.call)
+        if let Some(call) = self.ticket.queues.session.lock().calls.get_mut(self.ticket.call)
             && let Phase::Holding { until } = call.phase
             && now < until
         {
