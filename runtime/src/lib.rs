@@ -285,6 +285,7 @@
 extern crate self as socketioxide_session;
 
 pub mod backend;
+mod background;
 mod call;
 mod clock;
 mod error;

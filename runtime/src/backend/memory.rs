@@ -3,10 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -18,7 +15,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta, Stored, Values, apply};
-use crate::{clock::Now, process::Registry, session::id::SessionId};
+use crate::{background::Background, clock::Now, process::Registry, session::id::SessionId};
 
 const SHARDS: usize = 64;
 
@@ -43,7 +40,7 @@ pub struct MemoryBackend {
 
 struct Sessions {
     shards: Box<[Mutex<Shard>]>,
-    swept: AtomicBool,
+    sweep: Background,
 }
 
 /// Records are boxed, for a table that grows has up to twice the room that it needs.
@@ -61,7 +58,7 @@ struct Record {
 impl Default for MemoryBackend {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let sessions = Sessions { shards, swept: AtomicBool::new(false) };
+        let sessions = Sessions { shards, sweep: Background::default() };
         Self { sessions: Arc::new(sessions), registry: Registry::default() }
     }
 }
@@ -184,27 +181,17 @@ impl Sessions {
 
     /// Starts the one task that frees what has expired, a shard at a time; it ends with the backend.
     fn sweep_from_now_on(self: &Arc<Self>) {
-        if !self.swept.swap(true, Ordering::Relaxed) {
-            tokio::spawn(sweep(Swept(Arc::downgrade(self))));
+        if !self.sweep.runs() {
+            let sessions = Arc::downgrade(self);
+            self.sweep.start(move || sweep(Weak::clone(&sessions)), || {});
         }
     }
 }
 
-/// The sessions in the hands of the task that sweeps them, which may end with its runtime.
-struct Swept(Weak<Sessions>);
-
-impl Drop for Swept {
-    fn drop(&mut self) {
-        if let Some(sessions) = self.0.upgrade() {
-            sessions.swept.store(false, Ordering::Relaxed);
-        }
-    }
-}
-
-async fn sweep(swept: Swept) {
+async fn sweep(sessions: Weak<Sessions>) {
     for shard in (0..SHARDS).cycle() {
         tokio::time::sleep(SWEEP_INTERVAL).await;
-        let Some(sessions) = swept.0.upgrade() else { return };
+        let Some(sessions) = sessions.upgrade() else { return };
         let now = Instant::now();
         let mut shard = sessions.shards[shard].lock();
         shard.retain(|_, record| record.dies > now);

@@ -17,11 +17,11 @@ use tower_sessions::Expiry;
 pub use self::redis::RedisBackend;
 pub use self::{memory::MemoryBackend, store::StoreBackend};
 pub use crate::{
-    process::Registry,
+    process::{Ending, Registry},
     session::{
         attributes::Meta,
         change::{Change, Changes, FieldChanges, NotAnObject},
-        id::SessionId,
+        id::{HiddenId, SessionId},
         value::StoredValue,
     },
     turns::{Arrivals, Lease, Line},

@@ -164,12 +164,12 @@ impl Handle {
             expires,
             expiry: stored.expiry,
         };
-        let announced = new_id.map(|_| self.registry().announce(id, Ending::Changed));
+        let announced = new_id.map(|_| self.registry().announce(id, Ending::IdChanged));
         // Until the end of this function, unless the backend passes it on.
         let _turn = self.commit_under(&commit, turn).await.map_err(|error| self.error(id, error))?;
 
         if let Some(expires) = commit.expires.filter(|_| work.asked.expiry.is_some()) {
-            self.registry().expires(id, expires);
+            self.registry().sockets().note_expiry(id, expires);
         }
         let sockets = announced.map(Announced::came_true);
         let mut current = self.current.lock();

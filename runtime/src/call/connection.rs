@@ -54,7 +54,7 @@ impl Binding {
     pub(crate) fn opened(&self, sid: &str) {
         let handle = self.handle();
         if handle.is_stored() && self.0.sid.set(sid.into()).is_ok() {
-            handle.registry().opened(sid.to_owned(), handle.id());
+            handle.registry().connections().insert(sid.to_owned(), handle.id());
         }
     }
 
@@ -86,7 +86,7 @@ impl Binding {
 impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(sid) = self.sid.get() {
-            self.handle.registry().closed(sid);
+            self.handle.registry().connections().remove(sid);
         }
     }
 }

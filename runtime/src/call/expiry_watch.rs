@@ -9,7 +9,10 @@ use crate::{
     backend::{Action, Backend, Commit, Keys, Lease, Load, Loaded, Meta},
     call::settings::Settings,
     clock,
-    process::{Ending, Registry, SessionSocket},
+    process::{
+        Ending,
+        disconnects::{Cause, disconnect},
+    },
     session::{change::Changes, id::SessionId, lifetimes::Lifetimes},
 };
 
@@ -32,37 +35,15 @@ fn is_kept_by_sockets(lifetimes: &Lifetimes, meta: &Meta) -> bool {
 
 /// Watches the sessions that have sockets, until none has any.
 pub(crate) fn watch(backend: &Arc<dyn Backend>, settings: &Arc<Settings>) {
-    if backend.registry().begin_watch() {
-        let watching = Watching { registry: backend.registry().clone(), ended: false };
-        tokio::spawn(watching.run(Arc::clone(backend), Arc::clone(settings)));
-    }
-}
-
-/// The watch in the hands of its task, which may end with its runtime: then the next socket begins another one.
-struct Watching {
-    registry: Registry,
-    ended: bool,
-}
-
-impl Watching {
-    async fn run(mut self, backend: Arc<dyn Backend>, settings: Arc<Settings>) {
-        run(backend, settings).await;
-        self.ended = true;
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.registry.watch_is_lost();
-        }
-    }
+    let (watched, settings) = (Arc::clone(backend), Arc::clone(settings));
+    let run = move || run(Arc::clone(&watched), Arc::clone(&settings));
+    backend.registry().expiry_watch().start(run, || {});
 }
 
 async fn run(backend: Arc<dyn Backend>, settings: Arc<Settings>) {
-    while backend.registry().keep_watching() {
+    while !backend.registry().sockets().is_empty() {
         tokio::time::sleep(TICK).await;
-        for id in backend.registry().due(clock::now()) {
+        for id in backend.registry().sockets().take_due(clock::now()) {
             look_at(&backend, &settings.lifetimes, id).await;
         }
     }
@@ -75,15 +56,15 @@ async fn look_at(backend: &Arc<dyn Backend>, lifetimes: &Lifetimes, id: SessionI
         Ok(Some(loaded)) => {
             let renewed = renew_unwritten(backend, lifetimes, id, &loaded).await;
             let look = renewed.map(|expires| moment_to_look(lifetimes, &loaded.meta, expires));
-            backend.registry().expires(id, look.unwrap_or(loaded.expires));
+            backend.registry().sockets().note_expiry(id, look.unwrap_or(loaded.expires));
         }
         Ok(None) => {
             let sockets = backend.registry().end(id, Ending::Ended);
-            sockets.into_iter().for_each(SessionSocket::disconnect);
+            disconnect(sockets, Cause::Expiry);
         }
         Err(error) => {
             tracing::warn!(%error, "whether a session with sockets has expired could not be found out");
-            backend.registry().expires(id, clock::now() + TICK);
+            backend.registry().sockets().note_expiry(id, clock::now() + TICK);
         }
     }
 }

@@ -20,7 +20,10 @@ use crate::{
         settings::Settings,
     },
     error::{Error, ErrorKind},
-    process::{Ending, Registry, SessionSocket},
+    process::{
+        Ending, Registry,
+        disconnects::{Cause, Sockets, disconnect},
+    },
     session::id::SessionId,
     turns::{LeaseHome, Limits, Ticket},
 };
@@ -53,7 +56,7 @@ pub(super) struct Rare {
     /// Whether the id was changed through this handle.
     pub(super) changed_id: bool,
     /// Sockets of an id that ended here, to be disconnected when the answer is out.
-    pub(super) to_disconnect: Vec<Arc<dyn SessionSocket>>,
+    pub(super) to_disconnect: Sockets,
 }
 
 impl Current {
@@ -151,7 +154,9 @@ impl Handle {
     /// Says when the session expires, so that its sockets end with it.
     pub(crate) fn watch(&self, meta: &Meta, expires: OffsetDateTime) {
         watch(&self.backend, &self.settings);
-        self.registry().expires(self.id(), moment_to_look(&self.settings.lifetimes, meta, expires));
+        self.registry()
+            .sockets()
+            .note_expiry(self.id(), moment_to_look(&self.settings.lifetimes, meta, expires));
     }
 
     /// The id that the session will have once a change of id is committed.
@@ -181,7 +186,7 @@ impl Handle {
     }
 
     /// The sockets to disconnect once the answer is out.
-    pub(crate) fn take_sockets(&self) -> Vec<Arc<dyn SessionSocket>> {
+    pub(crate) fn take_sockets(&self) -> Sockets {
         self.current
             .lock()
             .rare
@@ -274,8 +279,8 @@ impl Handle {
         if let Some(ending) = ending.filter(|_| !self.may_begin()) {
             return Err(Error::new(ending.kind()));
         }
-        if ending == Some(Ending::Changed) {
-            current.presence = Presence::Dead(Ending::Changed);
+        if ending == Some(Ending::IdChanged) {
+            current.presence = Presence::Dead(Ending::IdChanged);
             return Ok(Lookup::Nothing);
         }
         // An unknown id is never adopted.
@@ -336,7 +341,7 @@ impl Drop for Handle {
     /// A commit whose client left may end last: its sockets end all the same.
     fn drop(&mut self) {
         if tokio::runtime::Handle::try_current().is_ok() {
-            self.take_sockets().into_iter().for_each(SessionSocket::disconnect);
+            disconnect(self.take_sockets(), Cause::Expiry);
         }
     }
 }

@@ -3,9 +3,7 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use axum_core::body::Body;
@@ -14,27 +12,17 @@ use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
 
-use crate::process::SessionSocket;
+use crate::process::disconnects::{Cause, LONGEST_RESPONSE, Sockets, disconnect};
 
-/// Between the end of the response's body here and its arrival in the browser.
-const UNDER_WAY: Duration = Duration::from_millis(100);
-
-/// A response that takes longer than this to leave is not waited for.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
-/// Disconnects these sockets when the response is out, or was dropped, or after [`LONGEST_WAIT`].
-pub(super) fn after_response(
-    sockets: Vec<Arc<dyn SessionSocket>>,
-    response: Response<Body>,
-) -> Response<Body> {
+/// Disconnects these sockets when the response is out, or was dropped, or after [`LONGEST_RESPONSE`].
+pub(super) fn after_response(sockets: Sockets, response: Response<Body>) -> Response<Body> {
     if sockets.is_empty() {
         return response;
     }
     let (sent, is_sent) = oneshot::channel::<()>();
     tokio::spawn(async move {
-        tokio::time::timeout(LONGEST_WAIT, is_sent).await.ok();
-        tokio::time::sleep(UNDER_WAY).await;
-        sockets.into_iter().for_each(SessionSocket::disconnect);
+        tokio::time::timeout(LONGEST_RESPONSE, is_sent).await.ok();
+        disconnect(sockets, Cause::Response);
     });
     response.map(|body| Body::new(WatchedBody { body, _sent: sent }))
 }

@@ -146,7 +146,7 @@ impl RequestWork {
             return refuse("this page's origin may not connect: see `SessionLayer::with_allowed_origins`");
         }
         if let EngineRequest::Of(sid) = &self.engine
-            && let Some(bound) = self.handle.registry().bound_to(sid)
+            && let Some(bound) = self.handle.registry().connections().session_of(sid)
             && self.shown != Some(bound)
         {
             tracing::warn!("a request with the `sid` of another session's connection was refused");
@@ -249,7 +249,7 @@ impl RequestWork {
     fn set_cookie(&self, response: &mut Response<Body>) {
         let ending = |id| self.handle.registry().ending(id);
         let overtaken =
-            |id: &SessionId| !self.handle.has_changed_id() && ending(*id) == Some(Ending::Changed);
+            |id: &SessionId| !self.handle.has_changed_id() && ending(*id) == Some(Ending::IdChanged);
         let effect = self.handle.take_cookie();
         if effect == CookieEffect::Keep && !response.headers().contains_key(header::SET_COOKIE) {
             return;

@@ -39,17 +39,9 @@ impl SessionId {
         URL_SAFE_NO_PAD.encode(&self.hash(b"socketioxide-session public key")[..16])
     }
 
-    /// Stands for the id in the keys and messages of a backend that others can look into: a hash, which leads
-    /// nobody back to the id.
-    #[cfg(feature = "redis")]
-    pub(crate) fn hidden(self) -> String {
-        URL_SAFE_NO_PAD.encode(self.hidden_bytes())
-    }
-
-    /// The bytes of [`hidden`](Self::hidden).
-    #[cfg(feature = "redis")]
-    pub(crate) fn hidden_bytes(self) -> [u8; 32] {
-        self.hash(b"socketioxide-session backend key")
+    /// What stands for the id in the keys and messages of an engine that others can look into.
+    pub fn hidden(self) -> HiddenId {
+        HiddenId(self.hash(b"socketioxide-session backend key"))
     }
 
     fn hash(self, purpose: &[u8]) -> [u8; 32] {
@@ -60,10 +52,27 @@ impl SessionId {
     }
 }
 
-/// The bytes of what stands for an id.
-#[cfg(feature = "redis")]
-pub(crate) fn hidden_bytes(hidden: &[u8]) -> Option<[u8; 32]> {
-    URL_SAFE_NO_PAD.decode(hidden).ok()?.try_into().ok()
+/// What stands for a session's id in the keys and messages of an engine: a hash, which leads nobody back to the id. So it
+/// may be shown, and `Display` does: 43 letters, digits, `-` and `_`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HiddenId([u8; 32]);
+
+impl HiddenId {
+    /// Reads what `Display` wrote; `None` if it is something else.
+    pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for HiddenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
 }
 
 impl From<Id> for SessionId {

@@ -21,7 +21,10 @@ use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
     http::plain_session::RequestView,
-    process::{Registry, SessionSocket},
+    process::{
+        Registry, SessionSocket,
+        disconnects::{CONNECTING, Cause, disconnect as disconnect_sockets, disconnect_those_left},
+    },
     session::id::SessionId,
 };
 
@@ -30,16 +33,6 @@ const ROOM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mil
 
 /// So many answers of one connection may wait for room; a client that reads so little is disconnected.
 const MOST_WAITING: usize = 20_000;
-
-/// Sockets of a session that ended are disconnected this long after the answer of the event that ended it: answers of
-/// events before it are on their way by then.
-const UNDER_WAY: Duration = Duration::from_millis(50);
-
-/// Sockets that are left of an ended session are disconnected after this.
-const LEFT_OVER: Duration = Duration::from_secs(1);
-
-/// How long a socket that is not connected may still become so.
-const CONNECTING: Duration = Duration::from_secs(1);
 
 /// What [`Peer::try_send`] came to.
 enum Sent {
@@ -184,7 +177,7 @@ impl Reply {
         if !matches!(self.kind, ReplyKind::Nobody) {
             let peer = Arc::clone(&self.peer);
             tokio::spawn(async move {
-                sleep(LEFT_OVER).await;
+                Cause::FoundEnded.wait().await;
                 peer.end();
             });
         }
@@ -197,17 +190,11 @@ impl Reply {
             return;
         };
         let handle = Arc::clone(binding.handle());
-        tokio::spawn(async move {
-            let sockets = if by_this {
-                let sockets = handle.take_sockets();
-                sleep(UNDER_WAY).await;
-                sockets
-            } else {
-                sleep(LEFT_OVER).await;
-                handle.take_sockets()
-            };
-            sockets.into_iter().for_each(SessionSocket::disconnect);
-        });
+        if by_this {
+            disconnect_sockets(handle.take_sockets(), Cause::Answer);
+        } else {
+            disconnect_those_left(Cause::FoundEnded, move || handle.take_sockets());
+        }
     }
 
     async fn error<E: Serialize + Sync>(&self, error: &E) -> Result<(), Error> {
@@ -279,7 +266,7 @@ pub(super) fn tied<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
     if handle.is_stored() {
         let (id, registry) = (handle.id(), handle.registry().clone());
         let bound = Arc::new(BoundSocket { socket: Arc::downgrade(socket), id, registry });
-        bound.registry.tie(id, Arc::downgrade(&bound) as _);
+        bound.registry.sockets().bind(id, Arc::downgrade(&bound) as _);
         // The socket's own extensions keep it tied, and its end unties it: the disconnect handler is the user's.
         socket.extensions.insert(Tie { binding: binding.clone(), _bound: bound });
     }
@@ -318,7 +305,7 @@ impl<A: Adapter> SessionSocket for BoundSocket<A> {
 
 impl<A: Adapter> Drop for BoundSocket<A> {
     fn drop(&mut self) {
-        self.registry.untie(self.id, ptr::from_ref(self).cast());
+        self.registry.sockets().unbind(self.id, ptr::from_ref(self).cast());
     }
 }
 

@@ -4,18 +4,18 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    runtime::Handle,
     sync::Notify,
     time::{Instant, sleep_until},
 };
 
 use super::Turns;
+use crate::background::Background;
 
 /// No moment.
 const NONE: u64 = u64::MAX;
@@ -27,14 +27,14 @@ pub(super) struct Alarm {
     next: AtomicU64,
     /// The moment is sooner than it was, or there is nothing to wait for any more.
     changed: Notify,
-    /// Whether there is a task that waits for it.
-    watched: AtomicBool,
+    /// The task that waits for it.
+    watch: Background,
 }
 
 impl Alarm {
     pub(super) fn new() -> Self {
-        let (changed, watched) = Default::default();
-        Self { zero: Instant::now(), next: AtomicU64::new(NONE), changed, watched }
+        let (changed, watch) = Default::default();
+        Self { zero: Instant::now(), next: AtomicU64::new(NONE), changed, watch }
     }
 
     /// Looks after the calls at this moment, or sooner.
@@ -42,18 +42,22 @@ impl Alarm {
         let since_zero = moment.saturating_duration_since(self.zero);
         let moment = u64::try_from(since_zero.as_nanos()).unwrap_or(NONE - 1);
         // Nearly always: those who wait all wait equally long.
-        if self.next.load(Ordering::Acquire) <= moment && self.watched.load(Ordering::Acquire) {
+        if self.next.load(Ordering::Acquire) <= moment && self.watch.runs() {
             return;
         }
         if moment < self.next.fetch_min(moment, Ordering::AcqRel) {
             self.changed.notify_one();
         }
-        if let Ok(runtime) = Handle::try_current()
-            && !self.watched.swap(true, Ordering::AcqRel)
-        {
-            let watched = Watched { alarm: Arc::clone(self), turns: Arc::downgrade(turns) };
-            runtime.spawn(watch(watched));
-        }
+        let (alarm, weak) = (Arc::clone(self), Arc::downgrade(turns));
+        let watch = move || watch(Arc::clone(&alarm), Weak::clone(&weak));
+        // Those who wait in another runtime look after it there.
+        let turns = Arc::downgrade(turns);
+        let wake_all = move || {
+            if let Some(turns) = turns.upgrade() {
+                turns.wake_all();
+            }
+        };
+        self.watch.start(watch, wake_all);
     }
 
     /// The queues are gone.
@@ -62,24 +66,7 @@ impl Alarm {
     }
 }
 
-/// The alarm in the hands of its task, which may end with its runtime: then those who wait in another one look after
-/// it there.
-struct Watched {
-    alarm: Arc<Alarm>,
-    turns: Weak<Turns>,
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        self.alarm.watched.store(false, Ordering::Release);
-        if let Some(turns) = self.turns.upgrade() {
-            turns.wake_all();
-        }
-    }
-}
-
-async fn watch(watched: Watched) {
-    let Watched { alarm, turns } = &watched;
+async fn watch(alarm: Arc<Alarm>, turns: Weak<Turns>) {
     while turns.strong_count() > 0 {
         let next = alarm.next.load(Ordering::Acquire);
         if next == NONE {

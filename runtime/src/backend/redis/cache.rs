@@ -25,7 +25,7 @@ use super::{
 use crate::{
     backend::{Keys, Lease, Loaded, Meta, StoredValue, Values},
     clock::Now,
-    session::id::{SessionId, hidden_bytes},
+    session::id::{HiddenId, SessionId},
 };
 
 /// How long the connection is trusted after something was sent on it that was answered: every change that Redis made
@@ -39,7 +39,7 @@ const BEAT: Duration = Duration::from_millis(500);
 const SHARDS: usize = 64;
 
 /// What stands for a session's id.
-type Hidden = [u8; 32];
+type Hidden = HiddenId;
 
 /// Sessions that were read, up to a number of them.
 pub(super) struct Cache {
@@ -91,7 +91,7 @@ impl Cache {
     }
 
     fn shard(&self, hidden: &Hidden) -> &Mutex<Shard> {
-        &self.shards[usize::from(hidden[0]) % self.shards.len()]
+        &self.shards[usize::from(hidden.as_bytes()[0]) % self.shards.len()]
     }
 
     /// What is known of a session, if it is all that is wanted. A load of no key is no read: it asks whether the
@@ -100,7 +100,7 @@ impl Cache {
         if matches!(wanted, Keys::Only([])) {
             return None;
         }
-        let hidden = id.hidden_bytes();
+        let hidden = id.hidden();
         let mut shard = self.shard(&hidden).lock();
         let now = Now::read();
         if shard.connection == 0 || now.instant.duration_since(shard.heard) >= TRUSTED {
@@ -114,7 +114,7 @@ impl Cache {
 
     /// Before a session is asked for, on the connection of this number. `None` if nothing would be heard of it.
     pub(super) fn mark(&self, id: SessionId, connection: u64) -> Option<Mark> {
-        let hidden = id.hidden_bytes();
+        let hidden = id.hidden();
         let mut shard = self.shard(&hidden).lock();
         if shard.connection != connection {
             return None;
@@ -131,7 +131,7 @@ impl Cache {
 
     /// Keeps what was read, unless something was heard of the session since the mark was made.
     pub(super) fn keep(&self, id: SessionId, mark: Mark, wanted: Keys<'_>, loaded: &Loaded) {
-        let hidden = id.hidden_bytes();
+        let hidden = id.hidden();
         let mut shard = self.shard(&hidden).lock();
         if let Some(slot) = shard.find(&hidden).filter(|slot| slot.mark == mark) {
             let known = slot.known.get_or_insert_with(|| Known::new(loaded));
@@ -306,7 +306,7 @@ impl Known {
 fn session_of(key: &Value) -> Option<Hidden> {
     let Value::BulkString(key) = key else { return None };
     let at = key.iter().rposition(|byte| *byte == b'{')?;
-    hidden_bytes(key[at + 1..].strip_suffix(b"}")?)
+    HiddenId::parse(key[at + 1..].strip_suffix(b"}")?)
 }
 
 /// Finds out all the time whether the connection lives, until the backend is gone.
@@ -349,7 +349,7 @@ mod tests {
     fn what_changed_while_it_was_read_is_not_kept() {
         let (cache, id) = (cache(100), SessionId::random());
         let mark = cache.mark(id, 1).unwrap();
-        cache.forget(&id.hidden_bytes());
+        cache.forget(&id.hidden());
         let next = cache.mark(id, 1).unwrap();
         cache.keep(id, mark, A, &loaded(id));
         assert!(cache.get(id, A).is_none());
@@ -385,7 +385,7 @@ mod tests {
     fn news_name_a_session_by_the_key_of_its_record() {
         let id = SessionId::random();
         let key = format!("app {{}}:{{{}}}", id.hidden());
-        assert_eq!(session_of(&Value::BulkString(key.into_bytes())), Some(id.hidden_bytes()));
+        assert_eq!(session_of(&Value::BulkString(key.into_bytes())), Some(id.hidden()));
         assert_eq!(session_of(&Value::BulkString(b"{short}".to_vec())), None);
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     backend::{Action, BackendError, Commit, Lease},
-    process::endings::RECENT,
+    process::REMEMBERED,
     session::{change::Change, id::SessionId},
 };
 
@@ -84,7 +84,7 @@ impl Inner {
         let stored = held.as_ref().map_or(&[][..], |held| &held.stored);
         let done = self.carry_out(commit, held.as_deref(), stored, Keep::No).await;
         // Redis tells this process of its own change after it has answered.
-        self.forget_read(&commit.id.hidden_bytes());
+        self.forget_read(&commit.id.hidden());
         done?;
         self.leases.forget(commit.id, commit.lease);
         Ok(())
@@ -209,7 +209,7 @@ impl Inner {
             script.arg(sending.token).arg(u8::from(retried)).arg(ticket).arg(sending.lease.0);
             script.arg(sending.expires.as_deref().unwrap_or_default());
             script.arg(sending.meta.as_deref().unwrap_or_default());
-            script.arg(whole_ms(RECENT));
+            script.arg(whole_ms(REMEMBERED));
             script.arg(match sending.keep {
                 Keep::No => "",
                 Keep::UnlessAwaited => "unless awaited",

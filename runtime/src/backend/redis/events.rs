@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{
     backend::Keys,
-    process::{Ending, Registry, SessionSocket},
-    session::id::{SessionId, hidden_bytes},
+    process::Ending,
+    session::id::{HiddenId, SessionId},
 };
 
 /// The pause before the next try to listen.
@@ -33,18 +33,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// How many sessions are looked at, at one time.
 const LOOKED_AT_ONCE: usize = 32;
-
-/// After this, the sockets of a session whose id was changed on another node are disconnected: by then the response
-/// with the new cookie is out, as a rule. They are out of every room at once.
-const AFTER_CHANGE: Duration = Duration::from_secs(1);
-
-/// After this, the sockets of a session that ended on another node are disconnected: an event that found it ended is
-/// answered by then.
-const AFTER_END: Duration = Duration::from_millis(50);
-
-/// After this, sockets that are left of a session that ended on this node are disconnected: the handler that ended
-/// it does so earlier, unless it never heard that it did.
-const AFTER_OWN: Duration = Duration::from_secs(8);
 
 /// That a session ended or changed its id: as nodes tell each other, and as it stands in the tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +49,7 @@ impl End {
         let mut words = std::str::from_utf8(text).ok()?.split(' ');
         let ending = match words.next()? {
             "E" => Ending::Ended,
-            "C" => Ending::Changed,
+            "C" => Ending::IdChanged,
             _ => return None,
         };
         Some(Self { ending, node: words.next()?.to_owned(), rest: words.next()?.to_owned() })
@@ -71,34 +59,24 @@ impl End {
 impl Inner {
     /// A session was looked for, and perhaps a tombstone found.
     pub(super) fn heard_of_end(&self, id: SessionId, tombstone: Option<&Value>) {
-        self.forget_read(&id.hidden_bytes());
+        let hidden = id.hidden();
+        self.forget_read(&hidden);
         let Some(end) = tombstone.and_then(bytes).and_then(|text| End::parse(&text)) else { return };
-        self.registry.ended_somewhere(id.hidden(), end.ending);
-        if end.node != self.node {
-            disconnect(&self.registry, id, end.ending);
-        }
-    }
-
-    fn forget_hidden(&self, hidden: &str) {
-        if let Some(hidden) = hidden_bytes(hidden.as_bytes()) {
-            self.forget_read(&hidden);
+        if end.node == self.node {
+            self.registry.remember_ending(hidden, end.ending);
+        } else {
+            self.registry.session_ended(hidden, end.ending);
         }
     }
 
     /// A message to all nodes.
-    fn hear(&self, end: End) {
-        let End { ending, node, rest: hidden } = end;
-        self.forget_hidden(&hidden);
-        self.registry.ended_somewhere(hidden.clone(), ending);
-        let Some(id) = self.registry.bound_as(&hidden) else { return };
-        if node == self.node {
-            let registry = self.registry.clone();
-            tokio::spawn(async move {
-                sleep(AFTER_OWN).await;
-                disconnect(&registry, id, ending);
-            });
+    fn hear(&self, end: &End) {
+        let Some(hidden) = HiddenId::parse(&end.rest) else { return };
+        self.forget_read(&hidden);
+        if end.node == self.node {
+            self.registry.own_session_ended(hidden, end.ending);
         } else {
-            disconnect(&self.registry, id, ending);
+            self.registry.session_ended(hidden, end.ending);
         }
     }
 
@@ -107,12 +85,11 @@ impl Inner {
         let mut words = std::str::from_utf8(text).unwrap_or_default().split(' ');
         if words.next() == Some("X")
             && let Some((hidden, moment)) = words.nth(1).zip(words.next())
+            && let Some(hidden) = HiddenId::parse(hidden)
         {
-            self.forget_hidden(hidden);
-            if let Some(id) = self.registry.bound_as(hidden)
-                && let Some(moment) = moment_of(moment.as_bytes())
-            {
-                self.registry.expires(id, moment);
+            self.forget_read(&hidden);
+            if let Some(moment) = moment_of(moment.as_bytes()) {
+                self.registry.session_expires(hidden, moment);
             }
         }
     }
@@ -121,7 +98,7 @@ impl Inner {
         let text = message.get_payload_bytes();
         if message.get_channel_name() == events {
             match End::parse(text) {
-                Some(end) => self.hear(end),
+                Some(end) => self.hear(&end),
                 None => self.hear_of_expiry(text),
             }
         } else if let Some(ticket) = text.strip_prefix(b"w ").and_then(|text| std::str::from_utf8(text).ok())
@@ -143,7 +120,7 @@ impl Inner {
     /// Looks at every session that has sockets here, for what was told while nobody listened.
     async fn catch_up(self: Arc<Self>) {
         let begun = Instant::now();
-        let mut left = self.registry.bound();
+        let mut left = self.registry.sessions_with_sockets();
         while !left.is_empty() && begun.elapsed() < self.options.cut_off {
             let inner = &self;
             left = stream::iter(left)
@@ -160,25 +137,12 @@ impl Inner {
 
     async fn is_over(&self, id: SessionId) -> Result<(), crate::backend::BackendError> {
         if let Some(loaded) = self.read(id, Keys::Only(&[])).await? {
-            self.registry.expires(id, loaded.expires);
+            self.registry.session_expires(id.hidden(), loaded.expires);
         } else {
-            let ending = self.registry.ending(id).unwrap_or(Ending::Ended);
-            disconnect(&self.registry, id, ending);
+            self.registry.session_is_gone(id);
         }
         Ok(())
     }
-}
-
-/// Ends a session that ended elsewhere here, too.
-fn disconnect(registry: &Registry, id: SessionId, ending: Ending) {
-    let sockets = registry.end(id, ending);
-    if sockets.is_empty() {
-        return;
-    }
-    tokio::spawn(async move {
-        sleep(if ending == Ending::Changed { AFTER_CHANGE } else { AFTER_END }).await;
-        sockets.into_iter().for_each(SessionSocket::disconnect);
-    });
 }
 
 /// Listens until the backend is gone.
@@ -202,14 +166,10 @@ pub(super) async fn listen(weak: Weak<Inner>) {
             Err(error) => {
                 tracing::warn!(%error, "this node does not hear of sessions that end on others");
                 if heard.elapsed() >= inner.options.cut_off {
-                    let sockets = inner.registry.untie_all();
-                    if !sockets.is_empty() {
-                        tracing::warn!(
-                            sockets = sockets.len(),
-                            "cut off from Redis: sockets are disconnected"
-                        );
+                    let sockets = inner.registry.disconnect_all();
+                    if sockets > 0 {
+                        tracing::warn!(sockets, "cut off from Redis: sockets are disconnected");
                     }
-                    sockets.into_iter().for_each(SessionSocket::disconnect);
                 }
                 drop(inner);
                 sleep(PAUSE).await;
@@ -253,7 +213,7 @@ mod tests {
     #[test]
     fn what_nodes_tell() {
         let end = End::parse(b"C node abc").unwrap();
-        assert_eq!(end, End { ending: Ending::Changed, node: "node".to_owned(), rest: "abc".to_owned() });
+        assert_eq!(end, End { ending: Ending::IdChanged, node: "node".to_owned(), rest: "abc".to_owned() });
         assert_eq!(End::parse(b"E n t").unwrap().ending, Ending::Ended);
         for nonsense in ["", "E", "E n", "X n t"] {
             assert_eq!(End::parse(nonsense.as_bytes()), None);

@@ -51,8 +51,8 @@ use self::{
 };
 use super::{Action, Backend, BackendError, Commit, Keys, Lease, Line, Load, Loaded};
 use crate::{
-    process::{Registry, endings::RECENT},
-    session::id::SessionId,
+    process::{REMEMBERED, Registry},
+    session::id::{HiddenId, SessionId},
 };
 
 /// Keeps sessions and turns on Redis 6.2 or later, or Valkey: any number of processes on any number of machines
@@ -280,7 +280,7 @@ impl RedisBackend {
     /// commits are remembered a little longer than that.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
-        self.with(|options| options.timeout = timeout.min(RECENT * 2 / 3))
+        self.with(|options| options.timeout = timeout.min(REMEMBERED * 2 / 3))
     }
 
     /// A node that has not heard from Redis for this long disconnects its sockets, for it cannot know whether their
@@ -478,7 +478,7 @@ impl Inner {
     }
 
     /// A session changed, or may have: what was read of it is not used any more.
-    fn forget_read(&self, hidden: &[u8; 32]) {
+    fn forget_read(&self, hidden: &HiddenId) {
         if let Some(cache) = &self.cache {
             cache.forget(hidden);
         }

@@ -21,7 +21,7 @@ pub(super) struct SessionKeys {
 
 impl SessionKeys {
     pub(super) fn new(prefix: &str, id: SessionId) -> Self {
-        let hidden = id.hidden();
+        let hidden = id.hidden().to_string();
         let record = format!("{prefix}{{{hidden}}}");
         let key = |kind: &str| format!("{record}:{kind}");
         Self { control: key("turns"), tokens: key("commits"), tombstone: key("end"), record, hidden }

@@ -227,7 +227,7 @@ impl Inner {
                     let stored = run.state.lock().stored.clone();
                     let came = self.registry.arrivals(run.id);
                     let done = self.carry_out(&merged, Some(&run.held), &stored, keep).await;
-                    self.forget_read(&run.id.hidden_bytes());
+                    self.forget_read(&run.id.hidden());
                     run.tell(done.map(|done| (done, came)));
                 }
                 Next::EndLease => self.release(run.id, &run.held.ticket).await,

@@ -1,0 +1,90 @@
+//! What a backend of several processes tells this one, of what it heard from the others: the node API.
+
+use time::OffsetDateTime;
+
+use super::{
+    Registry,
+    disconnects::{self, Cause, Sockets},
+    endings::Ending,
+    sockets::BoundSockets,
+};
+use crate::session::id::{HiddenId, SessionId};
+
+/// For a backend of several processes (nodes). Nodes tell each other of sessions by their [`HiddenId`]; what a backend
+/// hears it passes on to its registry, which sees to the sockets of this process.
+///
+/// The duties of such a backend, beside those of every [`Backend`](crate::Backend):
+///
+/// - A commit that ends a session or changes its id is told to all nodes, which pass it on by
+///   [`session_ended`](Registry::session_ended). One that makes a session expire sooner is told, too, and passed on
+///   by [`session_expires`](Registry::session_expires).
+/// - Messages can be lost. A node that hears again after it did not looks at each of the
+///   [`sessions_with_sockets`](Registry::sessions_with_sockets), and says what it found by
+///   [`session_expires`](Registry::session_expires) or [`session_is_gone`](Registry::session_is_gone).
+/// - A node that cannot hear for longer than it promises calls [`disconnect_all`](Registry::disconnect_all).
+impl Registry {
+    /// A registry that knows nothing yet, of a backend for several processes.
+    pub fn among_nodes() -> Self {
+        Self::of(BoundSockets::among_nodes())
+    }
+
+    /// A session ended, or changed its id, on another node. Its sockets here leave every room at once and are
+    /// disconnected soon; calls that still use it are told how it ended.
+    pub fn session_ended(&self, session: HiddenId, ending: Ending) {
+        self.remember_ending(session, ending);
+        if let Some(id) = self.0.sockets.session_as(session) {
+            let cause = match ending {
+                Ending::Ended => Cause::EndedElsewhere,
+                Ending::IdChanged => Cause::ChangedElsewhere,
+            };
+            self.end_and_disconnect(id, ending, cause);
+        }
+    }
+
+    /// This node itself told all nodes that a session ended or changed its id, and has heard that. The call that did
+    /// so disconnects the sockets; those that are left after some seconds are disconnected here.
+    pub fn own_session_ended(&self, session: HiddenId, ending: Ending) {
+        self.remember_ending(session, ending);
+        if let Some(id) = self.0.sockets.session_as(session) {
+            let registry = self.clone();
+            disconnects::disconnect_those_left(Cause::HeardFromItself, move || registry.end(id, ending));
+        }
+    }
+
+    /// Remembers how a session ended, so that who still uses it is told; it does nothing to sockets.
+    pub fn remember_ending(&self, session: HiddenId, ending: Ending) {
+        self.0.endings.insert_on_any_node(session, ending);
+    }
+
+    /// A session expires at this moment, perhaps sooner than was known here. Its sockets end with it.
+    pub fn session_expires(&self, session: HiddenId, expires: OffsetDateTime) {
+        if let Some(id) = self.0.sockets.session_as(session) {
+            self.0.sockets.note_expiry(id, expires);
+        }
+    }
+
+    /// A session was looked for and is not there any more.
+    pub fn session_is_gone(&self, id: SessionId) {
+        match self.ending(id) {
+            Some(Ending::IdChanged) => {
+                self.end_and_disconnect(id, Ending::IdChanged, Cause::ChangedElsewhere);
+            }
+            Some(Ending::Ended) | None => self.end_and_disconnect(id, Ending::Ended, Cause::EndedElsewhere),
+        }
+    }
+
+    /// The sessions that have sockets in this process.
+    pub fn sessions_with_sockets(&self) -> Vec<SessionId> {
+        self.0.sockets.sessions()
+    }
+
+    /// Disconnects the sockets of all sessions, because nobody knows whether those live. How many there were.
+    pub fn disconnect_all(&self) -> usize {
+        let sessions = self.0.sockets.sessions();
+        let sockets: Sockets =
+            sessions.into_iter().flat_map(|id| self.0.sockets.take_out_of_rooms(id)).collect();
+        let count = sockets.len();
+        disconnects::disconnect(sockets, Cause::CutOff);
+        count
+    }
+}

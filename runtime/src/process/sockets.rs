@@ -1,0 +1,142 @@
+//! The sockets that are bound to sessions, and when those sessions expire as far as is known.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    mem, ptr,
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+use time::OffsetDateTime;
+use tower_sessions::session::Id;
+
+use super::disconnects::Sockets;
+use crate::session::id::{HiddenId, SessionId};
+
+/// A connected socket, as far as this room needs to know it.
+pub(crate) trait SessionSocket: Send + Sync {
+    /// Takes the socket out of all its rooms.
+    fn leave_rooms(&self);
+    /// Ends the socket in all namespaces of its connection.
+    fn disconnect(self: Arc<Self>);
+}
+
+#[derive(Default)]
+pub(crate) struct BoundSockets(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    by_session: HashMap<SessionId, OfSession>,
+    /// With the id's number, which has an order.
+    expiries: BTreeSet<(OffsetDateTime, i128)>,
+    /// By what stands for the id in the messages of nodes, where there are any.
+    hidden: Option<HashMap<HiddenId, SessionId>>,
+}
+
+#[derive(Default)]
+struct OfSession {
+    bound: Vec<Weak<dyn SessionSocket>>,
+    expires: Option<OffsetDateTime>,
+}
+
+impl Inner {
+    fn remove(&mut self, id: SessionId) -> Option<OfSession> {
+        let of_session = self.by_session.remove(&id)?;
+        if let Some(by_hidden) = &mut self.hidden {
+            by_hidden.remove(&id.hidden());
+        }
+        if let Some(moment) = of_session.expires {
+            self.expiries.remove(&(moment, id.expose().0));
+        }
+        Some(of_session)
+    }
+}
+
+impl BoundSockets {
+    /// Sockets whose sessions can also be found by what stands for their ids.
+    pub(super) fn among_nodes() -> Self {
+        Self(Mutex::new(Inner { hidden: Some(HashMap::new()), ..Inner::default() }))
+    }
+
+    /// Binds a socket to its session until it is [unbound](Self::unbind).
+    pub(crate) fn bind(&self, id: SessionId, socket: Weak<dyn SessionSocket>) {
+        let mut inner = self.0.lock();
+        let inner = &mut *inner;
+        let of_session = inner.by_session.entry(id).or_default();
+        if of_session.bound.is_empty() {
+            // Most sessions have one socket only.
+            of_session.bound.reserve_exact(1);
+            if let Some(by_hidden) = &mut inner.hidden {
+                by_hidden.insert(id.hidden(), id);
+            }
+        }
+        of_session.bound.push(socket);
+    }
+
+    /// Unbinds the socket that is at this address.
+    pub(crate) fn unbind(&self, id: SessionId, socket: *const ()) {
+        let mut inner = self.0.lock();
+        if let Some(of_session) = inner.by_session.get_mut(&id) {
+            of_session.bound.retain(|bound| !ptr::addr_eq(bound.as_ptr(), socket));
+            if of_session.bound.is_empty() {
+                inner.remove(id);
+            }
+        }
+    }
+
+    /// Unbinds all sockets of a session, which are out of every room from now on.
+    pub(super) fn take_out_of_rooms(&self, id: SessionId) -> Sockets {
+        let of_session = self.0.lock().remove(id).unwrap_or_default();
+        let sockets: Vec<_> = of_session.bound.iter().filter_map(Weak::upgrade).collect();
+        for socket in &sockets {
+            socket.leave_rooms();
+        }
+        sockets
+    }
+
+    /// Whether no session has any.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().by_session.is_empty()
+    }
+
+    /// The sessions that have any.
+    pub(super) fn sessions(&self) -> Vec<SessionId> {
+        self.0.lock().by_session.keys().copied().collect()
+    }
+
+    /// The session with sockets for whose id this stands.
+    pub(super) fn session_as(&self, hidden: HiddenId) -> Option<SessionId> {
+        self.0.lock().hidden.as_ref()?.get(&hidden).copied()
+    }
+
+    /// Notes when a session expires, if it has sockets.
+    pub(crate) fn note_expiry(&self, id: SessionId, expires: OffsetDateTime) {
+        let mut inner = self.0.lock();
+        let inner = &mut *inner;
+        let Some(of_session) = inner.by_session.get_mut(&id) else { return };
+        // A later moment is found out when the earlier one has come.
+        if of_session.expires.is_none_or(|known| expires < known) {
+            let known = of_session.expires.replace(expires);
+            if let Some(known) = known {
+                inner.expiries.remove(&(known, id.expose().0));
+            }
+            inner.expiries.insert((expires, id.expose().0));
+        }
+    }
+
+    /// Takes the sessions whose noted moment of expiry has come.
+    pub(crate) fn take_due(&self, now: OffsetDateTime) -> Vec<SessionId> {
+        let mut inner = self.0.lock();
+        let later = inner.expiries.split_off(&(now, i128::MIN));
+        let due = mem::replace(&mut inner.expiries, later);
+        let mut ids = Vec::with_capacity(due.len());
+        for (_, number) in due {
+            let id = SessionId::from(Id(number));
+            if let Some(of_session) = inner.by_session.get_mut(&id) {
+                of_session.expires = None;
+                ids.push(id);
+            }
+        }
+        ids
+    }
+}
