@@ -1,5 +1,9 @@
 //! Pages that go further than the front page.
 
+/// The contract, clause by clause: what holds today, and what does not hold yet.
+#[doc = include_str!("../docs/guarantees.md")]
+pub mod guarantees {}
+
 /// What holds across several processes and machines.
 #[doc = include_str!("../docs/several-machines.md")]
 pub mod several_machines {}
