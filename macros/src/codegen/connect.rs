@@ -1,4 +1,4 @@
-//! `#[connect_handler]`
+//! `#[connect_handler]`: `src/tests/expansions/connect_handler.rs` shows what it expands to.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
@@ -11,31 +11,6 @@ use super::{
 };
 use crate::model::Role;
 
-// Input:
-//
-//     #[connect_handler(session)]
-//     async fn connected(session: &User, socket: SocketRef) { .. }
-//
-// Output (paths shortened):
-//
-//     struct connected;
-//     const _: () = {
-//         async fn connected(session: &User, socket: SocketRef) { .. }
-//         impl<__A: Adapter> ConnectHandler<__A, ByAttribute> for connected
-//         where
-//             SocketRef: FromConnectParts<__A>,
-//         {
-//             // After CONNECT was answered: takes what was prepared and starts the user's function at once.
-//             fn call(&self, __socket: Arc<Socket<__A>>, __auth: Option<Value>) {
-//                 let Some(mut __held) = take::<__A, (Read<User>,)>(&__socket) else { return };
-//                 let __arg0 = /* from_connect_parts, or `return not_extracted(..)` */;
-//                 start(async move { /* as in a socket handler */ });
-//             }
-//             // Before CONNECT is answered: waits for all that must be waited for.
-//             fn call_middleware<'a>(..) -> .. { prepare::<__A, (Read<User>,)>(__socket) }
-//             fn with<__M, __T>(self, __middleware: __M) -> impl ConnectHandler<__A, ByAttribute> { .. }
-//         }
-//     };
 pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let handler = parts.handler;

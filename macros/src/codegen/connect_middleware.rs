@@ -1,27 +1,10 @@
-//! `#[connect_middleware]`
+//! `#[connect_middleware]`: `src/tests/expansions/connect_middleware.rs` shows what it expands to.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
 use super::Parts;
 
-// Input:
-//
-//     #[connect_middleware(session)]
-//     async fn only_users(session: &User) -> Result<(), NotLoggedIn> { .. }
-//
-// Output (paths shortened):
-//
-//     async fn only_users(__call: MiddlewareCall<(Read<User>,)>) -> Result<(), Refusal> {
-//         async fn only_users(session: &User) -> Result<(), NotLoggedIn> { .. }
-//         let mut __held = match begin(__call).await { Ok(held) => held, Err(no) => return Err(no) };
-//         let __verdict = {
-//             let (__scope, (__state0,)) = __held.lend();
-//             let __result = __scope.run(only_users(__state0.get())).await;
-//             // what was returned, its error as text
-//         };
-//         finish_middleware(__held, __verdict).await
-//     }
 pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Parts { private, .. } = parts;

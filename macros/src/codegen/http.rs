@@ -1,27 +1,10 @@
-//! `#[http_handler]`
+//! `#[http_handler]`: `src/tests/expansions/http_handler.rs` shows what it expands to.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
 use super::Parts;
 
-// Input:
-//
-//     #[http_handler(session)]
-//     async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect { .. }
-//
-// Output (paths shortened):
-//
-//     async fn login(__call: Call<(Write<User>,)>, __arg0: Form<Login>) -> Response {
-//         async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect { .. }
-//         let mut __held = match begin(__call).await { Ok(held) => held, Err(response) => return response };
-//         let __answer = {
-//             let (__scope, (__state0,)) = __held.lend();
-//             let __result = __scope.run(login(__state0.get(), __arg0)).await;
-//             // what was returned as a response, and whether it was an `Err`
-//         };
-//         finish(__held, __answer).await
-//     }
 pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Parts { private, .. } = parts;

@@ -1,4 +1,4 @@
-//! `#[socket_handler]`
+//! `#[socket_handler]`: `src/tests/expansions/socket_handler.rs` shows what it expands to.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -6,24 +6,6 @@ use quote::quote_spanned;
 use super::{Parts, parts::argument_ident};
 use crate::tokens;
 
-// Input:
-//
-//     #[socket_handler(session)]
-//     async fn logout(session: &mut User, socket: SocketRef) -> bool { .. }
-//
-// Output (paths shortened):
-//
-//     async fn logout(__call: Call<(Write<User>,)>, __arg0: SocketRef) {
-//         async fn logout(session: &mut User, socket: SocketRef) -> bool { .. }
-//         let __manual = /* one of the arguments is the `AckSender` */;
-//         let Some(mut __held) = begin(__call, __manual).await else { return };
-//         let __outcome = {
-//             let (__scope, (__state0,)) = __held.lend();
-//             let __result = __scope.run(logout(__state0.get(), __arg0)).await;
-//             // what was returned, as an acknowledgement
-//         };
-//         finish(__held, __outcome).await
-//     }
 pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Parts { private, .. } = parts;

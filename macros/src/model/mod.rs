@@ -24,7 +24,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Http, Self::Socket, Self::Connect, Self::ConnectMiddleware];
+    pub(crate) const ALL: [Self; 4] = [Self::Http, Self::Socket, Self::Connect, Self::ConnectMiddleware];
 
     /// The handler attribute that this path is, by its last segment.
     fn named(path: &syn::Path) -> Option<Self> {

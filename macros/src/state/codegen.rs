@@ -1,4 +1,5 @@
-//! From a checked session state to its expansion. Nothing in here can fail.
+//! From a checked session state to its expansion, as `src/tests/expansions/session_state.rs` shows it. Nothing in here
+//! can fail.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -10,25 +11,6 @@ use super::{
 };
 use crate::tokens;
 
-// Input:
-//
-//     #[session_state]
-//     #[derive(Clone)]
-//     struct User {
-//         name: Option<String>,
-//         #[session(default = 1)]
-//         visits: u32,
-//     }
-//
-// Output (paths shortened):
-//
-//     #[derive(Serialize, Deserialize)]
-//     #[derive(Clone)]
-//     #[serde(crate = "::socketioxide_session::__private::serde")]
-//     #[serde(default)]
-//     struct User { name: Option<String>, visits: u32 }
-//     impl Default for User { .. }
-//     impl SessionState for User { .. }
 pub(super) fn state(state: &State, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let name = &state.input.ident;
