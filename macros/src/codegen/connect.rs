@@ -140,8 +140,8 @@ fn call(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
             __socket: ::std::sync::Arc<#private::connect::Socket<#adapter>>,
             __auth: ::core::option::Option<#private::connect::Value>,
         ) {
-            let __taken = #private::connect::take::<#adapter, #held>(&__socket);
-            let ::core::option::Option::Some(mut __held) = __taken else { return };
+            let __begun = #private::connect::begin::<#adapter, #held>(&__socket);
+            let ::core::option::Option::Some(mut __held) = __begun else { return };
             #(#arguments)*
             #private::connect::start(async move {
                 let __outcome = #outcome;

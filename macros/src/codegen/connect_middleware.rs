@@ -10,10 +10,10 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let Parts { private, .. } = parts;
     let (held, states, user_call) = (parts.held_types(), parts.state_pattern(), parts.user_call());
     let verdict = verdict(parts);
-    let call = quote_spanned!(site=> #private::connect::MiddlewareCall<#held>);
-    let output = quote_spanned!(site=> -> ::core::result::Result<(), #private::connect::Refusal>);
+    let call = quote_spanned!(site=> #private::connect_middleware::Call<#held>);
+    let output = quote_spanned!(site=> -> ::core::result::Result<(), #private::connect_middleware::Refusal>);
     let body = quote_spanned! {site=>
-        let mut __held = match #private::connect::begin(__call).await {
+        let mut __held = match #private::connect_middleware::begin(__call).await {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__refusal) => return ::core::result::Result::Err(__refusal),
         };
@@ -22,7 +22,7 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
             let __result = __scope.run(#user_call).await;
             #verdict
         };
-        #private::connect::finish_middleware(__held, __verdict).await
+        #private::connect_middleware::finish(__held, __verdict).await
     };
     parts.wrapper(&call, &output, &body)
 }

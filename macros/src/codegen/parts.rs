@@ -99,10 +99,10 @@ impl<'a> Parts<'a> {
         let turbofish = (!generics.is_empty()).then(|| quote_spanned!(site=> ::<#(#generics),*>));
         let (mut states, mut arguments) = (0, 0);
         let values = self.handler.parameters.iter().map(|parameter| match parameter {
-            Parameter::State(state) => {
-                let (access, value) = (self.access(state), state_ident(states));
+            Parameter::State(_) => {
+                let value = state_ident(states);
                 states += 1;
-                quote_spanned!(at(&state.ty)=> #access::get(#value))
+                value.into_token_stream()
             }
             Parameter::Argument(argument) => {
                 let conditions = &argument.conditions;

@@ -36,11 +36,11 @@ const _: () = {
             __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
             __auth: ::core::option::Option<::session::__private::connect::Value>,
         ) {
-            let __taken = ::session::__private::connect::take::<
+            let __begun = ::session::__private::connect::begin::<
                 __A,
                 (::session::__private::Read<User>,),
             >(&__socket);
-            let ::core::option::Option::Some(mut __held) = __taken else { return };
+            let ::core::option::Option::Some(mut __held) = __begun else { return };
             let __arg0 = match <SocketRef as ::session::__private::connect::FromConnectParts<
                 __A,
             >>::from_connect_parts(&__socket, &__auth) {
@@ -55,12 +55,7 @@ const _: () = {
             ::session::__private::connect::start(async move {
                 let __outcome = {
                     let (__scope, (__state0,)) = __held.lend();
-                    match __scope
-                        .run(
-                            connected(::session::__private::Read::get(__state0), __arg0),
-                        )
-                        .await
-                    {
+                    match __scope.run(connected(__state0, __arg0)).await {
                         ::core::result::Result::Ok(__value) => {
                             #[allow(unused_imports)]
                             use ::session::__private::{
@@ -170,7 +165,7 @@ const _: () = {
             __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
             __auth: ::core::option::Option<::session::__private::connect::Value>,
         ) {
-            let __taken = ::session::__private::connect::take::<
+            let __begun = ::session::__private::connect::begin::<
                 __A,
                 (
                     ::session::__private::Write<Cart>,
@@ -178,7 +173,7 @@ const _: () = {
                     ::session::__private::Maybe<Seen>,
                 ),
             >(&__socket);
-            let ::core::option::Option::Some(mut __held) = __taken else { return };
+            let ::core::option::Option::Some(mut __held) = __begun else { return };
             let __arg0 = match <Data<
                 Auth,
             > as ::session::__private::connect::FromConnectParts<
@@ -207,15 +202,7 @@ const _: () = {
                 let __outcome = {
                     let (__scope, (__state0, __state1, __state2)) = __held.lend();
                     match __scope
-                        .run(
-                            connected(
-                                __arg0,
-                                ::session::__private::Write::get(__state0),
-                                __arg1,
-                                ::session::__private::Read::get(__state1),
-                                ::session::__private::Maybe::get(__state2),
-                            ),
-                        )
+                        .run(connected(__arg0, __state0, __arg1, __state1, __state2))
                         .await
                     {
                         ::core::result::Result::Ok(__value) => {
@@ -308,8 +295,8 @@ const _: () = {
             __socket: ::std::sync::Arc<::session::__private::connect::Socket<X>>,
             __auth: ::core::option::Option<::session::__private::connect::Value>,
         ) {
-            let __taken = ::session::__private::connect::take::<X, ()>(&__socket);
-            let ::core::option::Option::Some(mut __held) = __taken else { return };
+            let __begun = ::session::__private::connect::begin::<X, ()>(&__socket);
+            let ::core::option::Option::Some(mut __held) = __begun else { return };
             let __arg0 = match <SocketRef<
                 X,
             > as ::session::__private::connect::FromConnectParts<
@@ -399,8 +386,8 @@ const _: () = {
             __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
             __auth: ::core::option::Option<::session::__private::connect::Value>,
         ) {
-            let __taken = ::session::__private::connect::take::<__A, ()>(&__socket);
-            let ::core::option::Option::Some(mut __held) = __taken else { return };
+            let __begun = ::session::__private::connect::begin::<__A, ()>(&__socket);
+            let ::core::option::Option::Some(mut __held) = __begun else { return };
             ::session::__private::connect::start(async move {
                 let __outcome = {
                     let (__scope, ()) = __held.lend();
@@ -491,8 +478,8 @@ const _: () = {
             __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
             __auth: ::core::option::Option<::session::__private::connect::Value>,
         ) {
-            let __taken = ::session::__private::connect::take::<__A, ()>(&__socket);
-            let ::core::option::Option::Some(mut __held) = __taken else { return };
+            let __begun = ::session::__private::connect::begin::<__A, ()>(&__socket);
+            let ::core::option::Option::Some(mut __held) = __begun else { return };
             ::session::__private::connect::start(async move {
                 let __outcome = {
                     let (__scope, ()) = __held.lend();

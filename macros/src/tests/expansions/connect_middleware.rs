@@ -9,10 +9,10 @@
 
 #[allow(trivial_bounds, private_bounds)]
 async fn only_users(
-    __call: ::session::__private::connect::MiddlewareCall<
+    __call: ::session::__private::connect_middleware::Call<
         (::session::__private::Read<User>,),
     >,
-) -> ::core::result::Result<(), ::session::__private::connect::Refusal>
+) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
 where
     User: ::session::SessionState,
 {
@@ -24,7 +24,8 @@ where
     async fn only_users(session: &User) -> Result<(), NotLoggedIn> {
         session.name.as_ref().map(|_| ()).ok_or(NotLoggedIn)
     }
-    let mut __held = match ::session::__private::connect::begin(__call).await {
+    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {
             return ::core::result::Result::Err(__refusal);
@@ -32,9 +33,7 @@ where
     };
     let __verdict = {
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope
-            .run(only_users(::session::__private::Read::get(__state0)))
-            .await;
+        let __result = __scope.run(only_users(__state0)).await;
         match __result {
             ::core::result::Result::Ok(__value) => {
                 ::core::result::Result::Ok(
@@ -52,7 +51,7 @@ where
             }
         }
     };
-    ::session::__private::connect::finish_middleware(__held, __verdict).await
+    ::session::__private::connect_middleware::finish(__held, __verdict).await
 }
 
 // Several states, an extractor, and an error that captures the states: it becomes text while they are lent.
@@ -68,11 +67,11 @@ where
 
 #[allow(trivial_bounds, private_bounds)]
 pub(crate) async fn only_users(
-    __call: ::session::__private::connect::MiddlewareCall<
+    __call: ::session::__private::connect_middleware::Call<
         (::session::__private::Read<User>, ::session::__private::Write<Seen>),
     >,
     __arg0: SocketRef,
-) -> ::core::result::Result<(), ::session::__private::connect::Refusal>
+) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
 where
     User: ::session::SessionState,
     Seen: ::session::SessionState,
@@ -94,7 +93,8 @@ where
         Seen as ::session::SessionState > ::KEY]),
         "two parameters of `only_users` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
-    let mut __held = match ::session::__private::connect::begin(__call).await {
+    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {
             return ::core::result::Result::Err(__refusal);
@@ -102,15 +102,7 @@ where
     };
     let __verdict = {
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope
-            .run(
-                only_users(
-                    ::session::__private::Read::get(__state0),
-                    __arg0,
-                    ::session::__private::Write::get(__state1),
-                ),
-            )
-            .await;
+        let __result = __scope.run(only_users(__state0, __arg0, __state1)).await;
         match __result {
             ::core::result::Result::Ok(__value) => {
                 ::core::result::Result::Ok(
@@ -128,7 +120,7 @@ where
             }
         }
     };
-    ::session::__private::connect::finish_middleware(__held, __verdict).await
+    ::session::__private::connect_middleware::finish(__held, __verdict).await
 }
 
 // An alias of `Result`, and generics.
@@ -143,9 +135,9 @@ where
 
 #[allow(trivial_bounds, private_bounds)]
 async fn only_few<A: Adapter>(
-    __call: ::session::__private::connect::MiddlewareCall<()>,
+    __call: ::session::__private::connect_middleware::Call<()>,
     __arg0: SocketRef<A>,
-) -> ::core::result::Result<(), ::session::__private::connect::Refusal>
+) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
 where
     A: Send,
 {
@@ -160,7 +152,8 @@ where
     {
         few(socket)
     }
-    let mut __held = match ::session::__private::connect::begin(__call).await {
+    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {
             return ::core::result::Result::Err(__refusal);
@@ -186,7 +179,7 @@ where
             }
         }
     };
-    ::session::__private::connect::finish_middleware(__held, __verdict).await
+    ::session::__private::connect_middleware::finish(__held, __verdict).await
 }
 
 // Mistakes: each is reported, and the function stays.

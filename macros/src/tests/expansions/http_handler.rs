@@ -31,9 +31,7 @@ where
     };
     let __answer = {
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope
-            .run(login(::session::__private::Write::get(__state0), __arg0))
-            .await;
+        let __result = __scope.run(login(__state0, __arg0)).await;
         match __result {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
@@ -114,15 +112,7 @@ where
     let __answer = {
         let (__scope, (__state0, __state1, __state2)) = __held.lend();
         let __result = __scope
-            .run(
-                checkout(
-                    __arg0,
-                    ::session::__private::Maybe::get(__state0),
-                    __arg1,
-                    ::session::__private::Read::get(__state1),
-                    ::session::__private::Write::get(__state2),
-                ),
-            )
+            .run(checkout(__arg0, __state0, __arg1, __state1, __state2))
             .await;
         match __result {
             ::core::result::Result::Ok(__value) => {
@@ -210,9 +200,7 @@ where
     };
     let __answer = {
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope
-            .run(visit(::session::__private::Write::get(__state0)))
-            .await;
+        let __result = __scope.run(visit(__state0)).await;
         match __result {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
@@ -259,9 +247,7 @@ where
     };
     let __answer = {
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope
-            .run(name(::session::__private::Read::get(__state0)))
-            .await;
+        let __result = __scope.run(name(__state0)).await;
         match __result {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
@@ -319,9 +305,7 @@ where
     };
     let __answer = {
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope
-            .run(page::<T, N>(::session::__private::Read::get(__state0), __arg0))
-            .await;
+        let __result = __scope.run(page::<T, N>(__state0, __arg0)).await;
         match __result {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
@@ -365,9 +349,7 @@ where
     };
     let __answer = {
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope
-            .run(page(::session::__private::Read::get(__state0), __arg0))
-            .await;
+        let __result = __scope.run(page(__state0, __arg0)).await;
         match __result {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
@@ -426,17 +408,7 @@ where
     };
     let __answer = {
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope
-            .run(
-                copy::<
-                    T,
-                >(
-                    ::session::__private::Read::get(__state0),
-                    ::session::__private::Write::get(__state1),
-                    __arg0,
-                ),
-            )
-            .await;
+        let __result = __scope.run(copy::<T>(__state0, __state1, __arg0)).await;
         match __result {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]

@@ -30,7 +30,7 @@ where
         .await else { return };
     let __outcome = {
         let (__scope, (__state0,)) = __held.lend();
-        match __scope.run(logout(::session::__private::Write::get(__state0))).await {
+        match __scope.run(logout(__state0)).await {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
@@ -97,17 +97,7 @@ where
         .await else { return };
     let __outcome = {
         let (__scope, (__state0, __state1)) = __held.lend();
-        match __scope
-            .run(
-                checkout(
-                    __arg0,
-                    ::session::__private::Write::get(__state0),
-                    __arg1,
-                    ::session::__private::Maybe::get(__state1),
-                ),
-            )
-            .await
-        {
+        match __scope.run(checkout(__arg0, __state0, __arg1, __state1)).await {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
@@ -194,10 +184,7 @@ where
         .await else { return };
     let __outcome = {
         let (__scope, (__state0,)) = __held.lend();
-        match __scope
-            .run(rename(::session::__private::Write::get(__state0), __arg0))
-            .await
-        {
+        match __scope.run(rename(__state0, __arg0)).await {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
@@ -259,15 +246,7 @@ where
         .await else { return };
     let __outcome = {
         let (__scope, (__state0,)) = __held.lend();
-        match __scope
-            .run(
-                handler::<
-                    A,
-                    N,
-                >(::session::__private::Read::get(__state0), __arg0, __arg1),
-            )
-            .await
-        {
+        match __scope.run(handler::<A, N>(__state0, __arg0, __arg1)).await {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
@@ -315,10 +294,7 @@ where
         .await else { return };
     let __outcome = {
         let (__scope, (__state0,)) = __held.lend();
-        match __scope
-            .run(handler(::session::__private::Read::get(__state0), __arg0))
-            .await
-        {
+        match __scope.run(handler(__state0, __arg0)).await {
             ::core::result::Result::Ok(__value) => {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
