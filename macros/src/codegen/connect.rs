@@ -117,7 +117,7 @@ fn call(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
     let site = Span::mixed_site();
     let private = &parts.private;
     let held = parts.held_types();
-    let outcome = socket::outcome(parts);
+    let returned = socket::returned(parts);
     let finish = socket::finish(parts, &quote_spanned!(site=> connect));
     let arguments = parts.handler.arguments().enumerate().map(|(index, argument)| {
         let name = argument_ident(index);
@@ -144,7 +144,7 @@ fn call(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
             let ::core::option::Option::Some(mut __held) = __begun else { return };
             #(#arguments)*
             #private::connect::start(async move {
-                let __outcome = #outcome;
+                let __returned = #returned;
                 #finish;
             });
         }

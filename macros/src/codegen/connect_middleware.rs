@@ -8,8 +8,7 @@ use super::Parts;
 pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Parts { private, .. } = parts;
-    let (held, states, user_call) = (parts.held_types(), parts.state_pattern(), parts.user_call());
-    let verdict = verdict(parts);
+    let (held, verdict) = (parts.held_types(), verdict(parts));
     let call = quote_spanned!(site=> #private::connect_middleware::Call<#held>);
     let output = quote_spanned!(site=> -> ::core::result::Result<(), #private::connect_middleware::Refusal>);
     let body = quote_spanned! {site=>
@@ -17,27 +16,16 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__refusal) => return ::core::result::Result::Err(__refusal),
         };
-        let __verdict = {
-            let (__scope, #states) = __held.lend();
-            let __result = __scope.run(#user_call).await;
-            #verdict
-        };
+        let __verdict = #verdict;
         #private::connect_middleware::finish(__held, __verdict).await
     };
     parts.wrapper(&call, &output, &body)
 }
 
-/// The user's error as text: made while the states are still lent, because `impl Display` captures them.
+/// What the user's function returned, its error as text: made while the states are lent, because `impl Display`
+/// captures them.
 fn verdict(parts: &Parts<'_>) -> TokenStream {
-    let site = Span::mixed_site();
-    let value = quote_spanned!(parts.return_site()=> __value);
-    let in_words = quote_spanned! {parts.return_site()=>
-        ::core::result::Result::<(), _>::map_err(#value, |__error| ::std::string::ToString::to_string(&__error))
-    };
-    quote_spanned! {site=>
-        match __result {
-            ::core::result::Result::Ok(#value) => ::core::result::Result::Ok(#in_words),
-            ::core::result::Result::Err(__panicked) => ::core::result::Result::Err(__panicked),
-        }
-    }
+    let (site, private) = (parts.return_site(), parts.private_at(parts.return_site()));
+    let verdict = quote_spanned!(site=> |__value| #private::connect_middleware::verdict(__value));
+    parts.run(&TokenStream::new(), &quote_spanned!(Span::mixed_site()=> __result.map(#verdict)))
 }

@@ -8,8 +8,7 @@ use super::Parts;
 pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Parts { private, .. } = parts;
-    let (held, states, user_call) = (parts.held_types(), parts.state_pattern(), parts.user_call());
-    let answer = answer(parts);
+    let (held, answer) = (parts.held_types(), answer(parts));
     let call = quote_spanned!(site=> #private::http::Call<#held>);
     let output = quote_spanned!(site=> -> #private::http::Response);
     let body = quote_spanned! {site=>
@@ -17,36 +16,26 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__response) => return __response,
         };
-        let __answer = {
-            let (__scope, #states) = __held.lend();
-            let __result = __scope.run(#user_call).await;
-            #answer
-        };
+        let __answer = #answer;
         #private::http::finish(__held, __answer).await
     };
     parts.wrapper(&call, &output, &body)
 }
 
-/// The response and whether it was an `Err`: made while the states are still lent, because
+/// Whether the user's function returned an `Err`, and the response: made while the states are lent, because
 /// `impl IntoResponse` captures them.
 fn answer(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let private = &parts.private;
-    let return_site = parts.return_site();
-    let value = quote_spanned!(return_site=> __value);
+    let Parts { private, .. } = parts;
     let into_response = {
-        let private = parts.private_at(return_site);
-        quote_spanned!(return_site=> #private::http::IntoResponse::into_response(#value))
+        let (site, private) = (parts.return_site(), parts.private_at(parts.return_site()));
+        quote_spanned!(site=> |__value| #private::http::IntoResponse::into_response(__value))
     };
-    quote_spanned! {site=>
-        match __result {
-            ::core::result::Result::Ok(#value) => {
-                #[allow(unused_imports)]
-                use #private::{ByShape as _, ByValue as _};
-                let __is_err = #private::Shape(&#value).is_err();
-                ::core::result::Result::Ok((#into_response, __is_err))
-            }
-            ::core::result::Result::Err(__panicked) => ::core::result::Result::Err(__panicked),
-        }
-    }
+    parts.run(
+        &quote_spanned! {site=>
+            #[allow(unused_imports)]
+            use #private::{ShapeOfResult as _, ShapeOfValue as _};
+        },
+        &quote_spanned!(site=> (#private::Shape(&__result).is_err(), __result.map(#into_response))),
+    )
 }

@@ -91,7 +91,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The call of the user's function, its arguments in the order of the signature.
-    pub(super) fn user_call(&self) -> TokenStream {
+    fn user_call(&self) -> TokenStream {
         let site = Span::mixed_site();
         let name = &self.handler.signature.ident;
         let generics: Vec<_> =
@@ -99,8 +99,10 @@ impl<'a> Parts<'a> {
         let turbofish = (!generics.is_empty()).then(|| quote_spanned!(site=> ::<#(#generics),*>));
         let (mut states, mut arguments) = (0, 0);
         let values = self.handler.parameters.iter().map(|parameter| match parameter {
-            Parameter::State(_) => {
-                let value = state_ident(states);
+            Parameter::State(state) => {
+                let mut value = state_ident(states);
+                // "Mismatched types" belongs there.
+                value.set_span(at(&state.ty));
                 states += 1;
                 value.into_token_stream()
             }
@@ -114,10 +116,19 @@ impl<'a> Parts<'a> {
         quote_spanned!(site=> #name #turbofish (#(#values),*))
     }
 
-    /// The states as the call holds them, each ready to be lent to the user's function.
-    pub(super) fn state_pattern(&self) -> TokenStream {
+    /// Runs the user's function. While the states are lent to it, `answer` makes of `__result` what outlives them;
+    /// `imports` are what `answer` needs.
+    pub(super) fn run(&self, imports: &TokenStream, answer: &TokenStream) -> TokenStream {
         let states = (0..self.handler.states().count()).map(state_ident);
-        quote_spanned!(Span::mixed_site()=> (#(#states,)*))
+        let call = self.user_call();
+        quote_spanned! {Span::mixed_site()=>
+            {
+                #imports
+                let (__scope, (#(#states,)*)) = __held.lend();
+                let __result = __scope.run(#call).await;
+                #answer
+            }
+        }
     }
 
     /// The function that stands where the user's stood, with the user's function inside: takes the call, whose

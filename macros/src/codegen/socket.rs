@@ -10,23 +10,23 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Parts { private, .. } = parts;
     let held = parts.held_types();
-    let manual = takes_ack_sender(parts);
-    let outcome = outcome(parts);
+    let acknowledges_itself = acknowledges_itself(parts);
+    let returned = returned(parts);
     let finish = finish(parts, &quote_spanned!(site=> socket));
     let call = quote_spanned!(site=> #private::socket::Call<#held>);
     let body = quote_spanned! {site=>
-        let __manual = #manual;
-        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __manual).await else {
+        let __acknowledges_itself = #acknowledges_itself;
+        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __acknowledges_itself).await else {
             return
         };
-        let __outcome = #outcome;
+        let __returned = #returned;
         #finish;
     };
     parts.wrapper(&call, &TokenStream::new(), &body)
 }
 
 /// Whether the user's function answers by itself, decided by the arguments' types.
-fn takes_ack_sender(parts: &Parts<'_>) -> TokenStream {
+fn acknowledges_itself(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let private = &parts.private;
     let arguments: Vec<_> = parts
@@ -53,24 +53,16 @@ fn takes_ack_sender(parts: &Parts<'_>) -> TokenStream {
 }
 
 /// Runs the user's function and splits what it returns, by type, into a value and an error.
-pub(super) fn outcome(parts: &Parts<'_>) -> TokenStream {
+pub(super) fn returned(parts: &Parts<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let private = &parts.private;
-    let states = parts.state_pattern();
-    let call = parts.user_call();
-    quote_spanned! {site=>
-        {
-            let (__scope, #states) = __held.lend();
-            match __scope.run(#call).await {
-                ::core::result::Result::Ok(__value) => {
-                    #[allow(unused_imports)]
-                    use #private::{SplitResult as _, SplitValue as _};
-                    #private::Split::new(__value).split()
-                }
-                ::core::result::Result::Err(__panicked) => #private::Outcome::Panicked(__panicked),
-            }
-        }
-    }
+    let Parts { private, .. } = parts;
+    parts.run(
+        &quote_spanned! {site=>
+            #[allow(unused_imports)]
+            use #private::{SplitResult as _, SplitValue as _};
+        },
+        &quote_spanned!(site=> #private::Split::new(__result).split()),
+    )
 }
 
 /// The call of the `finish` of this module, which asks for what can be sent: at the type that the user
@@ -78,5 +70,5 @@ pub(super) fn outcome(parts: &Parts<'_>) -> TokenStream {
 pub(super) fn finish(parts: &Parts<'_>, module: &TokenStream) -> TokenStream {
     let site = parts.return_site();
     let (private, module) = (parts.private_at(site), tokens::placed(module, site));
-    quote_spanned!(site=> #private::#module::finish(__held, __outcome).await)
+    quote_spanned!(site=> #private::#module::finish(__held, __returned).await)
 }

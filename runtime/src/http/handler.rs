@@ -47,11 +47,12 @@ async fn begin_unit<P: States>(call: Call<P>) -> Result<Box<Unit<P>>, Error> {
     Arrived::at(&session.handle, Some(session.requests))?.begin().await
 }
 
-/// Commits or discards, and gives the response. `result`: what the user's function returned, as a response, and
-/// whether it is an `Err`.
-pub async fn finish<P: States>(held: Held<P>, result: Result<(Response, bool), Panicked>) -> Response {
-    let (response, outcome) = match result {
-        Ok((response, is_err)) => {
+/// Commits or discards, and gives the response. `answer`: whether the user's function returned an `Err`, and what it
+/// returned as a response.
+pub async fn finish<P: States>(held: Held<P>, answer: (bool, Result<Response, Panicked>)) -> Response {
+    let (is_err, response) = answer;
+    let (response, outcome) = match response {
+        Ok(response) => {
             let failed = is_err || response.status().is_server_error();
             (response, if failed { Outcome::Failed } else { Outcome::Normal })
         }

@@ -5,8 +5,7 @@ pub use serde;
 pub use crate::{
     call::{
         access::{Maybe, Read, Write, distinct},
-        returned::{ByShape, ByValue, Never, Outcome, Shape, Split, SplitResult, SplitValue},
-        running_call::Panicked,
+        returned::{Shape, ShapeOfResult, ShapeOfValue, Split, SplitResult, SplitValue},
     },
     session::diff::{ByExact, ByNothing, Differences, Same},
 };
@@ -32,7 +31,7 @@ pub mod connect {
 /// For `#[connect_middleware]`.
 pub mod connect_middleware {
     pub use crate::socket::connect::{
-        MiddlewareCall as Call, Refusal, begin_middleware as begin, finish_middleware as finish,
+        MiddlewareCall as Call, Refusal, begin_middleware as begin, finish_middleware as finish, verdict,
     };
 }
 

@@ -29,7 +29,7 @@ use crate::{
         access::States,
         held::Held,
         live_session::{Handle, Lookup},
-        returned::Outcome as Returned,
+        returned::Returned,
         running_call::{Arrived, Outcome, Panicked, Unit},
     },
     error::{Error, ErrorKind},
@@ -188,18 +188,27 @@ pub async fn begin_middleware<P: States>(call: MiddlewareCall<P>) -> Result<Held
     }
 }
 
+/// What a connect middleware returned, with its error as text.
+///
+/// # Errors
+///
+/// The text.
+pub fn verdict<E: Display>(returned: Result<(), E>) -> Result<(), Refusal> {
+    returned.map_err(|error| Refusal(error.to_string()))
+}
+
 /// Commits, or discards and refuses the connection.
 ///
 /// # Errors
 ///
 /// The text of the `connect_error`.
-pub async fn finish_middleware<P: States, E: Display>(
+pub async fn finish_middleware<P: States>(
     held: Held<P>,
-    result: Result<Result<(), E>, Panicked>,
+    verdict: Result<Result<(), Refusal>, Panicked>,
 ) -> Result<(), Refusal> {
-    let (outcome, refusal) = match result {
+    let (outcome, refusal) = match verdict {
         Ok(Ok(())) => (Outcome::Normal, None),
-        Ok(Err(error)) => (Outcome::Failed, Some(Refusal(error.to_string()))),
+        Ok(Err(refusal)) => (Outcome::Failed, Some(refusal)),
         Err(panicked) => (Outcome::Panicked, Some(Refusal::own(panicked.error()))),
     };
     held.unit.conclude(outcome).await.map_err(Refusal::own)?;

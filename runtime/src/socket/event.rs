@@ -22,7 +22,7 @@ use crate::{
     call::{
         access::States,
         held::Held,
-        returned::Outcome as Returned,
+        returned::Returned,
         running_call::{Arrived, Outcome},
     },
     error::{Error, ErrorKind},

@@ -53,22 +53,14 @@ const _: () = {
                 }
             };
             ::session::__private::connect::start(async move {
-                let __outcome = {
+                let __returned = {
+                    #[allow(unused_imports)]
+                    use ::session::__private::{SplitResult as _, SplitValue as _};
                     let (__scope, (__state0,)) = __held.lend();
-                    match __scope.run(connected(__state0, __arg0)).await {
-                        ::core::result::Result::Ok(__value) => {
-                            #[allow(unused_imports)]
-                            use ::session::__private::{
-                                SplitResult as _, SplitValue as _,
-                            };
-                            ::session::__private::Split::new(__value).split()
-                        }
-                        ::core::result::Result::Err(__panicked) => {
-                            ::session::__private::Outcome::Panicked(__panicked)
-                        }
-                    }
+                    let __result = __scope.run(connected(__state0, __arg0)).await;
+                    ::session::__private::Split::new(__result).split()
                 };
-                ::session::__private::connect::finish(__held, __outcome).await;
+                ::session::__private::connect::finish(__held, __returned).await;
             });
         }
         fn call_middleware<'a>(
@@ -199,25 +191,16 @@ const _: () = {
                 }
             };
             ::session::__private::connect::start(async move {
-                let __outcome = {
+                let __returned = {
+                    #[allow(unused_imports)]
+                    use ::session::__private::{SplitResult as _, SplitValue as _};
                     let (__scope, (__state0, __state1, __state2)) = __held.lend();
-                    match __scope
+                    let __result = __scope
                         .run(connected(__arg0, __state0, __arg1, __state1, __state2))
-                        .await
-                    {
-                        ::core::result::Result::Ok(__value) => {
-                            #[allow(unused_imports)]
-                            use ::session::__private::{
-                                SplitResult as _, SplitValue as _,
-                            };
-                            ::session::__private::Split::new(__value).split()
-                        }
-                        ::core::result::Result::Err(__panicked) => {
-                            ::session::__private::Outcome::Panicked(__panicked)
-                        }
-                    }
+                        .await;
+                    ::session::__private::Split::new(__result).split()
                 };
-                ::session::__private::connect::finish(__held, __outcome).await;
+                ::session::__private::connect::finish(__held, __returned).await;
             });
         }
         fn call_middleware<'a>(
@@ -311,22 +294,14 @@ const _: () = {
                 }
             };
             ::session::__private::connect::start(async move {
-                let __outcome = {
+                let __returned = {
+                    #[allow(unused_imports)]
+                    use ::session::__private::{SplitResult as _, SplitValue as _};
                     let (__scope, ()) = __held.lend();
-                    match __scope.run(connected::<X>(__arg0)).await {
-                        ::core::result::Result::Ok(__value) => {
-                            #[allow(unused_imports)]
-                            use ::session::__private::{
-                                SplitResult as _, SplitValue as _,
-                            };
-                            ::session::__private::Split::new(__value).split()
-                        }
-                        ::core::result::Result::Err(__panicked) => {
-                            ::session::__private::Outcome::Panicked(__panicked)
-                        }
-                    }
+                    let __result = __scope.run(connected::<X>(__arg0)).await;
+                    ::session::__private::Split::new(__result).split()
                 };
-                ::session::__private::connect::finish(__held, __outcome).await;
+                ::session::__private::connect::finish(__held, __returned).await;
             });
         }
         fn call_middleware<'a>(
@@ -389,22 +364,14 @@ const _: () = {
             let __begun = ::session::__private::connect::begin::<__A, ()>(&__socket);
             let ::core::option::Option::Some(mut __held) = __begun else { return };
             ::session::__private::connect::start(async move {
-                let __outcome = {
+                let __returned = {
+                    #[allow(unused_imports)]
+                    use ::session::__private::{SplitResult as _, SplitValue as _};
                     let (__scope, ()) = __held.lend();
-                    match __scope.run(connected()).await {
-                        ::core::result::Result::Ok(__value) => {
-                            #[allow(unused_imports)]
-                            use ::session::__private::{
-                                SplitResult as _, SplitValue as _,
-                            };
-                            ::session::__private::Split::new(__value).split()
-                        }
-                        ::core::result::Result::Err(__panicked) => {
-                            ::session::__private::Outcome::Panicked(__panicked)
-                        }
-                    }
+                    let __result = __scope.run(connected()).await;
+                    ::session::__private::Split::new(__result).split()
                 };
-                ::session::__private::connect::finish(__held, __outcome).await;
+                ::session::__private::connect::finish(__held, __returned).await;
             });
         }
         fn call_middleware<'a>(
@@ -481,22 +448,14 @@ const _: () = {
             let __begun = ::session::__private::connect::begin::<__A, ()>(&__socket);
             let ::core::option::Option::Some(mut __held) = __begun else { return };
             ::session::__private::connect::start(async move {
-                let __outcome = {
+                let __returned = {
+                    #[allow(unused_imports)]
+                    use ::session::__private::{SplitResult as _, SplitValue as _};
                     let (__scope, ()) = __held.lend();
-                    match __scope.run(connected()).await {
-                        ::core::result::Result::Ok(__value) => {
-                            #[allow(unused_imports)]
-                            use ::session::__private::{
-                                SplitResult as _, SplitValue as _,
-                            };
-                            ::session::__private::Split::new(__value).split()
-                        }
-                        ::core::result::Result::Err(__panicked) => {
-                            ::session::__private::Outcome::Panicked(__panicked)
-                        }
-                    }
+                    let __result = __scope.run(connected()).await;
+                    ::session::__private::Split::new(__result).split()
                 };
-                ::session::__private::connect::finish(__held, __outcome).await;
+                ::session::__private::connect::finish(__held, __returned).await;
             });
         }
         fn call_middleware<'a>(

@@ -34,22 +34,8 @@ where
     let __verdict = {
         let (__scope, (__state0,)) = __held.lend();
         let __result = __scope.run(only_users(__state0)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                ::core::result::Result::Ok(
-                    ::core::result::Result::<
-                        (),
-                        _,
-                    >::map_err(
-                        __value,
-                        |__error| ::std::string::ToString::to_string(&__error),
-                    ),
-                )
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        __result
+            .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };
     ::session::__private::connect_middleware::finish(__held, __verdict).await
 }
@@ -103,22 +89,8 @@ where
     let __verdict = {
         let (__scope, (__state0, __state1)) = __held.lend();
         let __result = __scope.run(only_users(__state0, __arg0, __state1)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                ::core::result::Result::Ok(
-                    ::core::result::Result::<
-                        (),
-                        _,
-                    >::map_err(
-                        __value,
-                        |__error| ::std::string::ToString::to_string(&__error),
-                    ),
-                )
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        __result
+            .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };
     ::session::__private::connect_middleware::finish(__held, __verdict).await
 }
@@ -162,22 +134,8 @@ where
     let __verdict = {
         let (__scope, ()) = __held.lend();
         let __result = __scope.run(only_few::<A>(__arg0)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                ::core::result::Result::Ok(
-                    ::core::result::Result::<
-                        (),
-                        _,
-                    >::map_err(
-                        __value,
-                        |__error| ::std::string::ToString::to_string(&__error),
-                    ),
-                )
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        __result
+            .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };
     ::session::__private::connect_middleware::finish(__held, __verdict).await
 }

@@ -30,22 +30,17 @@ where
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
         let __result = __scope.run(login(__state0, __arg0)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -110,24 +105,19 @@ where
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0, __state1, __state2)) = __held.lend();
         let __result = __scope
             .run(checkout(__arg0, __state0, __arg1, __state1, __state2))
             .await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -152,22 +142,17 @@ async fn ping(
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
         let __result = __scope.run(ping()).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -199,22 +184,17 @@ where
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
         let __result = __scope.run(visit(__state0)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -246,22 +226,17 @@ where
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
         let __result = __scope.run(name(__state0)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -304,22 +279,17 @@ where
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
         let __result = __scope.run(page::<T, N>(__state0, __arg0)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -348,22 +318,17 @@ where
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
         let __result = __scope.run(page(__state0, __arg0)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -407,22 +372,17 @@ where
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0, __state1)) = __held.lend();
         let __result = __scope.run(copy::<T>(__state0, __state1, __arg0)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -450,22 +410,17 @@ async fn peer(
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
         let __result = __scope.run(peer(#[cfg(unix)] __arg0, __arg1)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -502,22 +457,17 @@ async fn peer(
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
         let __result = __scope.run(peer(__arg0)).await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }
@@ -550,24 +500,19 @@ async fn all(
         ::core::result::Result::Err(__response) => return __response,
     };
     let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
         let __result = __scope
             .run(all(__arg0, __arg1, __arg2, __arg3, __arg4, __arg5, __arg6))
             .await;
-        match __result {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{ByShape as _, ByValue as _};
-                let __is_err = ::session::__private::Shape(&__value).is_err();
-                ::core::result::Result::Ok((
-                    ::session::__private::http::IntoResponse::into_response(__value),
-                    __is_err,
-                ))
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::core::result::Result::Err(__panicked)
-            }
-        }
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
     };
     ::session::__private::http::finish(__held, __answer).await
 }

@@ -22,26 +22,20 @@ where
     async fn logout(session: &mut User) -> bool {
         session.name.take().is_some()
     }
-    let __manual = false;
+    let __acknowledges_itself = false;
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __manual,
+            __acknowledges_itself,
         )
         .await else { return };
-    let __outcome = {
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        match __scope.run(logout(__state0)).await {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{SplitResult as _, SplitValue as _};
-                ::session::__private::Split::new(__value).split()
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::session::__private::Outcome::Panicked(__panicked)
-            }
-        }
+        let __result = __scope.run(logout(__state0)).await;
+        ::session::__private::Split::new(__result).split()
     };
-    ::session::__private::socket::finish(__held, __outcome).await;
+    ::session::__private::socket::finish(__held, __returned).await;
 }
 
 // Several states and extractors, of which one may be the `AckSender`.
@@ -81,7 +75,7 @@ where
         User as ::session::SessionState > ::KEY]),
         "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
-    let __manual = {
+    let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
@@ -92,23 +86,17 @@ where
     };
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __manual,
+            __acknowledges_itself,
         )
         .await else { return };
-    let __outcome = {
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0, __state1)) = __held.lend();
-        match __scope.run(checkout(__arg0, __state0, __arg1, __state1)).await {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{SplitResult as _, SplitValue as _};
-                ::session::__private::Split::new(__value).split()
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::session::__private::Outcome::Panicked(__panicked)
-            }
-        }
+        let __result = __scope.run(checkout(__arg0, __state0, __arg1, __state1)).await;
+        ::session::__private::Split::new(__result).split()
     };
-    ::session::__private::socket::finish(__held, __outcome).await;
+    ::session::__private::socket::finish(__held, __returned).await;
 }
 
 // No state.
@@ -124,26 +112,20 @@ async fn ping(__call: ::session::__private::socket::Call<()>) {
         clippy::single_call_fn
     )]
     async fn ping() {}
-    let __manual = false;
+    let __acknowledges_itself = false;
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __manual,
+            __acknowledges_itself,
         )
         .await else { return };
-    let __outcome = {
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, ()) = __held.lend();
-        match __scope.run(ping()).await {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{SplitResult as _, SplitValue as _};
-                ::session::__private::Split::new(__value).split()
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::session::__private::Outcome::Panicked(__panicked)
-            }
-        }
+        let __result = __scope.run(ping()).await;
+        ::session::__private::Split::new(__result).split()
     };
-    ::session::__private::socket::finish(__held, __outcome).await;
+    ::session::__private::socket::finish(__held, __returned).await;
 }
 
 // An alias of `Result`: what is acknowledged is found by its type.
@@ -169,7 +151,7 @@ where
     async fn rename(session: &mut User, TryData(name): TryData<String>) -> Answer {
         session.rename(name?)
     }
-    let __manual = {
+    let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
@@ -179,23 +161,17 @@ where
     };
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __manual,
+            __acknowledges_itself,
         )
         .await else { return };
-    let __outcome = {
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        match __scope.run(rename(__state0, __arg0)).await {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{SplitResult as _, SplitValue as _};
-                ::session::__private::Split::new(__value).split()
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::session::__private::Outcome::Panicked(__panicked)
-            }
-        }
+        let __result = __scope.run(rename(__state0, __arg0)).await;
+        ::session::__private::Split::new(__result).split()
     };
-    ::session::__private::socket::finish(__held, __outcome).await;
+    ::session::__private::socket::finish(__held, __returned).await;
 }
 
 // Generics go with the call. A lifetime that only borrows a state stays inside.
@@ -230,7 +206,7 @@ where
     where
         A: Other,
     {}
-    let __manual = {
+    let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
@@ -241,23 +217,17 @@ where
     };
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __manual,
+            __acknowledges_itself,
         )
         .await else { return };
-    let __outcome = {
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        match __scope.run(handler::<A, N>(__state0, __arg0, __arg1)).await {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{SplitResult as _, SplitValue as _};
-                ::session::__private::Split::new(__value).split()
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::session::__private::Outcome::Panicked(__panicked)
-            }
-        }
+        let __result = __scope.run(handler::<A, N>(__state0, __arg0, __arg1)).await;
+        ::session::__private::Split::new(__result).split()
     };
-    ::session::__private::socket::finish(__held, __outcome).await;
+    ::session::__private::socket::finish(__held, __returned).await;
 }
 
 // A lifetime of an extractor stays with the handler.
@@ -279,7 +249,7 @@ where
         clippy::single_call_fn
     )]
     async fn handler<'a>(s: &'a User, x: X<'a>) {}
-    let __manual = {
+    let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
@@ -289,23 +259,17 @@ where
     };
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __manual,
+            __acknowledges_itself,
         )
         .await else { return };
-    let __outcome = {
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        match __scope.run(handler(__state0, __arg0)).await {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{SplitResult as _, SplitValue as _};
-                ::session::__private::Split::new(__value).split()
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::session::__private::Outcome::Panicked(__panicked)
-            }
-        }
+        let __result = __scope.run(handler(__state0, __arg0)).await;
+        ::session::__private::Split::new(__result).split()
     };
-    ::session::__private::socket::finish(__held, __outcome).await;
+    ::session::__private::socket::finish(__held, __returned).await;
 }
 
 // A parameter under `#[cfg]`.
@@ -325,7 +289,7 @@ async fn handler(
         clippy::single_call_fn
     )]
     async fn handler(#[cfg(unix)] #[allow(unused)] socket: SocketRef) {}
-    let __manual = {
+    let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
@@ -336,23 +300,17 @@ async fn handler(
     };
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __manual,
+            __acknowledges_itself,
         )
         .await else { return };
-    let __outcome = {
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, ()) = __held.lend();
-        match __scope.run(handler(#[cfg(unix)] __arg0)).await {
-            ::core::result::Result::Ok(__value) => {
-                #[allow(unused_imports)]
-                use ::session::__private::{SplitResult as _, SplitValue as _};
-                ::session::__private::Split::new(__value).split()
-            }
-            ::core::result::Result::Err(__panicked) => {
-                ::session::__private::Outcome::Panicked(__panicked)
-            }
-        }
+        let __result = __scope.run(handler(#[cfg(unix)] __arg0)).await;
+        ::session::__private::Split::new(__result).split()
     };
-    ::session::__private::socket::finish(__held, __outcome).await;
+    ::session::__private::socket::finish(__held, __returned).await;
 }
 
 // Mistakes: each is reported, and the function stays.
