@@ -3,13 +3,13 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
-use super::Parts;
+use super::Expansion;
 
-pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
+pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let Parts { private, .. } = parts;
-    let (held, verdict) = (parts.held_types(), verdict(parts));
-    let call = quote_spanned!(site=> #private::connect_middleware::Call<#held>);
+    let Expansion { private, .. } = expansion;
+    let (states, verdict) = (expansion.states_type(), verdict(expansion));
+    let call = quote_spanned!(site=> #private::connect_middleware::Call<#states>);
     let output = quote_spanned!(site=> -> ::core::result::Result<(), #private::connect_middleware::Refusal>);
     let body = quote_spanned! {site=>
         let mut __held = match #private::connect_middleware::begin(__call).await {
@@ -19,13 +19,13 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
         let __verdict = #verdict;
         #private::connect_middleware::finish(__held, __verdict).await
     };
-    parts.wrapper(&call, &output, &body)
+    expansion.wrapper(&call, &output, &body)
 }
 
 /// What the user's function returned, its error as text: made while the states are lent, because `impl Display`
 /// captures them.
-fn verdict(parts: &Parts<'_>) -> TokenStream {
-    let (site, private) = (parts.return_site(), parts.private_at(parts.return_site()));
+fn verdict(expansion: &Expansion<'_>) -> TokenStream {
+    let (site, private) = (expansion.return_site(), expansion.private_at(expansion.return_site()));
     let verdict = quote_spanned!(site=> |__value| #private::connect_middleware::verdict(__value));
-    parts.run(&TokenStream::new(), &quote_spanned!(Span::mixed_site()=> __result.map(#verdict)))
+    expansion.run(&TokenStream::new(), &quote_spanned!(Span::mixed_site()=> __result.map(#verdict)))
 }

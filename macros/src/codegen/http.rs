@@ -3,13 +3,13 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
-use super::Parts;
+use super::Expansion;
 
-pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
+pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let Parts { private, .. } = parts;
-    let (held, answer) = (parts.held_types(), answer(parts));
-    let call = quote_spanned!(site=> #private::http::Call<#held>);
+    let Expansion { private, .. } = expansion;
+    let (states, answer) = (expansion.states_type(), answer(expansion));
+    let call = quote_spanned!(site=> #private::http::Call<#states>);
     let output = quote_spanned!(site=> -> #private::http::Response);
     let body = quote_spanned! {site=>
         let mut __held = match #private::http::begin(__call).await {
@@ -19,19 +19,19 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
         let __answer = #answer;
         #private::http::finish(__held, __answer).await
     };
-    parts.wrapper(&call, &output, &body)
+    expansion.wrapper(&call, &output, &body)
 }
 
 /// Whether the user's function returned an `Err`, and the response: made while the states are lent, because
 /// `impl IntoResponse` captures them.
-fn answer(parts: &Parts<'_>) -> TokenStream {
+fn answer(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let Parts { private, .. } = parts;
+    let Expansion { private, .. } = expansion;
     let into_response = {
-        let (site, private) = (parts.return_site(), parts.private_at(parts.return_site()));
+        let (site, private) = (expansion.return_site(), expansion.private_at(expansion.return_site()));
         quote_spanned!(site=> |__value| #private::http::IntoResponse::into_response(__value))
     };
-    parts.run(
+    expansion.run(
         &quote_spanned! {site=>
             #[allow(unused_imports)]
             use #private::{ShapeOfResult as _, ShapeOfValue as _};

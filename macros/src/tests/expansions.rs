@@ -85,7 +85,7 @@ fn expansion_of(case: &[&str]) -> TokenStream {
     };
     let item = item.collect();
     match Kind::ALL.into_iter().find(|kind| kind.attribute() == name) {
-        Some(kind) => crate::handler(kind, arguments, item, &krate()),
+        Some(kind) => crate::expand_handler(kind, arguments, item, &krate()),
         None => crate::state::expand(arguments, item, &krate()),
     }
 }

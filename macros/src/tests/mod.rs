@@ -14,7 +14,7 @@ fn tokens(source: &str) -> TokenStream {
 
 /// What a handler attribute makes of this source.
 fn handler(kind: Kind, arguments: &str, item: &str) -> TokenStream {
-    crate::handler(kind, tokens(arguments), tokens(item), &krate())
+    crate::expand_handler(kind, tokens(arguments), tokens(item), &krate())
 }
 
 /// What `#[session_state]` makes of this source.

@@ -52,7 +52,7 @@ fn fields() {
 }
 
 #[test]
-fn shapes() {
+fn reshapes() {
     for (item, what) in [
         ("struct User;", "a unit struct"),
         ("struct User(u8);", "a tuple struct"),

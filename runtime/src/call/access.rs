@@ -227,7 +227,8 @@ macro_rules! states {
                 Ok(($($access::load(loaded)?,)*))
             }
 
-            #[allow(non_snake_case, clippy::unused_unit, reason = "the types' names serve as the variables'")]
+            #[allow(non_snake_case, reason = "the types' names serve as the variables'")]
+            #[allow(clippy::unused_unit, reason = "a handler without states")]
             fn lend(&mut self) -> Self::Lent<'_> {
                 let ($($access,)*) = self;
                 ($($access.lend(),)*)

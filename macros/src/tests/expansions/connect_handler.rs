@@ -41,7 +41,7 @@ const _: () = {
                 (::session::__private::Read<User>,),
             >(&__socket);
             let ::core::option::Option::Some(mut __held) = __begun else { return };
-            let __arg0 = match <SocketRef as ::session::__private::connect::FromConnectParts<
+            let __extractor0 = match <SocketRef as ::session::__private::connect::FromConnectParts<
                 __A,
             >>::from_connect_parts(&__socket, &__auth) {
                 ::core::result::Result::Ok(__value) => __value,
@@ -57,7 +57,7 @@ const _: () = {
                     #[allow(unused_imports)]
                     use ::session::__private::{SplitResult as _, SplitValue as _};
                     let (__scope, (__state0,)) = __held.lend();
-                    let __result = __scope.run(connected(__state0, __arg0)).await;
+                    let __result = __scope.run(connected(__state0, __extractor0)).await;
                     ::session::__private::Split::new(__result).split()
                 };
                 ::session::__private::connect::finish(__held, __returned).await;
@@ -166,7 +166,7 @@ const _: () = {
                 ),
             >(&__socket);
             let ::core::option::Option::Some(mut __held) = __begun else { return };
-            let __arg0 = match <Data<
+            let __extractor0 = match <Data<
                 Auth,
             > as ::session::__private::connect::FromConnectParts<
                 __A,
@@ -179,7 +179,7 @@ const _: () = {
                     );
                 }
             };
-            let __arg1 = match <SocketRef as ::session::__private::connect::FromConnectParts<
+            let __extractor1 = match <SocketRef as ::session::__private::connect::FromConnectParts<
                 __A,
             >>::from_connect_parts(&__socket, &__auth) {
                 ::core::result::Result::Ok(__value) => __value,
@@ -196,7 +196,15 @@ const _: () = {
                     use ::session::__private::{SplitResult as _, SplitValue as _};
                     let (__scope, (__state0, __state1, __state2)) = __held.lend();
                     let __result = __scope
-                        .run(connected(__arg0, __state0, __arg1, __state1, __state2))
+                        .run(
+                            connected(
+                                __extractor0,
+                                __state0,
+                                __extractor1,
+                                __state1,
+                                __state2,
+                            ),
+                        )
                         .await;
                     ::session::__private::Split::new(__result).split()
                 };
@@ -280,7 +288,7 @@ const _: () = {
         ) {
             let __begun = ::session::__private::connect::begin::<X, ()>(&__socket);
             let ::core::option::Option::Some(mut __held) = __begun else { return };
-            let __arg0 = match <SocketRef<
+            let __extractor0 = match <SocketRef<
                 X,
             > as ::session::__private::connect::FromConnectParts<
                 X,
@@ -298,7 +306,7 @@ const _: () = {
                     #[allow(unused_imports)]
                     use ::session::__private::{SplitResult as _, SplitValue as _};
                     let (__scope, ()) = __held.lend();
-                    let __result = __scope.run(connected::<X>(__arg0)).await;
+                    let __result = __scope.run(connected::<X>(__extractor0)).await;
                     ::session::__private::Split::new(__result).split()
                 };
                 ::session::__private::connect::finish(__held, __returned).await;

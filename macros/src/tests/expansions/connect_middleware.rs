@@ -56,7 +56,7 @@ pub(crate) async fn only_users(
     __call: ::session::__private::connect_middleware::Call<
         (::session::__private::Read<User>, ::session::__private::Write<Seen>),
     >,
-    __arg0: SocketRef,
+    __extractor0: SocketRef,
 ) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
 where
     User: ::session::SessionState,
@@ -88,7 +88,7 @@ where
     };
     let __verdict = {
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope.run(only_users(__state0, __arg0, __state1)).await;
+        let __result = __scope.run(only_users(__state0, __extractor0, __state1)).await;
         __result
             .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };
@@ -108,7 +108,7 @@ where
 #[allow(trivial_bounds, private_bounds)]
 async fn only_few<A: Adapter>(
     __call: ::session::__private::connect_middleware::Call<()>,
-    __arg0: SocketRef<A>,
+    __extractor0: SocketRef<A>,
 ) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
 where
     A: Send,
@@ -133,7 +133,7 @@ where
     };
     let __verdict = {
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(only_few::<A>(__arg0)).await;
+        let __result = __scope.run(only_few::<A>(__extractor0)).await;
         __result
             .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };

@@ -11,7 +11,7 @@
 #[allow(trivial_bounds, private_bounds)]
 async fn login(
     __call: ::session::__private::http::Call<(::session::__private::Write<User>,)>,
-    __arg0: Form<Login>,
+    __extractor0: Form<Login>,
 ) -> ::session::__private::http::Response
 where
     User: ::session::SessionState,
@@ -33,7 +33,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(login(__state0, __arg0)).await;
+        let __result = __scope.run(login(__state0, __extractor0)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -67,8 +67,8 @@ pub(crate) async fn checkout(
             ::session::__private::Write<Cart>,
         ),
     >,
-    __arg0: State<Prices>,
-    __arg1: (Path<String>, Host),
+    __extractor0: State<Prices>,
+    __extractor1: (Path<String>, Host),
 ) -> ::session::__private::http::Response
 where
     Seen: ::session::SessionState,
@@ -109,7 +109,7 @@ where
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0, __state1, __state2)) = __held.lend();
         let __result = __scope
-            .run(checkout(__arg0, __state0, __arg1, __state1, __state2))
+            .run(checkout(__extractor0, __state0, __extractor1, __state1, __state2))
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
@@ -254,7 +254,7 @@ where
 #[allow(trivial_bounds, private_bounds)]
 async fn page<T: Render, const N: usize>(
     __call: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
-    __arg0: Pages<T, N>,
+    __extractor0: Pages<T, N>,
 ) -> ::session::__private::http::Response
 where
     T: Send,
@@ -282,7 +282,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(page::<T, N>(__state0, __arg0)).await;
+        let __result = __scope.run(page::<T, N>(__state0, __extractor0)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -302,7 +302,7 @@ where
 #[allow(trivial_bounds, private_bounds)]
 async fn page<'a>(
     __call: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
-    __arg0: Pages<'a>,
+    __extractor0: Pages<'a>,
 ) -> ::session::__private::http::Response
 where
     User: ::session::SessionState,
@@ -321,7 +321,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(page(__state0, __arg0)).await;
+        let __result = __scope.run(page(__state0, __extractor0)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -346,7 +346,7 @@ async fn copy<T: Clone>(
     __call: ::session::__private::http::Call<
         (::session::__private::Read<T>, ::session::__private::Write<Backup<T>>),
     >,
-    __arg0: Shared<Cart>,
+    __extractor0: Shared<Cart>,
 ) -> ::session::__private::http::Response
 where
     T: ::session::SessionState,
@@ -375,7 +375,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope.run(copy::<T>(__state0, __state1, __arg0)).await;
+        let __result = __scope.run(copy::<T>(__state0, __state1, __extractor0)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -396,8 +396,8 @@ where
 async fn peer(
     __call: ::session::__private::http::Call<()>,
     #[cfg(unix)]
-    __arg0: ConnectInfo<Peer>,
-    __arg1: Host,
+    __extractor0: ConnectInfo<Peer>,
+    __extractor1: Host,
 ) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
@@ -413,7 +413,7 @@ async fn peer(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(peer(#[cfg(unix)] __arg0, __arg1)).await;
+        let __result = __scope.run(peer(#[cfg(unix)] __extractor0, __extractor1)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -443,7 +443,7 @@ async fn peer(
 #[allow(trivial_bounds, private_bounds)]
 async fn peer(
     __call: ::session::__private::http::Call<()>,
-    __arg0: Host,
+    __extractor0: Host,
 ) -> ::session::__private::http::Response {
     #[cfg_attr(feature = "trace", tracing::instrument(skip(host)))]
     #[allow(
@@ -460,7 +460,7 @@ async fn peer(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(peer(__arg0)).await;
+        let __result = __scope.run(peer(__extractor0)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -481,13 +481,13 @@ async fn peer(
 #[allow(clippy::too_many_arguments)]
 async fn all(
     __call: ::session::__private::http::Call<()>,
-    __arg0: A,
-    __arg1: B,
-    __arg2: C,
-    __arg3: D,
-    __arg4: E,
-    __arg5: F,
-    __arg6: G,
+    __extractor0: A,
+    __extractor1: B,
+    __extractor2: C,
+    __extractor3: D,
+    __extractor4: E,
+    __extractor5: F,
+    __extractor6: G,
 ) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
@@ -504,7 +504,17 @@ async fn all(
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
         let __result = __scope
-            .run(all(__arg0, __arg1, __arg2, __arg3, __arg4, __arg5, __arg6))
+            .run(
+                all(
+                    __extractor0,
+                    __extractor1,
+                    __extractor2,
+                    __extractor3,
+                    __extractor4,
+                    __extractor5,
+                    __extractor6,
+                ),
+            )
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),

@@ -50,8 +50,8 @@ pub async fn checkout(
     __call: ::session::__private::socket::Call<
         (::session::__private::Write<Cart>, ::session::__private::Maybe<User>),
     >,
-    __arg0: SocketRef,
-    __arg1: Data<Card>,
+    __extractor0: SocketRef,
+    __extractor1: Data<Card>,
 )
 where
     Cart: ::session::SessionState,
@@ -79,8 +79,8 @@ where
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
-            ::session::__private::socket::Argument(&__arg0).is_ack_sender(),
-            ::session::__private::socket::Argument(&__arg1).is_ack_sender(),
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
+            ::session::__private::socket::Argument(&__extractor1).is_ack_sender(),
         ];
         __are_ack_senders.contains(&true)
     };
@@ -93,7 +93,9 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope.run(checkout(__arg0, __state0, __arg1, __state1)).await;
+        let __result = __scope
+            .run(checkout(__extractor0, __state0, __extractor1, __state1))
+            .await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::finish(__held, __returned).await;
@@ -138,7 +140,7 @@ async fn ping(__call: ::session::__private::socket::Call<()>) {
 #[allow(trivial_bounds, private_bounds)]
 async fn rename(
     __call: ::session::__private::socket::Call<(::session::__private::Write<User>,)>,
-    __arg0: TryData<String>,
+    __extractor0: TryData<String>,
 )
 where
     User: ::session::SessionState,
@@ -155,7 +157,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
-            ::session::__private::socket::Argument(&__arg0).is_ack_sender(),
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
         ];
         __are_ack_senders.contains(&true)
     };
@@ -168,7 +170,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(rename(__state0, __arg0)).await;
+        let __result = __scope.run(rename(__state0, __extractor0)).await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::finish(__held, __returned).await;
@@ -186,8 +188,8 @@ where
 #[allow(trivial_bounds, private_bounds)]
 async fn handler<A: Adapter, const N: usize>(
     __call: ::session::__private::socket::Call<(::session::__private::Read<User>,)>,
-    __arg0: SocketRef<A>,
-    __arg1: X<N>,
+    __extractor0: SocketRef<A>,
+    __extractor1: X<N>,
 )
 where
     A: Other,
@@ -210,8 +212,8 @@ where
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
-            ::session::__private::socket::Argument(&__arg0).is_ack_sender(),
-            ::session::__private::socket::Argument(&__arg1).is_ack_sender(),
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
+            ::session::__private::socket::Argument(&__extractor1).is_ack_sender(),
         ];
         __are_ack_senders.contains(&true)
     };
@@ -224,7 +226,9 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(handler::<A, N>(__state0, __arg0, __arg1)).await;
+        let __result = __scope
+            .run(handler::<A, N>(__state0, __extractor0, __extractor1))
+            .await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::finish(__held, __returned).await;
@@ -238,7 +242,7 @@ where
 #[allow(trivial_bounds, private_bounds)]
 async fn handler<'a>(
     __call: ::session::__private::socket::Call<(::session::__private::Read<User>,)>,
-    __arg0: X<'a>,
+    __extractor0: X<'a>,
 )
 where
     User: ::session::SessionState,
@@ -253,7 +257,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
-            ::session::__private::socket::Argument(&__arg0).is_ack_sender(),
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
         ];
         __are_ack_senders.contains(&true)
     };
@@ -266,7 +270,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(handler(__state0, __arg0)).await;
+        let __result = __scope.run(handler(__state0, __extractor0)).await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::finish(__held, __returned).await;
@@ -281,7 +285,7 @@ where
 async fn handler(
     __call: ::session::__private::socket::Call<()>,
     #[cfg(unix)]
-    __arg0: SocketRef,
+    __extractor0: SocketRef,
 ) {
     #[allow(
         clippy::unused_async,
@@ -294,7 +298,7 @@ async fn handler(
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
         let __are_ack_senders: &[bool] = &[
             #[cfg(unix)]
-            ::session::__private::socket::Argument(&__arg0).is_ack_sender(),
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
         ];
         __are_ack_senders.contains(&true)
     };
@@ -307,7 +311,7 @@ async fn handler(
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(handler(#[cfg(unix)] __arg0)).await;
+        let __result = __scope.run(handler(#[cfg(unix)] __extractor0)).await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::finish(__held, __returned).await;
