@@ -58,7 +58,7 @@ impl<R> ShapeOfValue for &Shape<'_, R> {
     }
 }
 
-/// What a handler returned, which [`SplitResult`] and [`SplitValue`] turn into [`Returned`].
+/// What a handler returned, which [`SplitResult`] and [`SplitValue`] turn into `Returned`.
 pub struct Split<R>(Cell<Option<Result<R, Panicked>>>);
 
 impl<R> Split<R> {
