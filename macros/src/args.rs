@@ -4,28 +4,28 @@ use proc_macro2::{Ident, Span, TokenStream};
 
 use crate::{diagnostics::Diagnostics, model::Kind, tokens};
 
-/// How many states one handler can hold: the runtime implements its turns for tuples of this size.
-const MOST_STATES: usize = 8;
+/// The runtime implements its turns for tuples up to this size.
+const MAX_STATES: usize = 8;
 
 /// Reads the names, in their order and each once.
 pub(crate) fn names(kind: Kind, arguments: TokenStream, diagnostics: &Diagnostics) -> Vec<Ident> {
     let mut names = Vec::<Ident>::new();
     for argument in tokens::split_at_commas(arguments) {
         let Some(name) = tokens::single_ident(&argument) else {
-            unreadable(kind, &argument, diagnostics);
+            report_unreadable(kind, &argument, diagnostics);
             continue;
         };
         if names.contains(&name) {
-            diagnostics.at(&name, format_args!("`{name}` is listed twice: name it once"));
+            diagnostics.report(&name, format_args!("`{name}` is listed twice: name it once"));
             continue;
         }
         names.push(name);
     }
-    if let Some(surplus) = names.get(MOST_STATES) {
-        diagnostics.at(
+    if let Some(surplus) = names.get(MAX_STATES) {
+        diagnostics.report(
             surplus,
             format_args!(
-                "a handler holds at most {MOST_STATES} states: put values that change together into one \
+                "a handler holds at most {MAX_STATES} states: put values that change together into one \
                  state, or take `Shared<T>`"
             ),
         );
@@ -33,14 +33,14 @@ pub(crate) fn names(kind: Kind, arguments: TokenStream, diagnostics: &Diagnostic
     names
 }
 
-fn unreadable(kind: Kind, argument: &TokenStream, diagnostics: &Diagnostics) {
+fn report_unreadable(kind: Kind, argument: &TokenStream, diagnostics: &Diagnostics) {
     let attribute = kind.attribute();
     if argument.is_empty() {
         let message = "a name is missing before a comma";
-        diagnostics.at_span(Span::call_site(), format_args!("{message}: write `#[{attribute}(session)]`"));
+        diagnostics.report_at(Span::call_site(), format_args!("{message}: write `#[{attribute}(session)]`"));
         return;
     }
-    diagnostics.at(
+    diagnostics.report(
         argument,
         format_args!(
             "expected the name of a parameter: the attribute lists the parameters that are session state, \

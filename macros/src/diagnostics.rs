@@ -16,17 +16,17 @@ impl Diagnostics {
         Self { errors: RefCell::new(Some(Vec::new())) }
     }
 
-    /// Records a mistake at the user's own tokens.
-    pub(crate) fn at(&self, tokens: impl ToTokens, message: impl Display) {
+    /// Reports a mistake at the user's own tokens.
+    pub(crate) fn report(&self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Records a mistake where something is missing, so that there are no tokens to point at.
-    pub(crate) fn at_span(&self, span: Span, message: impl Display) {
+    /// Reports a mistake where something is missing, so without tokens to point at.
+    pub(crate) fn report_at(&self, span: Span, message: impl Display) {
         self.push(syn::Error::new(span, message));
     }
 
-    /// Records a mistake that the parser found.
+    /// Reports a mistake that the parser found.
     pub(crate) fn push(&self, error: syn::Error) {
         if let Some(errors) = self.errors.borrow_mut().as_mut() {
             errors.push(error);

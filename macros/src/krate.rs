@@ -8,9 +8,8 @@ use quote::quote_spanned;
 pub(crate) fn path() -> TokenStream {
     let name = match proc_macro_crate::crate_name("socketioxide-session") {
         Ok(FoundCrate::Name(name)) => name,
-        // The package's own examples, tests and documentation use the name from outside, and the library
-        // has `extern crate self as socketioxide_session`. Where no manifest tells, the usual name is the
-        // best guess.
+        // The package's own examples, tests and documentation use the name from outside, and the library has
+        // `extern crate self as socketioxide_session`. Without a manifest, the usual name is the best guess.
         Ok(FoundCrate::Itself) | Err(_) => String::from("socketioxide_session"),
     };
     let site = Span::mixed_site();

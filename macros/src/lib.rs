@@ -1,8 +1,8 @@
 //! The attribute macros of `socketioxide-session`, which re-exports and explains them.
 //!
-//! Each expansion is thin: the user's function stays as it is, inside a wrapper that calls the runtime
-//! before and after it. An attribute goes `args` (what is in its parentheses), `model` (what it stands on,
-//! checked), `codegen`; mistakes are collected on the way and reported together.
+//! Each expansion is thin: the user's function stays as it is, inside a wrapper that calls the runtime before and after
+//! it. `src/tests/expansions` shows them. An attribute goes `args` (what is in its parentheses), `model` (what it stands
+//! on, checked), `codegen`; mistakes are collected on the way and reported together.
 
 mod args;
 mod codegen;
@@ -45,7 +45,7 @@ use crate::{
 /// ```
 #[proc_macro_attribute]
 pub fn http_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    handler(Kind::Http, arguments.into(), item.into()).into()
+    expand_handler(Kind::Http, arguments.into(), item.into(), &krate::path()).into()
 }
 
 /// A socketioxide message or disconnect handler with session state.
@@ -68,7 +68,7 @@ pub fn http_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    handler(Kind::Socket, arguments.into(), item.into()).into()
+    expand_handler(Kind::Socket, arguments.into(), item.into(), &krate::path()).into()
 }
 
 /// A socketioxide connect handler with session state.
@@ -91,7 +91,7 @@ pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// ```
 #[proc_macro_attribute]
 pub fn connect_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    handler(Kind::Connect, arguments.into(), item.into()).into()
+    expand_handler(Kind::Connect, arguments.into(), item.into(), &krate::path()).into()
 }
 
 /// A socketioxide connect middleware with session state.
@@ -108,7 +108,7 @@ pub fn connect_handler(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// ```
 #[proc_macro_attribute]
 pub fn connect_middleware(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    handler(Kind::ConnectMiddleware, arguments.into(), item.into()).into()
+    expand_handler(Kind::ConnectMiddleware, arguments.into(), item.into(), &krate::path()).into()
 }
 
 /// A struct that lives in the session.
@@ -137,17 +137,19 @@ pub fn session_state(arguments: TokenStream, item: TokenStream) -> TokenStream {
     state::expand(arguments.into(), item.into(), &krate::path()).into()
 }
 
-fn handler(
+/// The expansion of a handler attribute; `krate` is the path of the runtime.
+fn expand_handler(
     kind: Kind,
     arguments: proc_macro2::TokenStream,
     item: proc_macro2::TokenStream,
+    krate: &proc_macro2::TokenStream,
 ) -> proc_macro2::TokenStream {
     let diagnostics = Diagnostics::new();
     let names = args::names(kind, arguments, &diagnostics);
     let function = Function::read(kind, item.clone(), &diagnostics);
     let handler = function.map(|function| Handler::check(kind, &names, function, &diagnostics));
     match (diagnostics.finish(), handler) {
-        (Ok(()), Some(handler)) => codegen::expand(kind, &handler, &krate::path()),
+        (Ok(()), Some(handler)) => codegen::expand(kind, &handler, krate),
         // The user's function stays, so that an editor keeps completing in it.
         (result, _) => [result.err().unwrap_or_default(), item].into_iter().collect(),
     }

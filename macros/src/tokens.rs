@@ -12,7 +12,7 @@ pub(crate) fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
             part.extend([token]);
         }
     }
-    // What follows a trailing comma is no part; nor is an empty list one.
+    // A trailing comma and an empty list begin no part.
     if parts.last().is_some_and(TokenStream::is_empty) {
         parts.pop();
     }
@@ -41,13 +41,13 @@ pub(crate) fn leading_path(tokens: &TokenStream) -> Vec<Ident> {
     segments
 }
 
-/// These tokens at another place.
-pub(crate) fn placed(tokens: &TokenStream, site: Span) -> TokenStream {
-    let placed = tokens.clone().into_iter().map(|mut token| {
+/// These tokens with another span.
+pub(crate) fn respanned(tokens: &TokenStream, site: Span) -> TokenStream {
+    let respanned = tokens.clone().into_iter().map(|mut token| {
         token.set_span(site);
         token
     });
-    placed.collect()
+    respanned.collect()
 }
 
 /// Whether an identifier (or the name of a lifetime) occurs anywhere in these tokens.
@@ -60,11 +60,11 @@ pub(crate) fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
 }
 
 /// Whether a reference or a lifetime occurs anywhere in these tokens, `'static` aside.
-pub(crate) fn borrow(tokens: TokenStream) -> bool {
+pub(crate) fn contain_borrow(tokens: TokenStream) -> bool {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         let found = match token {
-            TokenTree::Group(group) => borrow(group.stream()),
+            TokenTree::Group(group) => contain_borrow(group.stream()),
             token if is_punct(&token, '&') => !tokens.peek().is_some_and(|next| is_punct(next, '\'')),
             token if is_punct(&token, '\'') => {
                 !matches!(tokens.peek(), Some(TokenTree::Ident(name)) if name == "static")

@@ -1,53 +1,29 @@
-//! `#[connect_handler]`
+//! `#[connect_handler]`: `src/tests/expansions/connect_handler.rs` shows what it expands to.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::GenericParam;
 
 use super::{
-    Parts,
-    parts::{argument_ident, at},
+    Expansion,
+    expansion::{extractor_ident, site_of},
     socket,
 };
 use crate::model::Role;
 
-// Input:
-//
-//     #[connect_handler(session)]
-//     async fn connected(session: &User, socket: SocketRef) { .. }
-//
-// Output (paths shortened):
-//
-//     struct connected;
-//     const _: () = {
-//         async fn connected(session: &User, socket: SocketRef) { .. }
-//         impl<__A: Adapter> ConnectHandler<__A, ByAttribute> for connected
-//         where
-//             SocketRef: FromConnectParts<__A>,
-//         {
-//             // After CONNECT was answered: takes what was prepared and starts the user's function at once.
-//             fn call(&self, __socket: Arc<Socket<__A>>, __auth: Option<Value>) {
-//                 let Some(mut __held) = take::<__A, (Read<User>,)>(&__socket) else { return };
-//                 let __arg0 = /* from_connect_parts, or `return not_extracted(..)` */;
-//                 start(async move { /* as in a socket handler */ });
-//             }
-//             // Before CONNECT is answered: waits for all that must be waited for.
-//             fn call_middleware<'a>(..) -> .. { prepare::<__A, (Read<User>,)>(__socket) }
-//             fn with<__M, __T>(self, __middleware: __M) -> impl ConnectHandler<__A, ByAttribute> { .. }
-//         }
-//     };
-pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
+pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let handler = parts.handler;
+    let handler = expansion.handler;
     let (vis, name) = (&handler.vis, &handler.signature.ident);
-    // At the name, where the compiler is to speak about it.
-    let structure = quote_spanned!(at(name)=> #vis struct #name;);
-    let on_struct = handler.attributes_for(&[Role::Condition, Role::Item, Role::Lint]);
-    let on_both = handler.attributes_for(&[Role::Condition]);
-    let on_function = handler.attributes_for(&[Role::Lint, Role::Expectation, Role::Instrument, Role::Other]);
-    let distinct = parts.distinct_keys();
-    let user_function = parts.user_function(&on_function);
-    let implementation = implementation(parts);
+    // At the user's name, so that the compiler's words about the item point there.
+    let structure = quote_spanned!(site_of(name)=> #vis struct #name;);
+    let on_struct = handler.attributes_with(&[Role::Condition, Role::Item, Role::Lint]);
+    let on_both = handler.attributes_with(&[Role::Condition]);
+    let on_function =
+        handler.attributes_with(&[Role::Lint, Role::Expectation, Role::Instrument, Role::Other]);
+    let distinct = expansion.distinct_keys();
+    let user_function = expansion.user_function(&on_function);
+    let implementation = implementation(expansion);
     quote_spanned! {site=>
         #(#on_struct)*
         #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
@@ -63,14 +39,14 @@ pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
     }
 }
 
-fn implementation(parts: &Parts<'_>) -> TokenStream {
+fn implementation(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let Parts { handler, private, .. } = parts;
+    let Expansion { handler, private, .. } = expansion;
     let name = &handler.signature.ident;
-    let (adapter, adapter_parameter) = adapter(parts);
-    let predicates = predicates(parts, &adapter);
-    let call = call(parts, &adapter);
-    let held = parts.held_types();
+    let (adapter, adapter_parameter) = adapter(expansion);
+    let predicates = predicates(expansion, &adapter);
+    let call = call(expansion, &adapter);
+    let states = expansion.states_type();
     quote_spanned! {site=>
         // A deprecated handler still has its implementation, and the user may bound the adapter as well.
         #[allow(deprecated, trivial_bounds)]
@@ -87,7 +63,7 @@ fn implementation(parts: &Parts<'_>) -> TokenStream {
                 __socket: ::std::sync::Arc<#private::connect::Socket<#adapter>>,
                 _: &'a ::core::option::Option<#private::connect::Value>,
             ) -> #private::connect::Prepared<'a> {
-                #private::connect::prepare::<#adapter, #held>(__socket)
+                #private::connect::prepare::<#adapter, #states>(__socket)
             }
 
             fn with<__M, __T>(
@@ -108,10 +84,10 @@ fn implementation(parts: &Parts<'_>) -> TokenStream {
 }
 
 /// The adapter's name and its declaration: the user's own type parameter, or a fresh one.
-fn adapter(parts: &Parts<'_>) -> (Ident, TokenStream) {
+fn adapter(expansion: &Expansion<'_>) -> (Ident, TokenStream) {
     let site = Span::mixed_site();
-    let private = &parts.private;
-    let users = parts.handler.signature.generics.params.iter().find_map(|parameter| match parameter {
+    let private = &expansion.private;
+    let users = expansion.handler.signature.generics.params.iter().find_map(|parameter| match parameter {
         GenericParam::Type(parameter) => Some(parameter),
         _ => None,
     });
@@ -127,26 +103,27 @@ fn adapter(parts: &Parts<'_>) -> (Ident, TokenStream) {
     (name.clone(), declaration)
 }
 
-fn predicates(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
-    let users = parts.handler.signature.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
-    let states = parts.state_predicates();
-    let extractors = parts.handler.arguments().map(|argument| {
-        let ty = &argument.ty;
-        let private = parts.private_at(at(ty));
-        quote_spanned!(at(ty)=> #ty: #private::connect::FromConnectParts<#adapter>)
+fn predicates(expansion: &Expansion<'_>, adapter: &Ident) -> TokenStream {
+    let users =
+        expansion.handler.signature.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+    let states = expansion.state_predicates();
+    let extractors = expansion.handler.extractors().map(|extractor| {
+        let ty = &extractor.ty;
+        let private = expansion.private_at(site_of(ty));
+        quote_spanned!(site_of(ty)=> #ty: #private::connect::FromConnectParts<#adapter>)
     });
     quote_spanned!(Span::mixed_site()=> #(#users,)* #(#states,)* #(#extractors,)*)
 }
 
-fn call(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
+fn call(expansion: &Expansion<'_>, adapter: &Ident) -> TokenStream {
     let site = Span::mixed_site();
-    let private = &parts.private;
-    let held = parts.held_types();
-    let outcome = socket::outcome(parts);
-    let finish = socket::finish(parts, &quote_spanned!(site=> connect));
-    let arguments = parts.handler.arguments().enumerate().map(|(index, argument)| {
-        let name = argument_ident(index);
-        let ty = &argument.ty;
+    let private = &expansion.private;
+    let states = expansion.states_type();
+    let returned = socket::returned(expansion);
+    let finish = socket::finish(expansion, &quote_spanned!(site=> connect));
+    let extracted = expansion.handler.extractors().enumerate().map(|(index, extractor)| {
+        let name = extractor_ident(index);
+        let ty = &extractor.ty;
         quote_spanned! {site=>
             let #name = match <#ty as #private::connect::FromConnectParts<#adapter>>::from_connect_parts(
                 &__socket,
@@ -165,11 +142,11 @@ fn call(parts: &Parts<'_>, adapter: &Ident) -> TokenStream {
             __socket: ::std::sync::Arc<#private::connect::Socket<#adapter>>,
             __auth: ::core::option::Option<#private::connect::Value>,
         ) {
-            let __taken = #private::connect::take::<#adapter, #held>(&__socket);
-            let ::core::option::Option::Some(mut __held) = __taken else { return };
-            #(#arguments)*
+            let __begun = #private::connect::begin::<#adapter, #states>(&__socket);
+            let ::core::option::Option::Some(mut __held) = __begun else { return };
+            #(#extracted)*
             #private::connect::start(async move {
-                let __outcome = #outcome;
+                let __returned = #returned;
                 #finish;
             });
         }

@@ -1,69 +1,41 @@
-//! `#[http_handler]`
+//! `#[http_handler]`: `src/tests/expansions/http_handler.rs` shows what it expands to.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
-use super::Parts;
+use super::Expansion;
 
-// Input:
-//
-//     #[http_handler(session)]
-//     async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect { .. }
-//
-// Output (paths shortened):
-//
-//     async fn login(__call: Call<(Write<User>,)>, __arg0: Form<Login>) -> Response {
-//         async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect { .. }
-//         let mut __held = match begin(__call).await { Ok(held) => held, Err(response) => return response };
-//         let __answer = {
-//             let (__scope, (__state0,)) = __held.lend();
-//             let __result = __scope.run(login(__state0.get(), __arg0)).await;
-//             // what was returned as a response, and whether it was an `Err`
-//         };
-//         finish(__held, __answer).await
-//     }
-pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
+pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let Parts { private, .. } = parts;
-    let (held, states, user_call) = (parts.held_types(), parts.state_pattern(), parts.user_call());
-    let answer = answer(parts);
-    let call = quote_spanned!(site=> #private::http::Call<#held>);
+    let Expansion { private, .. } = expansion;
+    let (states, answer) = (expansion.states_type(), answer(expansion));
+    let call = quote_spanned!(site=> #private::http::Call<#states>);
     let output = quote_spanned!(site=> -> #private::http::Response);
     let body = quote_spanned! {site=>
         let mut __held = match #private::http::begin(__call).await {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__response) => return __response,
         };
-        let __answer = {
-            let (__scope, #states) = __held.lend();
-            let __result = __scope.run(#user_call).await;
-            #answer
-        };
+        let __answer = #answer;
         #private::http::finish(__held, __answer).await
     };
-    parts.wrapper(&call, &output, &body)
+    expansion.wrapper(&call, &output, &body)
 }
 
-/// The response and whether it was an `Err`: made while the states are still lent, because
+/// Whether the user's function returned an `Err`, and the response: made while the states are lent, because
 /// `impl IntoResponse` captures them.
-fn answer(parts: &Parts<'_>) -> TokenStream {
+fn answer(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let private = &parts.private;
-    let return_site = parts.return_site();
-    let value = quote_spanned!(return_site=> __value);
+    let Expansion { private, .. } = expansion;
     let into_response = {
-        let private = parts.private_at(return_site);
-        quote_spanned!(return_site=> #private::http::IntoResponse::into_response(#value))
+        let (site, private) = (expansion.return_site(), expansion.private_at(expansion.return_site()));
+        quote_spanned!(site=> |__value| #private::http::IntoResponse::into_response(__value))
     };
-    quote_spanned! {site=>
-        match __result {
-            ::core::result::Result::Ok(#value) => {
-                #[allow(unused_imports)]
-                use #private::{ByShape as _, ByValue as _};
-                let __is_err = #private::Shape(&#value).is_err();
-                ::core::result::Result::Ok((#into_response, __is_err))
-            }
-            ::core::result::Result::Err(__panicked) => ::core::result::Result::Err(__panicked),
-        }
-    }
+    expansion.run(
+        &quote_spanned! {site=>
+            #[allow(unused_imports)]
+            use #private::{ShapeOfResult as _, ShapeOfValue as _};
+        },
+        &quote_spanned!(site=> (#private::Shape(&__result).is_err(), __result.map(#into_response))),
+    )
 }

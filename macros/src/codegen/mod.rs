@@ -1,25 +1,25 @@
-//! From a checked handler to its expansion. Nothing in here can fail.
+//! From a checked handler to its expansion, which cannot fail.
 //!
 //! Every expansion is `begin`, the user's function, `finish`: behaviour lives in the runtime's `__private`.
 
 mod connect;
 mod connect_middleware;
+mod expansion;
 mod http;
-mod parts;
 mod socket;
 
 use proc_macro2::TokenStream;
 
-use self::parts::Parts;
+use self::expansion::Expansion;
 use crate::model::{Handler, Kind};
 
 /// The expansion of a handler attribute; `krate` is the path of the runtime.
 pub(crate) fn expand(kind: Kind, handler: &Handler, krate: &TokenStream) -> TokenStream {
-    let parts = Parts::new(handler, krate);
+    let expansion = Expansion::new(handler, krate);
     match kind {
-        Kind::Http => http::expand(&parts),
-        Kind::Socket => socket::expand(&parts),
-        Kind::Connect => connect::expand(&parts),
-        Kind::ConnectMiddleware => connect_middleware::expand(&parts),
+        Kind::Http => http::expand(&expansion),
+        Kind::Socket => socket::expand(&expansion),
+        Kind::Connect => connect::expand(&expansion),
+        Kind::ConnectMiddleware => connect_middleware::expand(&expansion),
     }
 }

@@ -1,100 +1,73 @@
-//! `#[socket_handler]`
+//! `#[socket_handler]`: `src/tests/expansions/socket_handler.rs` shows what it expands to.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
-use super::{Parts, parts::argument_ident};
+use super::{Expansion, expansion::extractor_ident};
 use crate::tokens;
 
-// Input:
-//
-//     #[socket_handler(session)]
-//     async fn logout(session: &mut User, socket: SocketRef) -> bool { .. }
-//
-// Output (paths shortened):
-//
-//     async fn logout(__call: Call<(Write<User>,)>, __arg0: SocketRef) {
-//         async fn logout(session: &mut User, socket: SocketRef) -> bool { .. }
-//         let __manual = /* one of the arguments is the `AckSender` */;
-//         let Some(mut __held) = begin(__call, __manual).await else { return };
-//         let __outcome = {
-//             let (__scope, (__state0,)) = __held.lend();
-//             let __result = __scope.run(logout(__state0.get(), __arg0)).await;
-//             // what was returned, as an acknowledgement
-//         };
-//         finish(__held, __outcome).await
-//     }
-pub(super) fn expand(parts: &Parts<'_>) -> TokenStream {
+pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let Parts { private, .. } = parts;
-    let held = parts.held_types();
-    let manual = takes_ack_sender(parts);
-    let outcome = outcome(parts);
-    let finish = finish(parts, &quote_spanned!(site=> socket));
-    let call = quote_spanned!(site=> #private::socket::Call<#held>);
+    let Expansion { private, .. } = expansion;
+    let states = expansion.states_type();
+    let acknowledges_itself = acknowledges_itself(expansion);
+    let returned = returned(expansion);
+    let finish = finish(expansion, &quote_spanned!(site=> socket));
+    let call = quote_spanned!(site=> #private::socket::Call<#states>);
     let body = quote_spanned! {site=>
-        let __manual = #manual;
-        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __manual).await else {
+        let __acknowledges_itself = #acknowledges_itself;
+        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __acknowledges_itself).await else {
             return
         };
-        let __outcome = #outcome;
+        let __returned = #returned;
         #finish;
     };
-    parts.wrapper(&call, &TokenStream::new(), &body)
+    expansion.wrapper(&call, &TokenStream::new(), &body)
 }
 
-/// Whether the user's function answers by itself, decided by the arguments' types.
-fn takes_ack_sender(parts: &Parts<'_>) -> TokenStream {
+/// Whether the user's function answers by itself: the types of its extractors say so.
+fn acknowledges_itself(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let private = &parts.private;
-    let arguments: Vec<_> = parts
+    let private = &expansion.private;
+    let probes: Vec<_> = expansion
         .handler
-        .arguments()
+        .extractors()
         .enumerate()
-        .map(|(index, argument)| {
-            let conditions = &argument.conditions;
-            let name = argument_ident(index);
+        .map(|(index, extractor)| {
+            let conditions = &extractor.conditions;
+            let name = extractor_ident(index);
             quote_spanned!(site=> #(#conditions)* #private::socket::Argument(&#name).is_ack_sender())
         })
         .collect();
-    if arguments.is_empty() {
+    if probes.is_empty() {
         return quote_spanned!(site=> false);
     }
     quote_spanned! {site=>
         {
             #[allow(unused_imports)]
             use #private::socket::{TakesAck as _, TakesNoAck as _};
-            let __are_ack_senders: &[bool] = &[#(#arguments),*];
+            let __are_ack_senders: &[bool] = &[#(#probes),*];
             __are_ack_senders.contains(&true)
         }
     }
 }
 
 /// Runs the user's function and splits what it returns, by type, into a value and an error.
-pub(super) fn outcome(parts: &Parts<'_>) -> TokenStream {
+pub(super) fn returned(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let private = &parts.private;
-    let states = parts.state_pattern();
-    let call = parts.user_call();
-    quote_spanned! {site=>
-        {
-            let (__scope, #states) = __held.lend();
-            match __scope.run(#call).await {
-                ::core::result::Result::Ok(__value) => {
-                    #[allow(unused_imports)]
-                    use #private::{SplitResult as _, SplitValue as _};
-                    #private::Split::new(__value).split()
-                }
-                ::core::result::Result::Err(__panicked) => #private::Outcome::Panicked(__panicked),
-            }
-        }
-    }
+    let Expansion { private, .. } = expansion;
+    expansion.run(
+        &quote_spanned! {site=>
+            #[allow(unused_imports)]
+            use #private::{SplitResult as _, SplitValue as _};
+        },
+        &quote_spanned!(site=> #private::Split::new(__result).split()),
+    )
 }
 
-/// The call of the `finish` of this module, which asks for what can be sent: at the type that the user
-/// returns.
-pub(super) fn finish(parts: &Parts<'_>, module: &TokenStream) -> TokenStream {
-    let site = parts.return_site();
-    let (private, module) = (parts.private_at(site), tokens::placed(module, site));
-    quote_spanned!(site=> #private::#module::finish(__held, __outcome).await)
+/// The call of a module's `finish`, which demands a type that can be sent: at the type that the user returns.
+pub(super) fn finish(expansion: &Expansion<'_>, module: &TokenStream) -> TokenStream {
+    let site = expansion.return_site();
+    let (private, module) = (expansion.private_at(site), tokens::respanned(module, site));
+    quote_spanned!(site=> #private::#module::finish(__held, __returned).await)
 }

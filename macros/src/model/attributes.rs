@@ -7,7 +7,7 @@ use syn::{Attribute, Meta};
 use crate::tokens;
 
 /// One attribute and what it is about.
-pub(crate) struct Sorted {
+pub(crate) struct SortedAttribute {
     pub(crate) attribute: Attribute,
     pub(crate) role: Role,
 }
@@ -30,11 +30,11 @@ pub(crate) enum Role {
 }
 
 /// Sorts the attributes, which keep their order. A `cfg_attr` over several attributes is split.
-pub(crate) fn sort(attributes: Vec<Attribute>) -> Vec<Sorted> {
+pub(crate) fn sort(attributes: Vec<Attribute>) -> Vec<SortedAttribute> {
     attributes
         .into_iter()
         .flat_map(split)
-        .map(|attribute| Sorted { role: role(&attribute.meta), attribute })
+        .map(|attribute| SortedAttribute { role: role(&attribute.meta), attribute })
         .collect()
 }
 

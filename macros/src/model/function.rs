@@ -24,7 +24,7 @@ impl Function {
             Ok(Item::Function(function)) => return Some(*function),
             Ok(Item::Other) => {
                 let attribute = kind.attribute();
-                diagnostics.at(item, format_args!("`#[{attribute}]` goes on an `async fn`"));
+                diagnostics.report(item, format_args!("`#[{attribute}]` goes on an `async fn`"));
             }
             Err(error) => diagnostics.push(error),
         }

@@ -9,7 +9,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, ReturnType, Signature, Type, Visibility};
 
 pub(crate) use self::{
-    attributes::{Role, Sorted},
+    attributes::{Role, SortedAttribute},
     function::Function,
 };
 use crate::diagnostics::Diagnostics;
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Http, Self::Socket, Self::Connect, Self::ConnectMiddleware];
+    pub(crate) const ALL: [Self; 4] = [Self::Http, Self::Socket, Self::Connect, Self::ConnectMiddleware];
 
     /// The handler attribute that this path is, by its last segment.
     fn named(path: &syn::Path) -> Option<Self> {
@@ -45,7 +45,7 @@ impl Kind {
 
 /// A checked handler.
 pub(crate) struct Handler {
-    pub(crate) attributes: Vec<Sorted>,
+    pub(crate) attributes: Vec<SortedAttribute>,
     pub(crate) vis: Visibility,
     /// The user's signature, unchanged.
     pub(crate) signature: Signature,
@@ -58,7 +58,7 @@ pub(crate) struct Handler {
 /// What one parameter is.
 pub(crate) enum Parameter {
     State(State),
-    Argument(Argument),
+    Extractor(Extractor),
 }
 
 /// A parameter that is session state.
@@ -78,15 +78,15 @@ pub(crate) enum Access {
     Maybe,
 }
 
-/// Any other parameter: an extractor.
-pub(crate) struct Argument {
+/// Any other parameter.
+pub(crate) struct Extractor {
     pub(crate) ty: Type,
     /// The parameter's `#[cfg]` and `#[cfg_attr]`: they hold for the wrapper's parameter, too.
     pub(crate) conditions: Vec<Attribute>,
 }
 
 impl Handler {
-    /// Checks a function. What this returns is to be used only if no mistake was recorded.
+    /// Checks a function. Use what this returns only if no mistake was reported.
     pub(crate) fn check(kind: Kind, names: &[Ident], function: Function, diagnostics: &Diagnostics) -> Self {
         signature::check(kind, &function, diagnostics);
         let parameters = parameters::check(kind, names, &function.signature, diagnostics);
@@ -103,20 +103,20 @@ impl Handler {
     pub(crate) fn states(&self) -> impl Iterator<Item = &State> {
         self.parameters.iter().filter_map(|parameter| match parameter {
             Parameter::State(state) => Some(state),
-            Parameter::Argument(_) => None,
+            Parameter::Extractor(_) => None,
         })
     }
 
     /// The extractors, in the order of the signature.
-    pub(crate) fn arguments(&self) -> impl Iterator<Item = &Argument> {
+    pub(crate) fn extractors(&self) -> impl Iterator<Item = &Extractor> {
         self.parameters.iter().filter_map(|parameter| match parameter {
-            Parameter::Argument(argument) => Some(argument),
+            Parameter::Extractor(extractor) => Some(extractor),
             Parameter::State(_) => None,
         })
     }
 
     /// The attributes with one of these roles.
-    pub(crate) fn attributes_for(&self, roles: &[Role]) -> Vec<&Attribute> {
+    pub(crate) fn attributes_with(&self, roles: &[Role]) -> Vec<&Attribute> {
         let sorted = self.attributes.iter().filter(|sorted| roles.contains(&sorted.role));
         sorted.map(|sorted| &sorted.attribute).collect()
     }

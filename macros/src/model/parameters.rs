@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{FnArg, GenericArgument, Pat, PatType, PathArguments, Signature, Type};
 
-use super::{Access, Argument, Kind, Parameter, State, attributes::is_condition};
+use super::{Access, Extractor, Kind, Parameter, State, attributes::is_condition};
 use crate::diagnostics::Diagnostics;
 
 /// Sorts the parameters into states and extractors.
@@ -14,7 +14,7 @@ pub(super) fn check(
     signature: &Signature,
     diagnostics: &Diagnostics,
 ) -> Vec<Parameter> {
-    let typed = typed(signature);
+    let typed = typed_parameters(signature);
     check_names(names, &typed, signature, diagnostics);
     let full_list = full_list(kind, names, &typed);
 
@@ -23,14 +23,14 @@ pub(super) fn check(
     for parameter in typed {
         let name = name_of(parameter).filter(|name| names.contains(name));
         if let Some(name) = name {
-            let Some(state) = state(name, parameter, diagnostics) else { continue };
+            let Some(state) = check_state(name, parameter, diagnostics) else { continue };
             check_held_once(name, &state.ty, &mut held, diagnostics);
             parameters.push(Parameter::State(state));
         } else {
-            check_argument(kind, parameter, &full_list, diagnostics);
+            check_extractor(kind, parameter, &full_list, diagnostics);
             let conditions =
                 parameter.attrs.iter().filter(|attribute| is_condition(attribute)).cloned().collect();
-            parameters.push(Parameter::Argument(Argument { ty: (*parameter.ty).clone(), conditions }));
+            parameters.push(Parameter::Extractor(Extractor { ty: (*parameter.ty).clone(), conditions }));
         }
     }
     parameters
@@ -47,7 +47,7 @@ pub(super) fn ungrouped(mut ty: &Type) -> &Type {
     }
 }
 
-fn typed(signature: &Signature) -> Vec<&PatType> {
+fn typed_parameters(signature: &Signature) -> Vec<&PatType> {
     let typed = signature.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(typed) => Some(typed),
         FnArg::Receiver(_) => None,
@@ -67,7 +67,7 @@ fn check_names(names: &[Ident], typed: &[&PatType], signature: &Signature, diagn
     for name in names.iter().filter(|name| !known.contains(name)) {
         let listed: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
         let has = if listed.is_empty() { String::from("no named parameter") } else { listed.join(", ") };
-        diagnostics.at(
+        diagnostics.report(
             name,
             format_args!(
                 "`{name}` is not a parameter of `{}`: the attribute names the parameters that are session \
@@ -78,7 +78,7 @@ fn check_names(names: &[Ident], typed: &[&PatType], signature: &Signature, diagn
     }
 }
 
-/// The attribute as it would be with every reference in it.
+/// The attribute with every reference in its list.
 fn full_list(kind: Kind, names: &[Ident], typed: &[&PatType]) -> String {
     let mut list: Vec<String> = Vec::new();
     let known: Vec<_> = typed.iter().filter_map(|parameter| name_of(parameter)).collect();
@@ -89,17 +89,17 @@ fn full_list(kind: Kind, names: &[Ident], typed: &[&PatType]) -> String {
     format!("#[{}({})]", kind.attribute(), list.join(", "))
 }
 
-fn state(name: &Ident, parameter: &PatType, diagnostics: &Diagnostics) -> Option<State> {
+fn check_state(name: &Ident, parameter: &PatType, diagnostics: &Diagnostics) -> Option<State> {
     for condition in parameter.attrs.iter().filter(|attribute| is_condition(attribute)) {
-        diagnostics.at(
+        diagnostics.report(
             condition,
             format_args!("`{name}` is held whatever the configuration: put the `#[cfg]` on the function"),
         );
     }
-    match borrowed(&parameter.ty) {
+    match access_of(&parameter.ty) {
         Ok((access, ty)) => Some(State { access, ty: ty.clone() }),
         Err(mistake) => {
-            diagnostics.at(&parameter.ty, mistake.explain(name));
+            diagnostics.report(&parameter.ty, mistake.explain(name));
             None
         }
     }
@@ -108,12 +108,12 @@ fn state(name: &Ident, parameter: &PatType, diagnostics: &Diagnostics) -> Option
 /// What is wrong with a state's type.
 enum Mistake<'a> {
     ByValue(&'a Type),
-    MaybeMutable(&'a Type),
-    MaybeByValue(&'a Type),
-    /// A type that can be no state however it is borrowed.
+    OptionOfMutable(&'a Type),
+    OptionByValue(&'a Type),
+    /// A type that cannot be a state, however it is borrowed.
     NotConcrete(&'a Type),
     /// `&'static T`, or with `mut`.
-    ForEver(&'a syn::TypeReference),
+    Static(&'a syn::TypeReference),
 }
 
 impl Mistake<'_> {
@@ -131,21 +131,21 @@ impl Mistake<'_> {
                      change it; an extractor, as `Shared` and `SessionControl` are, is left out of the attribute"
                 )
             }
-            Self::MaybeMutable(ty) => {
+            Self::OptionOfMutable(ty) => {
                 let ty = spelled(ty);
                 format!(
                     "a state that is changed is always there: write `{name}: &mut {ty}`, which starts from \
                      `{ty}::default()` where nothing is stored"
                 )
             }
-            Self::MaybeByValue(ty) => {
+            Self::OptionByValue(ty) => {
                 let ty = spelled(ty);
                 format!(
                     "session state is borrowed: write `{name}: Option<&{ty}>` to see whether it is stored, \
                      or `{name}: &mut {ty}` to change it"
                 )
             }
-            Self::ForEver(reference) => {
+            Self::Static(reference) => {
                 let (mutability, ty) =
                     (reference.mutability.map_or("", |_| "mut "), spelled(&reference.elem));
                 format!("session state is borrowed for one call: write `&{mutability}{ty}`")
@@ -166,25 +166,25 @@ fn own_extractor(ty: &Type) -> Option<&Ident> {
     (last == "Shared" || last == "SessionControl").then_some(last)
 }
 
-fn borrowed(ty: &Type) -> Result<(Access, &Type), Mistake<'_>> {
+fn access_of(ty: &Type) -> Result<(Access, &Type), Mistake<'_>> {
     let ty = ungrouped(ty);
     if let Type::Reference(reference) = ty {
         let access = if reference.mutability.is_some() { Access::Write } else { Access::Read };
-        return lent(reference).map(|ty| (access, ty));
+        return borrowed_type(reference).map(|ty| (access, ty));
     }
     let Some(inner) = inside_option(ty) else { return Err(Mistake::ByValue(ty)) };
     match inner {
         Type::Reference(reference) if reference.mutability.is_some() => {
-            Err(Mistake::MaybeMutable(&reference.elem))
+            Err(Mistake::OptionOfMutable(&reference.elem))
         }
-        Type::Reference(reference) => lent(reference).map(|ty| (Access::Maybe, ty)),
-        inner => Err(Mistake::MaybeByValue(inner)),
+        Type::Reference(reference) => borrowed_type(reference).map(|ty| (Access::Maybe, ty)),
+        inner => Err(Mistake::OptionByValue(inner)),
     }
 }
 
-fn lent(reference: &syn::TypeReference) -> Result<&Type, Mistake<'_>> {
+fn borrowed_type(reference: &syn::TypeReference) -> Result<&Type, Mistake<'_>> {
     if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static") {
-        return Err(Mistake::ForEver(reference));
+        return Err(Mistake::Static(reference));
     }
     let ty = ungrouped(&reference.elem);
     match ty {
@@ -219,14 +219,16 @@ fn check_held_once<'a>(
     let ty_text = spelled(ty);
     match held.iter().find(|(_, earlier)| *earlier == ty_text) {
         Some((holder, _)) => {
-            diagnostics
-                .at(ty, format_args!("`{ty_text}` is already held by `{holder}`: one parameter per state"));
+            diagnostics.report(
+                ty,
+                format_args!("`{ty_text}` is already held by `{holder}`: one parameter per state"),
+            );
         }
         None => held.push((name, ty_text)),
     }
 }
 
-fn check_argument(kind: Kind, parameter: &PatType, full_list: &str, diagnostics: &Diagnostics) {
+fn check_extractor(kind: Kind, parameter: &PatType, full_list: &str, diagnostics: &Diagnostics) {
     if looks_like_state(&parameter.ty) {
         let message = match name_of(parameter) {
             Some(name) => format!("`{name}` is a reference: name it in the attribute: `{full_list}`"),
@@ -236,24 +238,25 @@ fn check_argument(kind: Kind, parameter: &PatType, full_list: &str, diagnostics:
                 kind.attribute()
             ),
         };
-        diagnostics.at(&parameter.ty, message);
+        diagnostics.report(&parameter.ty, message);
     }
     if kind != Kind::Connect {
         return;
     }
     for condition in parameter.attrs.iter().filter(|attribute| is_condition(attribute)) {
-        diagnostics.at(
+        diagnostics.report(
             condition,
             "a connect handler's parameters are there whatever the configuration: put the `#[cfg]` on the \
              function",
         );
     }
     if let Type::ImplTrait(ty) = ungrouped(&parameter.ty) {
-        diagnostics.at(ty, "a connect handler's parameters are concrete types: write the extractor's type");
+        diagnostics
+            .report(ty, "a connect handler's parameters are concrete types: write the extractor's type");
     }
 }
 
-/// A type as a user would write it: the tokens without the spaces that printing puts between them.
+/// A type as a user would write it, without the spaces that printing puts between tokens.
 fn spelled(ty: &Type) -> String {
     let mut text = ty.to_token_stream().to_string();
     for (printed, written) in [

@@ -1,4 +1,4 @@
-//! Checks of the signature as a whole: what is a handler at all, and what it returns.
+//! Checks of the signature as a whole: whether it is a handler's, and what it returns.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -22,7 +22,7 @@ fn check_attributes(function: &Function, diagnostics: &Diagnostics) {
     for attribute in &function.attributes {
         if let Some(other) = Kind::named(attribute.path()) {
             let (name, other) = (&function.signature.ident, other.attribute());
-            diagnostics.at(
+            diagnostics.report(
                 attribute,
                 format_args!(
                     "`{name}` is one handler, and `#[{other}]` would make it another: write a function for \
@@ -38,24 +38,26 @@ fn check_qualifiers(kind: Kind, function: &Function, diagnostics: &Diagnostics) 
     let name = &signature.ident;
     if signature.asyncness.is_none() {
         diagnostics
-            .at(signature.fn_token, format_args!("a handler is asynchronous: write `async fn {name}`"));
+            .report(signature.fn_token, format_args!("a handler is asynchronous: write `async fn {name}`"));
     }
     if let Some(token) = &signature.constness {
-        diagnostics.at(token, format_args!("a handler runs at run time: write `async fn {name}`"));
+        diagnostics.report(token, format_args!("a handler runs at run time: write `async fn {name}`"));
     }
     if let Some(token) = &signature.unsafety {
-        diagnostics
-            .at(token, format_args!("a handler is called by the framework: write a safe `async fn {name}`"));
+        diagnostics.report(
+            token,
+            format_args!("a handler is called by the framework: write a safe `async fn {name}`"),
+        );
     }
     if let Some(token) = &signature.abi {
-        diagnostics.at(token, format_args!("a handler is called from Rust: write `async fn {name}`"));
+        diagnostics.report(token, format_args!("a handler is called from Rust: write `async fn {name}`"));
     }
     if let Some(token) = &signature.variadic {
-        diagnostics.at(token, "a handler has a fixed list of parameters");
+        diagnostics.report(token, "a handler has a fixed list of parameters");
     }
     if let Some(receiver) = signature.receiver() {
         let attribute = kind.attribute();
-        diagnostics.at(
+        diagnostics.report(
             receiver,
             format_args!("`#[{attribute}]` goes on a free function: take what `self` holds as a parameter"),
         );
@@ -65,7 +67,7 @@ fn check_qualifiers(kind: Kind, function: &Function, diagnostics: &Diagnostics) 
 fn check_body(function: &Function, diagnostics: &Diagnostics) {
     if !is_braced(function.body.clone()) {
         let name = &function.signature.ident;
-        diagnostics.at(&function.signature, format_args!("`{name}` has no body: write `{{ .. }}`"));
+        diagnostics.report(&function.signature, format_args!("`{name}` has no body: write `{{ .. }}`"));
     }
 }
 
@@ -90,7 +92,7 @@ fn check_generics(function: &Function, diagnostics: &Diagnostics) {
             GenericParam::Const(parameter) => &parameter.attrs,
         };
         for condition in attributes.iter().filter(|attribute| is_condition(attribute)) {
-            diagnostics.at(
+            diagnostics.report(
                 condition,
                 "a handler's type parameters are there whatever the configuration: put the `#[cfg]` on the \
                  function",
@@ -109,7 +111,7 @@ fn check_adapter(function: &Function, diagnostics: &Diagnostics) {
                 continue;
             }
         }
-        diagnostics.at(
+        diagnostics.report(
             parameter,
             format_args!(
                 "a connect handler may be generic over the adapter only: write `async fn {}<A: \
@@ -122,27 +124,29 @@ fn check_adapter(function: &Function, diagnostics: &Diagnostics) {
 
 fn check_return(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
     match &function.signature.output {
-        ReturnType::Type(_, ty) if is_borrowed(ty) || sends_after_turn(kind) && borrows(ty) => {
-            diagnostics.at(
+        ReturnType::Type(_, ty)
+            if is_or_holds_reference(ty) || sends_after_turn(kind) && contains_borrow(ty) =>
+        {
+            diagnostics.report(
                 ty,
                 "return an owned value, as `String` and `&'static str` are: the answer leaves after the \
                  session's turn has ended",
             );
         }
         ReturnType::Type(_, ty) if matches!(parameters::ungrouped(ty), Type::Never(_)) => {
-            diagnostics.at(
+            diagnostics.report(
                 ty,
                 "a handler comes to an end, where its changes are saved: write the type of its answer",
             );
         }
-        ReturnType::Type(_, ty) if sends_after_turn(kind) && captures(function, ty) => {
-            diagnostics.at(
+        ReturnType::Type(_, ty) if sends_after_turn(kind) && captures_states(function, ty) => {
+            diagnostics.report(
                 ty,
                 "the answer leaves after the session's turn has ended, and `impl Trait` borrows the \
                  states: write the type itself, or add `+ use<>`",
             );
         }
-        ReturnType::Default if kind == Kind::ConnectMiddleware => diagnostics.at(
+        ReturnType::Default if kind == Kind::ConnectMiddleware => diagnostics.report(
             &function.signature.ident,
             "a connect middleware decides: write `-> Result<(), E>`, where `E: Display` is what a refused \
              client is told",
@@ -151,9 +155,9 @@ fn check_return(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
     }
 }
 
-/// `&T` with any lifetime but `'static`, also in an `Option` or a `Result` by name: their aliases are the
-/// compiler's to find.
-fn is_borrowed(ty: &Type) -> bool {
+/// Whether a type is `&T` with any lifetime but `'static`, or an `Option` or a `Result` of one. An alias of theirs is
+/// found by the compiler.
+fn is_or_holds_reference(ty: &Type) -> bool {
     match parameters::ungrouped(ty) {
         Type::Reference(reference) => {
             reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
@@ -163,7 +167,7 @@ fn is_borrowed(ty: &Type) -> bool {
             let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return false };
             transparent
                 && arguments.args.iter().any(|argument| match argument {
-                    GenericArgument::Type(ty) => is_borrowed(ty),
+                    GenericArgument::Type(ty) => is_or_holds_reference(ty),
                     _ => false,
                 })
         }),
@@ -171,19 +175,19 @@ fn is_borrowed(ty: &Type) -> bool {
     }
 }
 
-/// Whether a type borrows by what it says: `Cow<'_, str>`, `Vec<&str>`.
-fn borrows(ty: &Type) -> bool {
-    tokens::borrow(ty.to_token_stream())
+/// Whether a type shows that it borrows: `Cow<'_, str>`, `Vec<&str>`.
+fn contains_borrow(ty: &Type) -> bool {
+    tokens::contain_borrow(ty.to_token_stream())
 }
 
-/// Whether the value itself is needed after the turn. An HTTP handler's is a response by then, a
-/// middleware's a text.
+/// Whether the value itself is needed after the turn. By then the value of an HTTP handler is a response, and the error
+/// of a middleware is a text.
 fn sends_after_turn(kind: Kind) -> bool {
     matches!(kind, Kind::Socket | Kind::Connect)
 }
 
 /// In an `async fn`, `impl Trait` captures the lifetimes of all parameters unless it says which.
-fn captures(function: &Function, ty: &Type) -> bool {
+fn captures_states(function: &Function, ty: &Type) -> bool {
     let takes_references = function.signature.inputs.iter().any(|input| match input {
         syn::FnArg::Typed(typed) => parameters::looks_like_state(&typed.ty),
         syn::FnArg::Receiver(_) => false,

@@ -16,7 +16,7 @@ struct Once<T>(Option<T>);
 impl<T> Once<T> {
     fn set(&mut self, name: &Ident, value: T, diagnostics: &Diagnostics) {
         if self.0.is_some() {
-            diagnostics.at(name, format_args!("`{name}` is given twice: keep one of them"));
+            diagnostics.report(name, format_args!("`{name}` is given twice: keep one of them"));
         } else {
             self.0 = Some(value);
         }
@@ -48,10 +48,10 @@ pub(super) fn key(arguments: TokenStream, diagnostics: &Diagnostics) -> Option<L
 fn check_key(key: &LitStr, diagnostics: &Diagnostics) {
     let reserved = key::RESERVED;
     if key.value().is_empty() {
-        diagnostics.at(key, "a key has at least one character: write `key = \"user\"`");
+        diagnostics.report(key, "a key has at least one character: write `key = \"user\"`");
     } else if key.value().starts_with(reserved) {
         diagnostics
-            .at(key, format_args!("keys that begin with `{reserved}` are reserved: write another one"));
+            .report(key, format_args!("keys that begin with `{reserved}` are reserved: write another one"));
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn default<'a>(
     default.0
 }
 
-/// Calls `argument` at each name, which reads what follows it. A mistake in one argument hides none in the
+/// Calls `argument` at each name; it reads what follows the name. A mistake in one argument does not hide one in the
 /// next.
 fn each(
     input: ParseStream<'_>,
@@ -121,7 +121,7 @@ fn skip_argument(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-/// Reads `= VALUE`, which belongs to a name.
+/// Reads the `= VALUE` that belongs to a name.
 fn value<T: syn::parse::Parse>(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<T> {
     if input.is_empty() {
         return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: write `{example}`")));

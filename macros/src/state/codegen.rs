@@ -1,4 +1,5 @@
-//! From a checked session state to its expansion. Nothing in here can fail.
+//! From a checked session state to its expansion, which cannot fail. `src/tests/expansions/session_state.rs` shows what
+//! it expands to.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -10,26 +11,8 @@ use super::{
 };
 use crate::tokens;
 
-// Input:
-//
-//     #[session_state]
-//     #[derive(Clone)]
-//     struct User {
-//         name: Option<String>,
-//         #[session(default = 1)]
-//         visits: u32,
-//     }
-//
-// Output (paths shortened):
-//
-//     #[derive(Serialize, Deserialize)]
-//     #[derive(Clone)]
-//     #[serde(crate = "::socketioxide_session::__private::serde")]
-//     #[serde(default)]
-//     struct User { name: Option<String>, visits: u32 }
-//     impl Default for User { .. }
-//     impl SessionState for User { .. }
-pub(super) fn state(state: &State, krate: &TokenStream) -> TokenStream {
+/// The expansion of a state without mistakes.
+pub(super) fn expand(state: &State, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let name = &state.input.ident;
     let values = state.fields.iter().map(|field| field_value(field, krate));
@@ -43,13 +26,13 @@ pub(super) fn state(state: &State, krate: &TokenStream) -> TokenStream {
             }
         }
     };
-    let compare = (!state.serde.shapes).then(|| compare(state, krate));
-    let session_state = session_state(name, &state.key, compare.as_ref(), krate);
+    let compare = (!state.serde.reshapes).then(|| compare_fields(state, krate));
+    let session_state = impl_session_state(name, &state.key, compare.as_ref(), krate);
     [structure(state, krate), default, session_state].into_iter().collect()
 }
 
 /// Compares field by field, each under the name by which it is stored.
-fn compare(state: &State, krate: &TokenStream) -> TokenStream {
+fn compare_fields(state: &State, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let fields = state.fields.iter().map(|Field { name, conditions, .. }| {
         let written = syn::ext::IdentExt::unraw(name).to_string();
@@ -77,15 +60,15 @@ fn compare(state: &State, krate: &TokenStream) -> TokenStream {
     }
 }
 
-/// What keeps the errors of a mistaken attribute to themselves: all that a state has, its defaults aside.
+/// Stands in for a state whose attribute has a mistake, so that no other error follows: a state without its defaults.
 pub(super) fn state_stand_in(state: &State, krate: &TokenStream) -> TokenStream {
     let name = &state.input.ident;
-    [structure(state, krate), default_stand_in(name), session_state(name, &state.key, None, krate)]
+    [structure(state, krate), default_stand_in(name), impl_session_state(name, &state.key, None, krate)]
         .into_iter()
         .collect()
 }
 
-/// What keeps the errors of something that can be no state to themselves, as far as that is possible.
+/// Stands in for an item that cannot be a state, so that few other errors follow.
 pub(super) fn refused_stand_in(refused: &Refused, krate: &TokenStream) -> TokenStream {
     let Refused { input, derives } = refused;
     if !input.generics.params.is_empty() || matches!(input.data, Data::Union(_)) {
@@ -93,7 +76,7 @@ pub(super) fn refused_stand_in(refused: &Refused, krate: &TokenStream) -> TokenS
     }
     let item = with_serde(input, derives, &Serde { default: true, ..Serde::default() }, krate);
     let default = if derives.default { TokenStream::new() } else { default_stand_in(&input.ident) };
-    [item, default, session_state(&input.ident, &key::from_name(&input.ident), None, krate)]
+    [item, default, impl_session_state(&input.ident, &key::from_name(&input.ident), None, krate)]
         .into_iter()
         .collect()
 }
@@ -102,8 +85,8 @@ fn structure(state: &State, krate: &TokenStream) -> TokenStream {
     with_serde(&state.input, &state.derives, &state.serde, krate)
 }
 
-/// The user's item, with what serde needs that the user did not write. The derives come first, for an
-/// attribute of a derive may not precede it.
+/// The user's item, with what serde needs and the user did not write. The derives come first: an attribute of a derive
+/// must not precede it.
 fn with_serde(input: &DeriveInput, derives: &Derives, serde: &Serde, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let mut missing = Vec::new();
@@ -137,13 +120,13 @@ fn field_value(field: &Field, krate: &TokenStream) -> TokenStream {
     } else {
         // At the field's type, so that a missing `Default` is reported there.
         let site = ty.span().resolved_at(Span::mixed_site());
-        let krate = tokens::placed(krate, site);
+        let krate = tokens::respanned(krate, site);
         quote_spanned!(site=> <#ty as #krate::__private::FirstValue>::first_value())
     };
     quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #value)
 }
 
-/// `Default` names every field, also those whose use is deprecated.
+/// `Default` names every field, deprecated ones too.
 fn allow_deprecated(state: &State) -> Option<TokenStream> {
     let fields = match &state.input.data {
         Data::Struct(data) => data.fields.iter().flat_map(|field| field.attrs.iter()).collect(),
@@ -165,7 +148,7 @@ fn default_stand_in(name: &syn::Ident) -> TokenStream {
     }
 }
 
-fn session_state(
+fn impl_session_state(
     name: &syn::Ident,
     key: &str,
     compare: Option<&TokenStream>,
@@ -173,10 +156,10 @@ fn session_state(
 ) -> TokenStream {
     let site = Span::mixed_site();
     let written = syn::ext::IdentExt::unraw(name).to_string();
-    // At the user's name, for the bounds of `SessionState` are checked here.
-    let at_name = name.span().resolved_at(site);
-    let trait_path = tokens::placed(krate, at_name);
-    let trait_path = quote_spanned!(at_name=> #trait_path::SessionState);
+    // At the user's name, because the bounds of `SessionState` are checked here.
+    let name_site = name.span().resolved_at(site);
+    let trait_path = tokens::respanned(krate, name_site);
+    let trait_path = quote_spanned!(name_site=> #trait_path::SessionState);
     quote_spanned! {site=>
         #[allow(deprecated)]
         impl #trait_path for #name {

@@ -21,13 +21,13 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream, krate: &TokenStr
             if starts_data(&item) {
                 diagnostics.push(error);
             } else {
-                diagnostics.at(&item, "`#[session_state]` goes on a struct with named fields");
+                diagnostics.report(&item, "`#[session_state]` goes on a struct with named fields");
             }
             None
         }
     };
     let errors = match (diagnostics.finish(), &checked) {
-        (Ok(()), Some(Checked::State(state))) => return codegen::state(state, krate),
+        (Ok(()), Some(Checked::State(state))) => return codegen::expand(state, krate),
         (result, _) => result.err().unwrap_or_default(),
     };
     let stand_in = match &checked {

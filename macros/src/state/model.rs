@@ -9,11 +9,11 @@ use crate::{diagnostics::Diagnostics, tokens};
 /// What the attribute stands on.
 pub(super) enum Checked {
     State(State),
-    /// Something that can be no state, without our field attributes.
+    /// Something that cannot be a state, without our field attributes.
     Refused(Refused),
 }
 
-/// Something that can be no state.
+/// Something that cannot be a state.
 pub(super) struct Refused {
     pub(super) input: DeriveInput,
     pub(super) derives: Derives,
@@ -45,13 +45,13 @@ pub(super) struct Derives {
     pub(super) default: bool,
 }
 
-/// What the user's container attributes `#[serde(..)]` say already.
+/// What the user's `#[serde(..)]` attributes say already.
 #[derive(Default)]
 pub(super) struct Serde {
     pub(super) krate: bool,
     pub(super) default: bool,
-    /// Attributes say how the struct or a field of it is serialised: not under its name as it is.
-    pub(super) shapes: bool,
+    /// Attributes change how the struct or a field of it is serialised: under another name, or in another form.
+    pub(super) reshapes: bool,
 }
 
 pub(super) fn check(mut input: DeriveInput, key: Option<LitStr>, diagnostics: &Diagnostics) -> Checked {
@@ -83,7 +83,7 @@ fn check_shape(input: &DeriveInput, diagnostics: &Diagnostics) -> bool {
         Data::Enum(_) => "an enum",
         Data::Union(_) => "a union",
     };
-    diagnostics.at(
+    diagnostics.report(
         name,
         format_args!(
             "session state is stored field by field, under the fields' names, and `{name}` is {what}: \
@@ -100,7 +100,7 @@ fn check_generics(input: &DeriveInput, diagnostics: &Diagnostics) -> bool {
         return false;
     }
     let name = &input.ident;
-    diagnostics.at(
+    diagnostics.report(
         &generics.params,
         format_args!(
             "a session state is one concrete type under one key: write `struct {name}` without parameters, \
@@ -116,7 +116,7 @@ fn check_field(field: &mut syn::Field, diagnostics: &Diagnostics) -> Option<Fiel
         .partition(|attribute| attribute.path().is_ident("session"));
     field.attrs = others;
     for attribute in field.attrs.iter().filter(|attribute| is_conditional_session(attribute)) {
-        diagnostics.at(
+        diagnostics.report(
             attribute,
             "a field's default is there whatever the configuration: write `#[session(default = ..)]` and \
              put the condition into the expression",
@@ -124,32 +124,33 @@ fn check_field(field: &mut syn::Field, diagnostics: &Diagnostics) -> Option<Fiel
     }
     field.attrs.retain(|attribute| !is_conditional_session(attribute));
     let default = args::default(ours.iter(), diagnostics);
-    let is_cfg = |attribute: &&Attribute| attribute.path().is_ident("cfg") || holds(attribute, "cfg");
+    let is_cfg =
+        |attribute: &&Attribute| attribute.path().is_ident("cfg") || holds_conditionally(attribute, "cfg");
     let conditions = field.attrs.iter().filter(is_cfg).cloned().collect();
     Some(Field { name: field.ident.clone()?, ty: field.ty.clone(), conditions, default })
 }
 
 fn is_conditional_session(attribute: &Attribute) -> bool {
-    holds(attribute, "session")
+    holds_conditionally(attribute, "session")
 }
 
 /// Whether a `cfg_attr` holds an attribute by this name.
-fn holds(attribute: &Attribute, name: &str) -> bool {
+fn holds_conditionally(attribute: &Attribute, name: &str) -> bool {
     let Meta::List(list) = &attribute.meta else { return false };
     let mut parts = tokens::split_at_commas(list.tokens.clone()).into_iter().skip(1);
     attribute.path().is_ident("cfg_attr")
         && parts.any(|part| matches!(tokens::leading_path(&part).as_slice(), [path] if path == name))
 }
 
-/// Takes `Default` out of the derives, for the expansion implements it, and the conditional derives that
-/// the expansion has unconditionally. Says what is left.
+/// Takes `Default` out of the derives, because the expansion implements it, and the conditional derives of what the
+/// expansion derives in any case. Returns what the user derives.
 fn take_derives(attributes: &mut Vec<Attribute>) -> Derives {
     let mut derives = Derives::default();
     attributes.retain_mut(|attribute| {
         if attribute.path().is_ident("derive") {
             return take_from_derive(attribute, &mut derives);
         }
-        if holds(attribute, "derive") {
+        if holds_conditionally(attribute, "derive") {
             take_from_conditional_derive(attribute);
         }
         true
@@ -160,7 +161,7 @@ fn take_derives(attributes: &mut Vec<Attribute>) -> Derives {
 /// Whether anything is left.
 fn take_from_derive(attribute: &mut Attribute, derives: &mut Derives) -> bool {
     let Meta::List(list) = &mut attribute.meta else { return true };
-    let kept = without(&list.tokens, |name| {
+    let kept = without_derives(&list.tokens, |name| {
         derives.serialize |= name == "Serialize";
         derives.deserialize |= name == "Deserialize";
         derives.default |= name == "Default";
@@ -176,7 +177,7 @@ fn take_from_conditional_derive(attribute: &mut Attribute) {
     let tokens = std::mem::take(&mut list.tokens).into_iter().map(|token| match token {
         TokenTree::Group(group) if after_derive => {
             after_derive = false;
-            let kept = without(&group.stream(), |name| {
+            let kept = without_derives(&group.stream(), |name| {
                 name == "Default" || name == "Serialize" || name == "Deserialize"
             });
             TokenTree::Group(proc_macro2::Group::new(group.delimiter(), kept))
@@ -190,7 +191,7 @@ fn take_from_conditional_derive(attribute: &mut Attribute) {
 }
 
 /// A list of derives without those whose last segment is dropped.
-fn without(derives: &TokenStream, mut drops: impl FnMut(&Ident) -> bool) -> TokenStream {
+fn without_derives(derives: &TokenStream, mut drops: impl FnMut(&Ident) -> bool) -> TokenStream {
     let mut kept = TokenStream::new();
     for part in tokens::split_at_commas(derives.clone()) {
         let dropped = tokens::leading_path(&part).last().is_some_and(&mut drops);
@@ -212,16 +213,18 @@ fn serde(input: &DeriveInput) -> Serde {
         Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
         Data::Enum(_) | Data::Union(_) => Vec::new(),
     };
-    let conditional = input.attrs.iter().any(|attribute| holds(attribute, "serde"));
-    let shaped = field_attributes.iter().any(|attribute| is_serde(attribute) || holds(attribute, "serde"));
-    let mut serde = Serde { shapes: conditional || shaped, ..Serde::default() };
+    let conditional = input.attrs.iter().any(|attribute| holds_conditionally(attribute, "serde"));
+    let shaped = field_attributes
+        .iter()
+        .any(|attribute| is_serde(attribute) || holds_conditionally(attribute, "serde"));
+    let mut serde = Serde { reshapes: conditional || shaped, ..Serde::default() };
     for attribute in input.attrs.iter().filter(is_serde) {
         let Meta::List(list) = &attribute.meta else { continue };
         for part in tokens::split_at_commas(list.tokens.clone()) {
             let Some(TokenTree::Ident(name)) = part.into_iter().next() else { continue };
             serde.krate |= name == "crate";
             serde.default |= name == "default";
-            serde.shapes |= name != "crate" && name != "default";
+            serde.reshapes |= name != "crate" && name != "default";
         }
     }
     serde

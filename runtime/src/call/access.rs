@@ -22,8 +22,13 @@ pub trait Access: Sized + Send + Sync + 'static {
     const KEY: &'static str;
     #[doc(hidden)]
     const WRITES: bool;
+    /// What the user's function is given.
+    #[doc(hidden)]
+    type Lent<'a>;
     #[doc(hidden)]
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error>;
+    #[doc(hidden)]
+    fn lend(&mut self) -> Self::Lent<'_>;
     #[doc(hidden)]
     fn changes(self, changes: &mut Changes) -> Result<(), Error>;
 }
@@ -54,11 +59,6 @@ enum Before<T> {
 pub struct Maybe<T>(Option<Arc<T>>);
 
 impl<T: SessionState> Read<T> {
-    /// The parameter.
-    pub fn get(&self) -> &T {
-        &self.0
-    }
-
     pub(crate) fn into_owned(self) -> Result<T, Error> {
         match Arc::try_unwrap(self.0) {
             Ok(state) => Ok(state),
@@ -70,26 +70,17 @@ impl<T: SessionState> Read<T> {
     }
 }
 
-impl<T: SessionState> Write<T> {
-    /// The parameter.
-    pub fn get(&mut self) -> &mut T {
-        &mut self.state
-    }
-}
-
-impl<T: SessionState> Maybe<T> {
-    /// The parameter.
-    pub fn get(&self) -> Option<&T> {
-        self.0.as_deref()
-    }
-}
-
 impl<T: SessionState> Access for Read<T> {
     const KEY: &'static str = T::KEY;
     const WRITES: bool = false;
+    type Lent<'a> = &'a T;
 
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
         Ok(Self(stored(loaded)?.unwrap_or_default()))
+    }
+
+    fn lend(&mut self) -> &T {
+        &self.0
     }
 
     fn changes(self, _: &mut Changes) -> Result<(), Error> {
@@ -100,6 +91,7 @@ impl<T: SessionState> Access for Read<T> {
 impl<T: SessionState> Access for Write<T> {
     const KEY: &'static str = T::KEY;
     const WRITES: bool = true;
+    type Lent<'a> = &'a mut T;
 
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
         let from = loaded.and_then(|loaded| loaded.value(T::KEY)).cloned();
@@ -120,6 +112,10 @@ impl<T: SessionState> Access for Write<T> {
         Ok(Self { state, before, from })
     }
 
+    fn lend(&mut self) -> &mut T {
+        &mut self.state
+    }
+
     fn changes(self, changes: &mut Changes) -> Result<(), Error> {
         let fields = match &self.before {
             Before::Live(before) => changes_between(&**before, &self.state)?,
@@ -135,9 +131,14 @@ impl<T: SessionState> Access for Write<T> {
 impl<T: SessionState> Access for Maybe<T> {
     const KEY: &'static str = T::KEY;
     const WRITES: bool = false;
+    type Lent<'a> = Option<&'a T>;
 
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
         stored(loaded).map(Self)
+    }
+
+    fn lend(&mut self) -> Option<&T> {
+        self.0.as_deref()
     }
 
     fn changes(self, _: &mut Changes) -> Result<(), Error> {
@@ -164,8 +165,13 @@ pub trait States: Sized + Send + Sync + 'static {
     fn turns() -> SmallVec<[&'static str; 8]> {
         Self::PLAN.iter().filter(|(_, mode)| *mode == Mode::Write).map(|(key, _)| *key).collect()
     }
+    /// What the user's function is given.
+    #[doc(hidden)]
+    type Lent<'a>;
     #[doc(hidden)]
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error>;
+    #[doc(hidden)]
+    fn lend(&mut self) -> Self::Lent<'_>;
     #[doc(hidden)]
     fn changes(self) -> Result<Changes, Error>;
 }
@@ -214,10 +220,18 @@ macro_rules! states {
             const KEYS: &'static [&'static str] = &[$($access::KEY,)*];
             const READS: bool = false $(|| !$access::WRITES)*;
             const WRITES: bool = false $(|| $access::WRITES)*;
+            type Lent<'a> = ($($access::Lent<'a>,)*);
 
             fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
                 let _ = loaded;
                 Ok(($($access::load(loaded)?,)*))
+            }
+
+            #[allow(non_snake_case, reason = "the types' names serve as the variables'")]
+            #[allow(clippy::unused_unit, reason = "a handler without states")]
+            fn lend(&mut self) -> Self::Lent<'_> {
+                let ($($access,)*) = self;
+                ($($access.lend(),)*)
             }
 
             #[allow(non_snake_case, unused_mut, reason = "the types' names serve as the variables'")]

@@ -7,6 +7,7 @@ pub(crate) mod connection;
 pub(crate) mod control;
 pub(crate) mod detached;
 pub(crate) mod expiry_watch;
+pub(crate) mod held;
 pub(crate) mod live_session;
 pub(crate) mod returned;
 pub(crate) mod running_call;

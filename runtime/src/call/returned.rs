@@ -1,5 +1,5 @@
-//! Which of its outcomes a handler's value is, found by its type and not by its spelling: an alias of `Result`
-//! changes nothing.
+//! How the user's function ended: whether its value is an `Err` is found by its type and not by its spelling, so that an
+//! alias of `Result` changes nothing.
 
 #![allow(clippy::wrong_self_convention, reason = "a probe is consumed: its method is chosen by autoref")]
 
@@ -11,7 +11,7 @@ use crate::call::running_call::Panicked;
 
 /// What a handler returned.
 #[derive(Debug)]
-pub enum Outcome<T, E> {
+pub enum Returned<T, E> {
     /// A value, or `Ok` of one.
     Value(T),
     /// `Err`.
@@ -30,55 +30,56 @@ impl Serialize for Never {
     }
 }
 
-/// A handler's value, of which [`ByShape`] and [`ByValue`] tell whether it is an `Err`.
+/// What a handler returned, of which [`ShapeOfResult`] and [`ShapeOfValue`] tell whether it is an `Err`.
 #[derive(Debug)]
-pub struct Shape<'a, R>(pub &'a R);
+pub struct Shape<'a, R>(pub &'a Result<R, Panicked>);
 
 /// For a `Result`: found first.
-pub trait ByShape {
+pub trait ShapeOfResult {
     /// Whether it is an `Err`.
     fn is_err(self) -> bool;
 }
 
-impl<T, E> ByShape for Shape<'_, Result<T, E>> {
+impl<T, E> ShapeOfResult for Shape<'_, Result<T, E>> {
     fn is_err(self) -> bool {
-        self.0.is_err()
+        matches!(self.0, Ok(Err(_)))
     }
 }
 
 /// For any other value.
-pub trait ByValue {
+pub trait ShapeOfValue {
     /// Whether it is an `Err`.
     fn is_err(self) -> bool;
 }
 
-impl<R> ByValue for &Shape<'_, R> {
+impl<R> ShapeOfValue for &Shape<'_, R> {
     fn is_err(self) -> bool {
         false
     }
 }
 
-/// A handler's value, which [`SplitResult`] and [`SplitValue`] turn into an [`Outcome`].
-pub struct Split<R>(Cell<Option<R>>);
+/// What a handler returned, which [`SplitResult`] and [`SplitValue`] turn into `Returned`.
+pub struct Split<R>(Cell<Option<Result<R, Panicked>>>);
 
 impl<R> Split<R> {
-    /// Of this value.
-    pub fn new(value: R) -> Self {
-        Self(Cell::new(Some(value)))
+    /// Of what the user's function came to.
+    pub fn new(result: Result<R, Panicked>) -> Self {
+        Self(Cell::new(Some(result)))
     }
 }
 
 /// For a `Result`: found first.
 pub trait SplitResult<T, E> {
-    /// The outcome.
-    fn split(self) -> Outcome<T, E>;
+    /// The value, the error or the panic.
+    fn split(self) -> Returned<T, E>;
 }
 
 impl<T, E> SplitResult<T, E> for Split<Result<T, E>> {
-    fn split(self) -> Outcome<T, E> {
+    fn split(self) -> Returned<T, E> {
         match self.0.into_inner() {
-            Some(Ok(value)) => Outcome::Value(value),
-            Some(Err(error)) => Outcome::Error(error),
+            Some(Ok(Ok(value))) => Returned::Value(value),
+            Some(Ok(Err(error))) => Returned::Error(error),
+            Some(Err(panicked)) => Returned::Panicked(panicked),
             None => unreachable!("a handler's value is split once"),
         }
     }
@@ -86,14 +87,15 @@ impl<T, E> SplitResult<T, E> for Split<Result<T, E>> {
 
 /// For any other value.
 pub trait SplitValue<R> {
-    /// The outcome.
-    fn split(self) -> Outcome<R, Never>;
+    /// The value or the panic.
+    fn split(self) -> Returned<R, Never>;
 }
 
 impl<R> SplitValue<R> for &Split<R> {
-    fn split(self) -> Outcome<R, Never> {
+    fn split(self) -> Returned<R, Never> {
         match self.0.take() {
-            Some(value) => Outcome::Value(value),
+            Some(Ok(value)) => Returned::Value(value),
+            Some(Err(panicked)) => Returned::Panicked(panicked),
             None => unreachable!("a handler's value is split once"),
         }
     }

@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
     call::{
-        access::{Read, States, Write},
+        access::{Access as _, Read, States, Write},
         live_session::Handle,
         running_call::{Arrived, Outcome, Unit, not_inside_a_turn_of},
     },
@@ -88,7 +88,7 @@ impl<T: SessionState> Shared<T> {
     /// Dropping the future before the commit discards; a commit once begun runs to its end.
     pub async fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
         let mut unit = self.begin::<(Write<T>,)>().await?;
-        let result = change(unit.states.0.get());
+        let result = change(unit.states.0.lend());
         unit.conclude(Outcome::Normal).await?;
         Ok(result)
     }

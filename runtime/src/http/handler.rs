@@ -10,7 +10,8 @@ use super::extract::RequestSession;
 use crate::{
     call::{
         access::States,
-        running_call::{Arrived, Outcome, Panicked, Scope, Unit},
+        held::Held,
+        running_call::{Arrived, Outcome, Panicked, Unit},
     },
     error::{Error, ErrorKind},
 };
@@ -29,23 +30,16 @@ impl<P: States, S: Send + Sync> FromRequestParts<S> for Call<P> {
     }
 }
 
-/// A call that has its states.
-pub struct Held<P>(Box<Unit<P>>);
-
-impl<P: States> Held<P> {
-    /// What the user's function runs in, and the states.
-    pub fn lend(&mut self) -> (&mut Scope, &mut P) {
-        (&mut self.0.scope, &mut self.0.states)
-    }
-}
-
 /// Takes the turn, after every other extractor has run, and loads the states.
 ///
 /// # Errors
 ///
 /// The response that tells why they cannot be had.
 pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Response> {
-    begin_unit(call).await.map(Held).map_err(refuse)
+    match begin_unit(call).await {
+        Ok(unit) => Ok(Held { unit, context: () }),
+        Err(error) => Err(refuse(error)),
+    }
 }
 
 async fn begin_unit<P: States>(call: Call<P>) -> Result<Box<Unit<P>>, Error> {
@@ -53,17 +47,18 @@ async fn begin_unit<P: States>(call: Call<P>) -> Result<Box<Unit<P>>, Error> {
     Arrived::at(&session.handle, Some(session.requests))?.begin().await
 }
 
-/// Commits or discards, and gives the response. `result`: what the user's function returned, as a response, and
-/// whether it is an `Err`.
-pub async fn finish<P: States>(held: Held<P>, result: Result<(Response, bool), Panicked>) -> Response {
-    let (response, outcome) = match result {
-        Ok((response, is_err)) => {
+/// Commits or discards, and gives the response. `answer`: whether the user's function returned an `Err`, and what it
+/// returned as a response.
+pub async fn finish<P: States>(held: Held<P>, answer: (bool, Result<Response, Panicked>)) -> Response {
+    let (is_err, response) = answer;
+    let (response, outcome) = match response {
+        Ok(response) => {
             let failed = is_err || response.status().is_server_error();
             (response, if failed { Outcome::Failed } else { Outcome::Normal })
         }
         Err(panicked) => (refuse(panicked.error()), Outcome::Panicked),
     };
-    match held.0.conclude(outcome).await {
+    match held.unit.conclude(outcome).await {
         Ok(()) => response,
         Err(error) => refuse(error),
     }

@@ -5,25 +5,34 @@ pub use serde;
 pub use crate::{
     call::{
         access::{Maybe, Read, Write, distinct},
-        returned::{ByShape, ByValue, Never, Outcome, Shape, Split, SplitResult, SplitValue},
-        running_call::Panicked,
+        returned::{Shape, ShapeOfResult, ShapeOfValue, Split, SplitResult, SplitValue},
     },
     session::diff::{ByExact, ByNothing, Differences, Same},
 };
 
 /// For `#[http_handler]`.
 pub mod http {
-    pub use crate::http::handler::{Call, Held, IntoResponse, Response, begin, finish};
+    pub use crate::http::handler::{Call, IntoResponse, Response, begin, finish};
 }
 
 /// For `#[socket_handler]`.
 pub mod socket {
-    pub use crate::socket::event::{Argument, Call, Held, TakesAck, TakesNoAck, begin, finish};
+    pub use crate::socket::event::{Argument, Call, TakesAck, TakesNoAck, begin, finish};
 }
 
-/// For `#[connect_handler]` and `#[connect_middleware]`.
+/// For `#[connect_handler]`.
 pub mod connect {
-    pub use crate::socket::connect::*;
+    pub use crate::socket::connect::{
+        Adapter, ByAttribute, ConnectHandler, ConnectMiddleware, FromConnectParts, Layered, Prepared, Socket,
+        Value, begin, finish, not_extracted, prepare, start,
+    };
+}
+
+/// For `#[connect_middleware]`.
+pub mod connect_middleware {
+    pub use crate::socket::connect::{
+        MiddlewareCall as Call, Refusal, begin_middleware as begin, finish_middleware as finish, verdict,
+    };
 }
 
 /// A state, which [`ViaClone`] and [`ViaNothing`] duplicate if its type can.

@@ -12,9 +12,9 @@ use std::{
 
 use parking_lot::Mutex;
 use serde::Serialize;
+use socketioxide::extract::SocketRef;
 pub use socketioxide::{
     adapter::Adapter,
-    extract::SocketRef,
     handler::{ConnectHandler, ConnectMiddleware, FromConnectParts, Value},
     socket::Socket,
 };
@@ -27,9 +27,10 @@ use crate::{
     backend::Keys,
     call::{
         access::States,
+        held::Held,
         live_session::{Handle, Lookup},
-        returned::Outcome as Returned,
-        running_call::{Arrived, Outcome, Panicked, Scope, Unit},
+        returned::Returned,
+        running_call::{Arrived, Outcome, Panicked, Unit},
     },
     error::{Error, ErrorKind},
 };
@@ -41,19 +42,11 @@ pub type Prepared<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display +
 #[derive(Debug)]
 pub enum ByAttribute {}
 
-/// A connect handler that has its states, between CONNECT and its end.
-pub struct Held<P> {
-    unit: Box<Unit<P>>,
+/// The socket of a connect handler, over any adapter.
+pub struct Connected {
     reply: Reply,
-    /// Ends the socket, over any adapter.
+    /// Ends the socket.
     disconnect: Box<dyn FnOnce() + Send + Sync>,
-}
-
-impl<P: States> Held<P> {
-    /// What the user's function runs in, and the states.
-    pub fn lend(&mut self) -> (&mut Scope, &mut P) {
-        (&mut self.unit.scope, &mut self.unit.states)
-    }
 }
 
 /// Waits between the middlewares and CONNECT, in the socket's extensions. If the client goes, the socket is
@@ -76,7 +69,7 @@ pub fn prepare<'a, A: Adapter, P: States>(socket: Arc<Socket<A>>) -> Prepared<'a
 }
 
 /// After CONNECT: what [`prepare`] got.
-pub fn take<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P>> {
+pub fn begin<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P, Connected>> {
     let unit = socket.extensions.remove::<Waiting<P>>()?.0.lock().take()?;
     let reply = Reply::to_event(socket, None);
     let weak = Arc::downgrade(socket);
@@ -85,12 +78,12 @@ pub fn take<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P>> {
             tokio::spawn(peer::disconnect(SocketRef::from(socket)));
         }
     });
-    Some(Held { unit, reply, disconnect })
+    Some(Held { unit, context: Connected { reply, disconnect } })
 }
 
 /// An extractor of the user's failed: as in socketioxide, the function is not called.
 #[allow(clippy::needless_pass_by_value, reason = "the states are given back here")]
-pub fn not_extracted<P: States>(held: Held<P>, error: &dyn std::error::Error) {
+pub fn not_extracted<P: States>(held: Held<P, Connected>, error: &dyn std::error::Error) {
     tracing::error!("a connect handler is not called, because an argument cannot be extracted: {error}");
     drop(held);
 }
@@ -106,8 +99,11 @@ pub fn start(function: impl Future<Output = ()> + Send + 'static) {
 
 /// Commits or discards. A client that was told CONNECT already hears of a failed commit by `session_error`, and is
 /// disconnected.
-pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(held: Held<P>, returned: Returned<T, E>) {
-    let Held { unit, reply, disconnect } = held;
+pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(
+    held: Held<P, Connected>,
+    returned: Returned<T, E>,
+) {
+    let Held { unit, context: Connected { reply, disconnect } } = held;
     let ends_session = unit.ends_session();
     match unit.conclude(outcome_of(&returned)).await {
         Ok(()) => match returned {
@@ -176,27 +172,29 @@ impl<A: Adapter, P: States> FromConnectParts<A> for MiddlewareCall<P> {
     }
 }
 
-/// A connect middleware that has its states.
-pub struct MiddlewareHeld<P>(Box<Unit<P>>);
-
-impl<P: States> MiddlewareHeld<P> {
-    /// What the user's function runs in, and the states.
-    pub fn lend(&mut self) -> (&mut Scope, &mut P) {
-        (&mut self.0.scope, &mut self.0.states)
-    }
-}
-
 /// Waits for the turn and loads the states.
 ///
 /// # Errors
 ///
 /// The text of the `connect_error`, if they cannot be had.
-pub async fn begin<P: States>(call: MiddlewareCall<P>) -> Result<MiddlewareHeld<P>, Refusal> {
+pub async fn begin_middleware<P: States>(call: MiddlewareCall<P>) -> Result<Held<P>, Refusal> {
     let begun = match call.arrived.into_inner() {
         Ok(arrived) => begin_unit(arrived).await,
         Err(error) => Err(error),
     };
-    begun.map(MiddlewareHeld).map_err(Refusal::own)
+    match begun {
+        Ok(unit) => Ok(Held { unit, context: () }),
+        Err(error) => Err(Refusal::own(error)),
+    }
+}
+
+/// What a connect middleware returned, with its error as text.
+///
+/// # Errors
+///
+/// The text.
+pub fn verdict<E: Display>(returned: Result<(), E>) -> Result<(), Refusal> {
+    returned.map_err(|error| Refusal(error.to_string()))
 }
 
 /// Commits, or discards and refuses the connection.
@@ -204,16 +202,16 @@ pub async fn begin<P: States>(call: MiddlewareCall<P>) -> Result<MiddlewareHeld<
 /// # Errors
 ///
 /// The text of the `connect_error`.
-pub async fn finish_middleware<P: States, E: Display>(
-    held: MiddlewareHeld<P>,
-    result: Result<Result<(), E>, Panicked>,
+pub async fn finish_middleware<P: States>(
+    held: Held<P>,
+    verdict: Result<Result<(), Refusal>, Panicked>,
 ) -> Result<(), Refusal> {
-    let (outcome, refusal) = match result {
+    let (outcome, refusal) = match verdict {
         Ok(Ok(())) => (Outcome::Normal, None),
-        Ok(Err(error)) => (Outcome::Failed, Some(Refusal(error.to_string()))),
+        Ok(Err(refusal)) => (Outcome::Failed, Some(refusal)),
         Err(panicked) => (Outcome::Panicked, Some(Refusal::own(panicked.error()))),
     };
-    held.0.conclude(outcome).await.map_err(Refusal::own)?;
+    held.unit.conclude(outcome).await.map_err(Refusal::own)?;
     refusal.map_or(Ok(()), Err)
 }
 

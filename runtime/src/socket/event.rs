@@ -21,8 +21,9 @@ use super::peer::Reply;
 use crate::{
     call::{
         access::States,
-        returned::Outcome as Returned,
-        running_call::{Arrived, Outcome, Scope, Unit},
+        held::Held,
+        returned::Returned,
+        running_call::{Arrived, Outcome},
     },
     error::{Error, ErrorKind},
 };
@@ -63,26 +64,18 @@ impl<A: Adapter, P: States> FromDisconnectParts<A> for Call<P> {
     }
 }
 
-/// A call that has its states.
-pub struct Held<P> {
-    unit: Box<Unit<P>>,
+/// How an event is answered.
+pub struct Answering {
     reply: Reply,
     /// The handler took `AckSender`: on success nothing more is acknowledged.
     acknowledges_itself: bool,
-}
-
-impl<P: States> Held<P> {
-    /// What the user's function runs in, and the states.
-    pub fn lend(&mut self) -> (&mut Scope, &mut P) {
-        (&mut self.unit.scope, &mut self.unit.states)
-    }
 }
 
 /// Waits for the turn and loads the states. `None` if they cannot be had: the client is told by then.
 pub fn begin<P: States>(
     call: Call<P>,
     acknowledges_itself: bool,
-) -> impl Future<Output = Option<Held<P>>> + Send {
+) -> impl Future<Output = Option<Held<P, Answering>>> + Send {
     let Call { arrived, reply } = call;
     let begun = match arrived.into_inner() {
         Ok(arrived) => arrived.begin(),
@@ -90,7 +83,7 @@ pub fn begin<P: States>(
     };
     async move {
         match begun.await {
-            Ok(unit) => Some(Held { unit, reply, acknowledges_itself }),
+            Ok(unit) => Some(Held { unit, context: Answering { reply, acknowledges_itself } }),
             Err(error) => {
                 Box::pin(refuse(reply, error)).await;
                 None
@@ -114,10 +107,10 @@ async fn refuse(reply: Reply, error: Error) {
 
 /// Commits or discards, and answers after it.
 pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync + 'static>(
-    held: Held<P>,
+    held: Held<P, Answering>,
     returned: Returned<T, E>,
 ) -> impl Future<Output = ()> + Send {
-    let Held { unit, reply, acknowledges_itself } = held;
+    let Held { unit, context: Answering { reply, acknowledges_itself } } = held;
     let ends_session = unit.ends_session();
     let mut concluded = unit.conclude(outcome_of(&returned));
     async move {

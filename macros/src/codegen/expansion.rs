@@ -12,18 +12,18 @@ use crate::{
     tokens,
 };
 
-/// The most parameters that clippy does not find too many.
-const FEW_PARAMETERS: usize = 7;
+/// More parameters than these are too many for clippy.
+const CLIPPY_MAX_PARAMETERS: usize = 7;
 
 /// A handler with the paths that its expansion names.
-pub(super) struct Parts<'a> {
+pub(super) struct Expansion<'a> {
     pub(super) handler: &'a Handler,
     /// `::socketioxide_session::__private`
     pub(super) private: TokenStream,
     krate: &'a TokenStream,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> Expansion<'a> {
     pub(super) fn new(handler: &'a Handler, krate: &'a TokenStream) -> Self {
         let private = quote_spanned!(Span::mixed_site()=> #krate::__private);
         Self { handler, private, krate }
@@ -31,12 +31,12 @@ impl<'a> Parts<'a> {
 
     /// The path of the runtime's `__private`, for an error that belongs at this place.
     pub(super) fn private_at(&self, site: Span) -> TokenStream {
-        tokens::placed(&self.private, site)
+        tokens::respanned(&self.private, site)
     }
 
     /// The attributes that stay with what users name.
     fn outer_attributes(&self) -> Vec<&syn::Attribute> {
-        self.handler.attributes_for(&[
+        self.handler.attributes_with(&[
             Role::Condition,
             Role::Item,
             Role::Lint,
@@ -45,30 +45,30 @@ impl<'a> Parts<'a> {
         ])
     }
 
-    /// What a call holds: `(Write<User>, Read<Cart>,)`.
-    pub(super) fn held_types(&self) -> TokenStream {
+    /// The runtime's type for all the states of a call: `(Write<User>, Read<Cart>,)`.
+    pub(super) fn states_type(&self) -> TokenStream {
         let types = self.handler.states().map(|state| {
-            let (access, ty) = (self.access(state), &state.ty);
-            quote_spanned!(at(ty)=> #access<#ty>)
+            let (access, ty) = (self.access_type(state), &state.ty);
+            quote_spanned!(site_of(ty)=> #access<#ty>)
         });
         quote_spanned!(Span::mixed_site()=> (#(#types,)*))
     }
 
-    /// `User: SessionState` for each state. Said here, a missing `#[session_state]` is reported once and at
-    /// the user's type: the rest of the expansion may rely on it.
+    /// `User: SessionState` for each state. A missing `#[session_state]` is reported here, once and at the user's type,
+    /// because the rest of the expansion relies on it.
     pub(super) fn state_predicates(&self) -> Vec<TokenStream> {
         let predicates = self.handler.states().map(|state| {
-            let (site, ty) = (at(&state.ty), &state.ty);
-            let krate = tokens::placed(self.krate, site);
+            let (site, ty) = (site_of(&state.ty), &state.ty);
+            let krate = tokens::respanned(self.krate, site);
             quote_spanned!(site=> #ty: #krate::SessionState)
         });
         predicates.collect()
     }
 
-    /// The runtime's type for what is done to a state, at the user's type: "is not session state" is to
-    /// point there.
-    fn access(&self, state: &State) -> TokenStream {
-        let site = at(&state.ty);
+    /// The runtime's type for what is done to a state. It stands at the user's type, so that "is not session state"
+    /// points there.
+    fn access_type(&self, state: &State) -> TokenStream {
+        let site = site_of(&state.ty);
         let private = self.private_at(site);
         match state.access {
             Access::Write => quote_spanned!(site=> #private::Write),
@@ -80,8 +80,8 @@ impl<'a> Parts<'a> {
     /// The user's function, unchanged but for the attributes that went to the outer item.
     pub(super) fn user_function(&self, attributes: &[&syn::Attribute]) -> TokenStream {
         let Handler { signature, body, .. } = self.handler;
-        // The attribute, not the user, asks for `async` and for references to states however small, and
-        // calls the function once.
+        // The attribute, not the user, asks for `async` and for references even to small states, and calls the
+        // function once.
         quote_spanned! {Span::mixed_site()=>
             #(#attributes)*
             #[allow(clippy::unused_async, clippy::trivially_copy_pass_by_ref, clippy::single_call_fn)]
@@ -91,40 +91,51 @@ impl<'a> Parts<'a> {
     }
 
     /// The call of the user's function, its arguments in the order of the signature.
-    pub(super) fn user_call(&self) -> TokenStream {
+    fn user_call(&self) -> TokenStream {
         let site = Span::mixed_site();
         let name = &self.handler.signature.ident;
         let generics: Vec<_> =
             self.handler.signature.generics.params.iter().filter_map(type_or_const).collect();
         let turbofish = (!generics.is_empty()).then(|| quote_spanned!(site=> ::<#(#generics),*>));
-        let (mut states, mut arguments) = (0, 0);
+        let (mut states, mut extractors) = (0, 0);
         let values = self.handler.parameters.iter().map(|parameter| match parameter {
             Parameter::State(state) => {
-                let (access, value) = (self.access(state), state_ident(states));
+                let mut value = state_ident(states);
+                // "Mismatched types" belongs there.
+                value.set_span(site_of(&state.ty));
                 states += 1;
-                quote_spanned!(at(&state.ty)=> #access::get(#value))
+                value.into_token_stream()
             }
-            Parameter::Argument(argument) => {
-                let conditions = &argument.conditions;
-                let value = argument_ident(arguments);
-                arguments += 1;
+            Parameter::Extractor(extractor) => {
+                let conditions = &extractor.conditions;
+                let value = extractor_ident(extractors);
+                extractors += 1;
                 quote_spanned!(site=> #(#conditions)* #value)
             }
         });
         quote_spanned!(site=> #name #turbofish (#(#values),*))
     }
 
-    /// The states as the call holds them, each ready to be lent to the user's function.
-    pub(super) fn state_pattern(&self) -> TokenStream {
+    /// Runs the user's function. While the states are lent to it, `answer` makes of `__result` what outlives them;
+    /// `imports` are what `answer` needs.
+    pub(super) fn run(&self, imports: &TokenStream, answer: &TokenStream) -> TokenStream {
         let states = (0..self.handler.states().count()).map(state_ident);
-        quote_spanned!(Span::mixed_site()=> (#(#states,)*))
+        let call = self.user_call();
+        quote_spanned! {Span::mixed_site()=>
+            {
+                #imports
+                let (__scope, (#(#states,)*)) = __held.lend();
+                let __result = __scope.run(#call).await;
+                #answer
+            }
+        }
     }
 
-    /// The function that stands where the user's stood, with the user's function inside: takes the call, whose
-    /// type this is, and the extractors.
+    /// The function that stands where the user's stood, with the user's function inside. Its parameters are the
+    /// runtime's `call` and the extractors.
     ///
-    /// Its first token and its last have the place of the user's, so that it is the user's item to the
-    /// compiler, which says of it what it says of any function: "is never used", "missing documentation".
+    /// Its first and last token have the span of the user's, so that the compiler takes it for the user's item and
+    /// says of it what it says of any function: "is never used", "missing documentation".
     pub(super) fn wrapper(
         &self,
         call: &TokenStream,
@@ -138,7 +149,7 @@ impl<'a> Parts<'a> {
         let (generics, parameters) = (self.wrapper_generics(), self.wrapper_parameters());
         let where_clause = self.wrapper_where();
         let distinct = self.distinct_keys();
-        let user_function = self.user_function(&self.handler.attributes_for(&[Role::Instrument]));
+        let user_function = self.user_function(&self.handler.attributes_with(&[Role::Instrument]));
         let lints = self.wrapper_lints();
         let body = quote_spanned!(site=> #user_function #distinct #body);
         let mut block = Group::new(Delimiter::Brace, body);
@@ -150,8 +161,8 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// What is not to be said of the wrapper where it differs from the user's function. Lints of the user's
-    /// function pass through here, so each is allowed only where it would be wrong.
+    /// Allows the lints that the wrapper alone would break. The user's own levels of lints hold for the wrapper, too, so
+    /// each is allowed only where it would be wrong.
     fn wrapper_lints(&self) -> TokenStream {
         let site = Span::mixed_site();
         // The user says `T: SessionState`, too.
@@ -160,13 +171,13 @@ impl<'a> Parts<'a> {
         });
         // Without a state, the wrapper has one parameter more than the user's function.
         let one_more =
-            self.handler.states().count() == 0 && self.handler.arguments().count() == FEW_PARAMETERS;
+            self.handler.states().count() == 0 && self.handler.extractors().count() == CLIPPY_MAX_PARAMETERS;
         let parameters = one_more.then(|| quote_spanned!(site=> #[allow(clippy::too_many_arguments)]));
         quote_spanned!(site=> #[allow(trivial_bounds, private_bounds)] #bounds #parameters)
     }
 
-    /// The wrapper's `where` clause, which may be empty: the user's predicates and the states'. It is the end of
-    /// the wrapper's head.
+    /// The wrapper's `where` clause, which may be empty: the user's predicates and those of the states. It ends the
+    /// wrapper's head, so it has the span of the user's name.
     fn wrapper_where(&self) -> TokenStream {
         let Handler { signature, .. } = self.handler;
         let users = signature.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
@@ -177,10 +188,10 @@ impl<'a> Parts<'a> {
 
     /// The wrapper's parameters for the user's extractors.
     fn wrapper_parameters(&self) -> TokenStream {
-        let parameters = self.handler.arguments().enumerate().map(|(index, argument)| {
-            let conditions = &argument.conditions;
-            let name = argument_ident(index);
-            let ty = &argument.ty;
+        let parameters = self.handler.extractors().enumerate().map(|(index, extractor)| {
+            let conditions = &extractor.conditions;
+            let name = extractor_ident(index);
+            let ty = &extractor.ty;
             quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #ty)
         });
         quote_spanned!(Span::mixed_site()=> #(#parameters,)*)
@@ -189,11 +200,11 @@ impl<'a> Parts<'a> {
     /// The wrapper's generics: the user's, without the lifetimes that only borrow states.
     fn wrapper_generics(&self) -> Generics {
         let generics = &self.handler.signature.generics;
-        let arguments = self.handler.arguments().map(|argument| argument.ty.to_token_stream());
+        let extractors = self.handler.extractors().map(|extractor| extractor.ty.to_token_stream());
         let states = self.handler.states().map(|state| state.ty.to_token_stream());
         let bounds =
             generics.params.iter().filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
-        let users: Vec<_> = arguments
+        let users: Vec<_> = extractors
             .chain(states)
             .chain(bounds.map(ToTokens::to_token_stream))
             .chain([generics.where_clause.to_token_stream()])
@@ -213,7 +224,7 @@ impl<'a> Parts<'a> {
         kept
     }
 
-    /// Assertions that no two parameters hold a state under one key, be it through an alias or by accident.
+    /// Asserts that no two parameters hold a state under one key, through an alias or by accident.
     pub(super) fn distinct_keys(&self) -> TokenStream {
         let states: Vec<_> = self.handler.states().collect();
         let message = format!(
@@ -226,8 +237,8 @@ impl<'a> Parts<'a> {
 
     fn distinct_key(&self, states: &[&State], message: &str) -> TokenStream {
         let types = states.iter().map(|state| &state.ty);
-        let site = states.last().map_or_else(Span::mixed_site, |state| at(&state.ty));
-        let (private, krate) = (self.private_at(site), tokens::placed(self.krate, site));
+        let site = states.last().map_or_else(Span::mixed_site, |state| site_of(&state.ty));
+        let (private, krate) = (self.private_at(site), tokens::respanned(self.krate, site));
         let assertion = quote_spanned! {site=>
             ::core::assert!(
                 #private::distinct(&[#(<#types as #krate::SessionState>::KEY),*]),
@@ -258,20 +269,20 @@ impl<'a> Parts<'a> {
     /// Where an error about the value that the user's function returns belongs.
     pub(super) fn return_site(&self) -> Span {
         match self.handler.returns() {
-            Some(ty) => at(ty),
-            None => at(&self.handler.signature.ident),
+            Some(ty) => site_of(ty),
+            None => site_of(&self.handler.signature.ident),
         }
     }
 }
 
-/// The place of the user's tokens, with the names of the expansion.
-pub(super) fn at(tokens: &impl Spanned) -> Span {
+/// The span of the user's tokens, where errors point to, with the hygiene of the expansion's own names.
+pub(super) fn site_of(tokens: &impl Spanned) -> Span {
     tokens.span().resolved_at(Span::mixed_site())
 }
 
 /// The name of the wrapper's parameter for the extractor with this index.
-pub(super) fn argument_ident(index: usize) -> Ident {
-    format_ident!("__arg{index}", span = Span::mixed_site())
+pub(super) fn extractor_ident(index: usize) -> Ident {
+    format_ident!("__extractor{index}", span = Span::mixed_site())
 }
 
 fn state_ident(index: usize) -> Ident {

@@ -1,0 +1,158 @@
+//! What `#[connect_middleware]` expands to, in a crate that names the runtime `session`.
+
+// A state that the middleware reads. An `Err` refuses the connection.
+//
+// #[connect_middleware(session)]
+// async fn only_users(session: &User) -> Result<(), NotLoggedIn> {
+//     session.name.as_ref().map(|_| ()).ok_or(NotLoggedIn)
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+async fn only_users(
+    __call: ::session::__private::connect_middleware::Call<
+        (::session::__private::Read<User>,),
+    >,
+) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
+where
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn only_users(session: &User) -> Result<(), NotLoggedIn> {
+        session.name.as_ref().map(|_| ()).ok_or(NotLoggedIn)
+    }
+    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__refusal) => {
+            return ::core::result::Result::Err(__refusal);
+        }
+    };
+    let __verdict = {
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope.run(only_users(__state0)).await;
+        __result
+            .map(|__value| ::session::__private::connect_middleware::verdict(__value))
+    };
+    ::session::__private::connect_middleware::finish(__held, __verdict).await
+}
+
+// Several states, an extractor, and an error that captures the states: it becomes text while they are lent.
+//
+// #[connect_middleware(seen, user)]
+// pub(crate) async fn only_users(
+//     user: &User,
+//     socket: SocketRef,
+//     mut seen: &mut Seen,
+// ) -> Result<(), impl Display> {
+//     seen.check(user, socket)
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+pub(crate) async fn only_users(
+    __call: ::session::__private::connect_middleware::Call<
+        (::session::__private::Read<User>, ::session::__private::Write<Seen>),
+    >,
+    __extractor0: SocketRef,
+) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
+where
+    User: ::session::SessionState,
+    Seen: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn only_users(
+        user: &User,
+        socket: SocketRef,
+        mut seen: &mut Seen,
+    ) -> Result<(), impl Display> {
+        seen.check(user, socket)
+    }
+    const _: () = ::core::assert!(
+        ::session::__private::distinct(& [< User as ::session::SessionState > ::KEY, <
+        Seen as ::session::SessionState > ::KEY]),
+        "two parameters of `only_users` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
+    );
+    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__refusal) => {
+            return ::core::result::Result::Err(__refusal);
+        }
+    };
+    let __verdict = {
+        let (__scope, (__state0, __state1)) = __held.lend();
+        let __result = __scope.run(only_users(__state0, __extractor0, __state1)).await;
+        __result
+            .map(|__value| ::session::__private::connect_middleware::verdict(__value))
+    };
+    ::session::__private::connect_middleware::finish(__held, __verdict).await
+}
+
+// An alias of `Result`, and generics.
+//
+// #[connect_middleware]
+// async fn only_few<A: Adapter>(socket: SocketRef<A>) -> Verdict
+// where
+//     A: Send,
+// {
+//     few(socket)
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+async fn only_few<A: Adapter>(
+    __call: ::session::__private::connect_middleware::Call<()>,
+    __extractor0: SocketRef<A>,
+) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
+where
+    A: Send,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn only_few<A: Adapter>(socket: SocketRef<A>) -> Verdict
+    where
+        A: Send,
+    {
+        few(socket)
+    }
+    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__refusal) => {
+            return ::core::result::Result::Err(__refusal);
+        }
+    };
+    let __verdict = {
+        let (__scope, ()) = __held.lend();
+        let __result = __scope.run(only_few::<A>(__extractor0)).await;
+        __result
+            .map(|__value| ::session::__private::connect_middleware::verdict(__value))
+    };
+    ::session::__private::connect_middleware::finish(__held, __verdict).await
+}
+
+// Mistakes: each is reported, and the function stays.
+//
+// #[connect_middleware(session)]
+// async fn count(mut session: User) {
+//     session.visits += 1;
+// }
+
+::core::compile_error! {
+    "a connect middleware decides: write `-> Result<(), E>`, where `E: Display` is what a refused client is told"
+}
+::core::compile_error! {
+    "session state is borrowed: write `session: &User` to read it or `session: &mut User` to change it; an extractor, as `Shared` and `SessionControl` are, is left out of the attribute"
+}
+async fn count(mut session: User) {
+    session.visits += 1;
+}

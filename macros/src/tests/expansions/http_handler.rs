@@ -1,0 +1,544 @@
+//! What `#[http_handler]` expands to, in a crate that names the runtime `session`.
+
+// A state that the handler changes, and an extractor.
+//
+// #[http_handler(session)]
+// async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect {
+//     session.name = Some(form.name);
+//     Redirect::to("/")
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+async fn login(
+    __call: ::session::__private::http::Call<(::session::__private::Write<User>,)>,
+    __extractor0: Form<Login>,
+) -> ::session::__private::http::Response
+where
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn login(session: &mut User, Form(form): Form<Login>) -> Redirect {
+        session.name = Some(form.name);
+        Redirect::to("/")
+    }
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope.run(login(__state0, __extractor0)).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// Several states: they keep the order of the signature, whatever the list says, and hold their keys apart.
+//
+// #[http_handler(cart, user, seen,)]
+// pub(crate) async fn checkout(
+//     State(prices): State<Prices>,
+//     seen: Option<&Seen>,
+//     (Path(shop), _): (Path<String>, Host),
+//     user: &User,
+//     mut cart: &mut Cart,
+// ) -> Json<Receipt> {
+//     Json(prices.receipt(shop, user, cart.take()))
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+pub(crate) async fn checkout(
+    __call: ::session::__private::http::Call<
+        (
+            ::session::__private::Maybe<Seen>,
+            ::session::__private::Read<User>,
+            ::session::__private::Write<Cart>,
+        ),
+    >,
+    __extractor0: State<Prices>,
+    __extractor1: (Path<String>, Host),
+) -> ::session::__private::http::Response
+where
+    Seen: ::session::SessionState,
+    User: ::session::SessionState,
+    Cart: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn checkout(
+        State(prices): State<Prices>,
+        seen: Option<&Seen>,
+        (Path(shop), _): (Path<String>, Host),
+        user: &User,
+        mut cart: &mut Cart,
+    ) -> Json<Receipt> {
+        Json(prices.receipt(shop, user, cart.take()))
+    }
+    const _: () = ::core::assert!(
+        ::session::__private::distinct(& [< Seen as ::session::SessionState > ::KEY, <
+        User as ::session::SessionState > ::KEY]),
+        "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
+    );
+    const _: () = ::core::assert!(
+        ::session::__private::distinct(& [< Seen as ::session::SessionState > ::KEY, <
+        User as ::session::SessionState > ::KEY, < Cart as ::session::SessionState >
+        ::KEY]),
+        "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
+    );
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, (__state0, __state1, __state2)) = __held.lend();
+        let __result = __scope
+            .run(checkout(__extractor0, __state0, __extractor1, __state1, __state2))
+            .await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// No state: a handler that returns nothing.
+//
+// #[http_handler]
+// async fn ping() {}
+
+#[allow(trivial_bounds, private_bounds)]
+async fn ping(
+    __call: ::session::__private::http::Call<()>,
+) -> ::session::__private::http::Response {
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn ping() {}
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, ()) = __held.lend();
+        let __result = __scope.run(ping()).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// An alias of `Result`: whether a value is an `Err` is found by its type.
+//
+// #[http_handler(session)]
+// async fn visit(session: &mut User) -> Answer<String> {
+//     session.visit()
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+async fn visit(
+    __call: ::session::__private::http::Call<(::session::__private::Write<User>,)>,
+) -> ::session::__private::http::Response
+where
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn visit(session: &mut User) -> Answer<String> {
+        session.visit()
+    }
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope.run(visit(__state0)).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// `impl Trait` captures the states: it becomes a response while they are lent.
+//
+// #[http_handler(session)]
+// async fn name(session: &User) -> impl IntoResponse {
+//     session.name.clone()
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+async fn name(
+    __call: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
+) -> ::session::__private::http::Response
+where
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn name(session: &User) -> impl IntoResponse {
+        session.name.clone()
+    }
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope.run(name(__state0)).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// Generics go with the call. A lifetime that only borrows a state stays inside.
+//
+// #[http_handler(session)]
+// async fn page<'a, T: Render, const N: usize>(session: &'a User, pages: Pages<T, N>) -> Html<String>
+// where
+//     T: Send,
+// {
+//     pages.render(session)
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+async fn page<T: Render, const N: usize>(
+    __call: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
+    __extractor0: Pages<T, N>,
+) -> ::session::__private::http::Response
+where
+    T: Send,
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn page<'a, T: Render, const N: usize>(
+        session: &'a User,
+        pages: Pages<T, N>,
+    ) -> Html<String>
+    where
+        T: Send,
+    {
+        pages.render(session)
+    }
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope.run(page::<T, N>(__state0, __extractor0)).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// A lifetime of an extractor stays with the handler.
+//
+// #[http_handler(session)]
+// async fn page<'a>(session: &'a User, pages: Pages<'a>) {}
+
+#[allow(trivial_bounds, private_bounds)]
+async fn page<'a>(
+    __call: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
+    __extractor0: Pages<'a>,
+) -> ::session::__private::http::Response
+where
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn page<'a>(session: &'a User, pages: Pages<'a>) {}
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope.run(page(__state0, __extractor0)).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// States of a type parameter: their keys are compared for each type that the handler is used with.
+//
+// #[http_handler(from, to)]
+// async fn copy<T: Clone>(from: &T, to: &mut Backup<T>, cart: Shared<Cart>) {
+//     to.0 = Some(from.clone());
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+#[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
+async fn copy<T: Clone>(
+    __call: ::session::__private::http::Call<
+        (::session::__private::Read<T>, ::session::__private::Write<Backup<T>>),
+    >,
+    __extractor0: Shared<Cart>,
+) -> ::session::__private::http::Response
+where
+    T: ::session::SessionState,
+    Backup<T>: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn copy<T: Clone>(from: &T, to: &mut Backup<T>, cart: Shared<Cart>) {
+        to.0 = Some(from.clone());
+    }
+    const {
+        ::core::assert!(
+            ::session::__private::distinct(& [< T as ::session::SessionState > ::KEY, <
+            Backup < T > as ::session::SessionState > ::KEY]),
+            "two parameters of `copy` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
+        )
+    };
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, (__state0, __state1)) = __held.lend();
+        let __result = __scope.run(copy::<T>(__state0, __state1, __extractor0)).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// A parameter under `#[cfg]`.
+//
+// #[http_handler()]
+// async fn peer(#[cfg(unix)] #[allow(unused)] address: ConnectInfo<Peer>, host: Host) {}
+
+#[allow(trivial_bounds, private_bounds)]
+async fn peer(
+    __call: ::session::__private::http::Call<()>,
+    #[cfg(unix)]
+    __extractor0: ConnectInfo<Peer>,
+    __extractor1: Host,
+) -> ::session::__private::http::Response {
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn peer(#[cfg(unix)] #[allow(unused)] address: ConnectInfo<Peer>, host: Host) {}
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, ()) = __held.lend();
+        let __result = __scope.run(peer(#[cfg(unix)] __extractor0, __extractor1)).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// Attributes: `instrument` goes to the user's function, the others stay on the handler.
+//
+// #[http_handler]
+// /// Documented.
+// #[debug_handler]
+// #[cfg_attr(feature = "trace", inline, tracing::instrument(skip(host)))]
+// #[cfg(unix)]
+// #[expect(unused)]
+// async fn peer(host: Host) {}
+
+/// Documented.
+#[debug_handler]
+#[cfg_attr(feature = "trace", inline)]
+#[cfg(unix)]
+#[expect(unused)]
+#[allow(trivial_bounds, private_bounds)]
+async fn peer(
+    __call: ::session::__private::http::Call<()>,
+    __extractor0: Host,
+) -> ::session::__private::http::Response {
+    #[cfg_attr(feature = "trace", tracing::instrument(skip(host)))]
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn peer(host: Host) {}
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, ()) = __held.lend();
+        let __result = __scope.run(peer(__extractor0)).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// As many parameters as clippy allows, and the call is one more.
+//
+// #[http_handler]
+// async fn all(a: A, b: B, c: C, d: D, e: E, f: F, g: G) {}
+
+#[allow(trivial_bounds, private_bounds)]
+#[allow(clippy::too_many_arguments)]
+async fn all(
+    __call: ::session::__private::http::Call<()>,
+    __extractor0: A,
+    __extractor1: B,
+    __extractor2: C,
+    __extractor3: D,
+    __extractor4: E,
+    __extractor5: F,
+    __extractor6: G,
+) -> ::session::__private::http::Response {
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn all(a: A, b: B, c: C, d: D, e: E, f: F, g: G) {}
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, ()) = __held.lend();
+        let __result = __scope
+            .run(
+                all(
+                    __extractor0,
+                    __extractor1,
+                    __extractor2,
+                    __extractor3,
+                    __extractor4,
+                    __extractor5,
+                    __extractor6,
+                ),
+            )
+            .await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                    __value,
+                )),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
+}
+
+// Mistakes: each is reported, and the function stays.
+//
+// #[http_handler(session, sesion)]
+// async fn login(session: User, cart: &Cart) {}
+
+::core::compile_error! {
+    "`sesion` is not a parameter of `login`: the attribute names the parameters that are session state (this function has `session`, `cart`)"
+}
+::core::compile_error! {
+    "session state is borrowed: write `session: &User` to read it or `session: &mut User` to change it; an extractor, as `Shared` and `SessionControl` are, is left out of the attribute"
+}
+::core::compile_error! {
+    "`cart` is a reference: name it in the attribute: `#[http_handler(session, cart)]`"
+}
+async fn login(session: User, cart: &Cart) {}

@@ -1,0 +1,613 @@
+//! What `#[session_state]` expands to, in a crate that names the runtime `session`.
+
+// A state: its derives are completed, and `Default` is implemented for it.
+//
+// #[session_state]
+// #[derive(Clone, Default)]
+// #[derive(Default)]
+// struct User {
+//     name: Option<String>,
+//     #[session(default = 1 + 2)]
+//     visits: u32,
+// }
+
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[derive(Clone)]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct User {
+    name: Option<String>,
+    visits: u32,
+}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        Self {
+            name: <Option<String> as ::session::__private::FirstValue>::first_value(),
+            visits: 1 + 2,
+        }
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        __differences
+            .field(
+                "name",
+                ::session::__private::Same(&__before.name, &__after.name).same(),
+                &__before.name,
+                &__after.name,
+            )?;
+        __differences
+            .field(
+                "visits",
+                ::session::__private::Same(&__before.visits, &__after.visits).same(),
+                &__before.visits,
+                &__after.visits,
+            )?;
+        ::core::result::Result::Ok(())
+    }
+}
+
+// The key that is given, and a field under `#[cfg]`.
+//
+// #[session_state(key = "account")]
+// pub(crate) struct User {
+//     #[cfg(unix)]
+//     pub(crate) name: Option<String>,
+// }
+
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+pub(crate) struct User {
+    #[cfg(unix)]
+    pub(crate) name: Option<String>,
+}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        Self {
+            #[cfg(unix)]
+            name: <Option<String> as ::session::__private::FirstValue>::first_value(),
+        }
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "account";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        #[cfg(unix)]
+        __differences
+            .field(
+                "name",
+                ::session::__private::Same(&__before.name, &__after.name).same(),
+                &__before.name,
+                &__after.name,
+            )?;
+        ::core::result::Result::Ok(())
+    }
+}
+
+// The key of a name in several words.
+//
+// #[session_state]
+// struct ShoppingCart {}
+
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct ShoppingCart {}
+#[automatically_derived]
+impl ::core::default::Default for ShoppingCart {
+    fn default() -> Self {
+        Self {}
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for ShoppingCart {
+    const KEY: &'static str = "shopping_cart";
+    const NAME: &'static str = "ShoppingCart";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        ::core::result::Result::Ok(())
+    }
+}
+
+// Raw names are written without their mark.
+//
+// #[session_state]
+// struct r#Type {
+//     r#type: u8,
+// }
+
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct r#Type {
+    r#type: u8,
+}
+#[automatically_derived]
+impl ::core::default::Default for r#Type {
+    fn default() -> Self {
+        Self {
+            r#type: <u8 as ::session::__private::FirstValue>::first_value(),
+        }
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for r#Type {
+    const KEY: &'static str = "type";
+    const NAME: &'static str = "Type";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        __differences
+            .field(
+                "type",
+                ::session::__private::Same(&__before.r#type, &__after.r#type).same(),
+                &__before.r#type,
+                &__after.r#type,
+            )?;
+        ::core::result::Result::Ok(())
+    }
+}
+
+// `Serialize` and `Deserialize` of the user's.
+//
+// #[session_state]
+// #[derive(Serialize)]
+// #[derive(Debug, Deserialize)]
+// struct User {}
+
+#[derive(Serialize)]
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct User {}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        Self {}
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        ::core::result::Result::Ok(())
+    }
+}
+
+// One of them, and what the user says to serde.
+//
+// #[session_state]
+// #[derive(serde::Serialize)]
+// #[serde(default, crate = "x")]
+// struct User {}
+
+#[derive(::session::__private::serde::Deserialize)]
+#[derive(serde::Serialize)]
+#[serde(default, crate = "x")]
+struct User {}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        Self {}
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        ::core::result::Result::Ok(())
+    }
+}
+
+// Conditional derives of what the expansion has anyway.
+//
+// #[session_state]
+// #[cfg_attr(unix, derive(Debug, Default, Serialize))]
+// struct User {}
+
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[cfg_attr(unix, derive(Debug))]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct User {}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        Self {}
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        ::core::result::Result::Ok(())
+    }
+}
+
+// A field with a form of its own in serde: the state is compared as it is encoded.
+//
+// #[session_state]
+// struct User {
+//     #[serde(rename = "n")]
+//     name: String,
+// }
+
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct User {
+    #[serde(rename = "n")]
+    name: String,
+}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        Self {
+            name: <String as ::session::__private::FirstValue>::first_value(),
+        }
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+}
+
+// A deprecated field.
+//
+// #[session_state]
+// struct User {
+//     #[deprecated]
+//     name: String,
+// }
+
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct User {
+    #[deprecated]
+    name: String,
+}
+#[automatically_derived]
+#[allow(deprecated)]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        Self {
+            name: <String as ::session::__private::FirstValue>::first_value(),
+        }
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        __differences
+            .field(
+                "name",
+                ::session::__private::Same(&__before.name, &__after.name).same(),
+                &__before.name,
+                &__after.name,
+            )?;
+        ::core::result::Result::Ok(())
+    }
+}
+
+// A mistake in the arguments leaves a state behind, so that no other error follows from it.
+//
+// #[session_state(key = 3)]
+// struct User {
+//     name: String,
+// }
+
+::core::compile_error! {
+    "expected string literal: write `key = \"user\"`"
+}
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct User {
+    name: String,
+}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        ::core::unreachable!()
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+}
+
+// A mistake at a field: our attribute goes all the same.
+//
+// #[session_state]
+// struct User {
+//     #[session(default = 1, default = 2)]
+//     a: u8,
+//     #[session(default = 1)]
+//     #[session(default = 2)]
+//     b: u8,
+//     #[session(skip)]
+//     c: u8,
+//     #[session(default)]
+//     d: u8,
+//     #[session]
+//     e: u8,
+//     #[session()]
+//     f: u8,
+//     #[cfg_attr(unix, session(default = 1))]
+//     g: u8,
+// }
+
+::core::compile_error! {
+    "`default` is given twice: keep one of them"
+}
+::core::compile_error! {
+    "`default` is given twice: keep one of them"
+}
+::core::compile_error! {
+    "`skip` is no argument of `#[session]`: it takes `default = ..`, and what is serde's goes into `#[serde(..)]`"
+}
+::core::compile_error! {
+    "`default` needs a value: write `default = 1`"
+}
+::core::compile_error! {
+    "`#[session]` gives a field its first value: write `#[session(default = ..)]`"
+}
+::core::compile_error! {
+    "`#[session]` gives a field its first value: write `#[session(default = ..)]`"
+}
+::core::compile_error! {
+    "a field's default is there whatever the configuration: write `#[session(default = ..)]` and put the condition into the expression"
+}
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct User {
+    a: u8,
+    b: u8,
+    c: u8,
+    d: u8,
+    e: u8,
+    f: u8,
+    g: u8,
+}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        ::core::unreachable!()
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+}
+
+// What can be no state gets a stand-in.
+//
+// #[session_state]
+// struct User(u8);
+
+::core::compile_error! {
+    "session state is stored field by field, under the fields' names, and `User` is a tuple struct: write `struct User { name: Type, .. }`"
+}
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(crate = "::session::__private::serde")]
+struct User(u8);
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        ::core::unreachable!()
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+}
+
+// So does an enum, whose own `Default` stays.
+//
+// #[session_state]
+// #[derive(Default)]
+// enum User {
+//     #[default]
+//     Guest,
+// }
+
+::core::compile_error! {
+    "session state is stored field by field, under the fields' names, and `User` is an enum: write `struct User { name: Type, .. }`"
+}
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[derive(Default)]
+#[serde(crate = "::session::__private::serde")]
+enum User {
+    #[default]
+    Guest,
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    fn duplicate(&self) -> ::core::option::Option<Self> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ViaClone as _, ViaNothing as _};
+        ::session::__private::Duplicate(self).duplicate()
+    }
+}
+
+// Of what is generic, or a union, nothing can stand in.
+//
+// #[session_state]
+// struct User<T> {
+//     name: T,
+// }
+
+::core::compile_error! {
+    "a session state is one concrete type under one key: write `struct User` without parameters, and a struct for each type that is stored"
+}
+struct User<T> {
+    name: T,
+}
+
+// Anything else stays as it is.
+//
+// #[session_state]
+// fn user() {}
+
+::core::compile_error! {
+    "`#[session_state]` goes on a struct with named fields"
+}
+fn user() {}

@@ -1,0 +1,338 @@
+//! What `#[socket_handler]` expands to, in a crate that names the runtime `session`.
+
+// A state that the handler changes. What it returns is the acknowledgement.
+//
+// #[socket_handler(session)]
+// async fn logout(session: &mut User) -> bool {
+//     session.name.take().is_some()
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+async fn logout(
+    __call: ::session::__private::socket::Call<(::session::__private::Write<User>,)>,
+)
+where
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn logout(session: &mut User) -> bool {
+        session.name.take().is_some()
+    }
+    let __acknowledges_itself = false;
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
+            __call,
+            __acknowledges_itself,
+        )
+        .await else { return };
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope.run(logout(__state0)).await;
+        ::session::__private::Split::new(__result).split()
+    };
+    ::session::__private::socket::finish(__held, __returned).await;
+}
+
+// Several states and extractors, of which one may be the `AckSender`.
+//
+// #[socket_handler(user, cart)]
+// pub async fn checkout(socket: SocketRef, cart: &mut Cart, Data(card): Data<Card>, user: Option<&User>) -> Paid {
+//     cart.pay(user, card).await
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+pub async fn checkout(
+    __call: ::session::__private::socket::Call<
+        (::session::__private::Write<Cart>, ::session::__private::Maybe<User>),
+    >,
+    __extractor0: SocketRef,
+    __extractor1: Data<Card>,
+)
+where
+    Cart: ::session::SessionState,
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn checkout(
+        socket: SocketRef,
+        cart: &mut Cart,
+        Data(card): Data<Card>,
+        user: Option<&User>,
+    ) -> Paid {
+        cart.pay(user, card).await
+    }
+    const _: () = ::core::assert!(
+        ::session::__private::distinct(& [< Cart as ::session::SessionState > ::KEY, <
+        User as ::session::SessionState > ::KEY]),
+        "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
+    );
+    let __acknowledges_itself = {
+        #[allow(unused_imports)]
+        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
+        let __are_ack_senders: &[bool] = &[
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
+            ::session::__private::socket::Argument(&__extractor1).is_ack_sender(),
+        ];
+        __are_ack_senders.contains(&true)
+    };
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
+            __call,
+            __acknowledges_itself,
+        )
+        .await else { return };
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
+        let (__scope, (__state0, __state1)) = __held.lend();
+        let __result = __scope
+            .run(checkout(__extractor0, __state0, __extractor1, __state1))
+            .await;
+        ::session::__private::Split::new(__result).split()
+    };
+    ::session::__private::socket::finish(__held, __returned).await;
+}
+
+// No state.
+//
+// #[socket_handler()]
+// async fn ping() {}
+
+#[allow(trivial_bounds, private_bounds)]
+async fn ping(__call: ::session::__private::socket::Call<()>) {
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn ping() {}
+    let __acknowledges_itself = false;
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
+            __call,
+            __acknowledges_itself,
+        )
+        .await else { return };
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
+        let (__scope, ()) = __held.lend();
+        let __result = __scope.run(ping()).await;
+        ::session::__private::Split::new(__result).split()
+    };
+    ::session::__private::socket::finish(__held, __returned).await;
+}
+
+// An alias of `Result`: what is acknowledged is found by its type.
+//
+// #[socket_handler(session)]
+// async fn rename(session: &mut User, TryData(name): TryData<String>) -> Answer {
+//     session.rename(name?)
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+async fn rename(
+    __call: ::session::__private::socket::Call<(::session::__private::Write<User>,)>,
+    __extractor0: TryData<String>,
+)
+where
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn rename(session: &mut User, TryData(name): TryData<String>) -> Answer {
+        session.rename(name?)
+    }
+    let __acknowledges_itself = {
+        #[allow(unused_imports)]
+        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
+        let __are_ack_senders: &[bool] = &[
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
+        ];
+        __are_ack_senders.contains(&true)
+    };
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
+            __call,
+            __acknowledges_itself,
+        )
+        .await else { return };
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope.run(rename(__state0, __extractor0)).await;
+        ::session::__private::Split::new(__result).split()
+    };
+    ::session::__private::socket::finish(__held, __returned).await;
+}
+
+// Generics go with the call. A lifetime that only borrows a state stays inside.
+//
+// #[socket_handler(s)]
+// async fn handler<'a, A: Adapter, const N: usize>(s: &'a User, socket: SocketRef<A>, x: X<N>)
+// where
+//     A: Other,
+// {
+// }
+
+#[allow(trivial_bounds, private_bounds)]
+async fn handler<A: Adapter, const N: usize>(
+    __call: ::session::__private::socket::Call<(::session::__private::Read<User>,)>,
+    __extractor0: SocketRef<A>,
+    __extractor1: X<N>,
+)
+where
+    A: Other,
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn handler<'a, A: Adapter, const N: usize>(
+        s: &'a User,
+        socket: SocketRef<A>,
+        x: X<N>,
+    )
+    where
+        A: Other,
+    {}
+    let __acknowledges_itself = {
+        #[allow(unused_imports)]
+        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
+        let __are_ack_senders: &[bool] = &[
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
+            ::session::__private::socket::Argument(&__extractor1).is_ack_sender(),
+        ];
+        __are_ack_senders.contains(&true)
+    };
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
+            __call,
+            __acknowledges_itself,
+        )
+        .await else { return };
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope
+            .run(handler::<A, N>(__state0, __extractor0, __extractor1))
+            .await;
+        ::session::__private::Split::new(__result).split()
+    };
+    ::session::__private::socket::finish(__held, __returned).await;
+}
+
+// A lifetime of an extractor stays with the handler.
+//
+// #[socket_handler(s)]
+// async fn handler<'a>(s: &'a User, x: X<'a>) {}
+
+#[allow(trivial_bounds, private_bounds)]
+async fn handler<'a>(
+    __call: ::session::__private::socket::Call<(::session::__private::Read<User>,)>,
+    __extractor0: X<'a>,
+)
+where
+    User: ::session::SessionState,
+{
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn handler<'a>(s: &'a User, x: X<'a>) {}
+    let __acknowledges_itself = {
+        #[allow(unused_imports)]
+        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
+        let __are_ack_senders: &[bool] = &[
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
+        ];
+        __are_ack_senders.contains(&true)
+    };
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
+            __call,
+            __acknowledges_itself,
+        )
+        .await else { return };
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
+        let (__scope, (__state0,)) = __held.lend();
+        let __result = __scope.run(handler(__state0, __extractor0)).await;
+        ::session::__private::Split::new(__result).split()
+    };
+    ::session::__private::socket::finish(__held, __returned).await;
+}
+
+// A parameter under `#[cfg]`.
+//
+// #[socket_handler]
+// async fn handler(#[cfg(unix)] #[allow(unused)] socket: SocketRef) {}
+
+#[allow(trivial_bounds, private_bounds)]
+async fn handler(
+    __call: ::session::__private::socket::Call<()>,
+    #[cfg(unix)]
+    __extractor0: SocketRef,
+) {
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn handler(#[cfg(unix)] #[allow(unused)] socket: SocketRef) {}
+    let __acknowledges_itself = {
+        #[allow(unused_imports)]
+        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
+        let __are_ack_senders: &[bool] = &[
+            #[cfg(unix)]
+            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
+        ];
+        __are_ack_senders.contains(&true)
+    };
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
+            __call,
+            __acknowledges_itself,
+        )
+        .await else { return };
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
+        let (__scope, ()) = __held.lend();
+        let __result = __scope.run(handler(#[cfg(unix)] __extractor0)).await;
+        ::session::__private::Split::new(__result).split()
+    };
+    ::session::__private::socket::finish(__held, __returned).await;
+}
+
+// Mistakes: each is reported, and the function stays.
+//
+// #[socket_handler(session, session)]
+// fn logout(session: &mut User) -> &str {
+//     "bye"
+// }
+
+::core::compile_error! {
+    "`session` is listed twice: name it once"
+}
+::core::compile_error! {
+    "a handler is asynchronous: write `async fn logout`"
+}
+::core::compile_error! {
+    "return an owned value, as `String` and `&'static str` are: the answer leaves after the session's turn has ended"
+}
+fn logout(session: &mut User) -> &str {
+    "bye"
+}
