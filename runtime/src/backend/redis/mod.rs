@@ -1,30 +1,16 @@
 //! Sessions and turns on Redis (or Valkey): for as many processes and machines as an application needs.
 //!
-//! | file | what it knows |
+//! | room | what it knows |
 //! | --- | --- |
-//! | `source` | one server or a cluster |
-//! | `link` | the connection: timeouts, new tries, what a failure means |
-//! | `names` | keys and channels |
-//! | `scripts`, `lua/` | what runs in Redis, each one round trip |
-//! | `record` | a session as it is stored |
-//! | `leases` | turns across processes |
-//! | `commits` | writing, once |
-//! | `runs` | calls that go one after the other under one lease, and commit together |
-//! | `moves` | a change of id in a cluster |
-//! | `events` | what nodes tell each other |
-//! | `cache` | sessions that were read lately, by a switch |
+//! | `wire` | what travels: connections, the names of keys and channels, scripts |
+//! | `records` | sessions as they stand in Redis: read, kept, written, moved to a new id |
+//! | `turns` | turns across processes, and calls that go one after the other under one lease |
+//! | `news` | what nodes tell each other |
 
-mod cache;
-mod commits;
-mod events;
-mod leases;
-mod link;
-mod moves;
-mod names;
-mod record;
-mod runs;
-mod scripts;
-mod source;
+mod news;
+mod records;
+mod turns;
+mod wire;
 
 use std::{
     error::Error as StdError,
@@ -40,14 +26,20 @@ use async_trait::async_trait;
 use redis::{Client, IntoConnectionInfo, Value};
 
 use self::{
-    cache::Cache,
-    leases::{LONGEST, Leases},
-    link::{Failure, Link},
-    names::{SessionKeys, unique},
-    record::{Damaged, decode},
-    runs::Runs,
-    scripts::Answer,
-    source::{Connection, Source},
+    records::{
+        cache::{self, Cache},
+        record::{Damaged, decode},
+    },
+    turns::{
+        leases::{self, LONGEST, Leases},
+        runs::Runs,
+    },
+    wire::{
+        link::{Failure, Link},
+        names::{self, SessionKeys, unique},
+        scripts::Answer,
+        source::{self, Connection, Source},
+    },
 };
 use super::{Action, Backend, BackendError, Commit, Keys, Lease, Line, Load, Loaded};
 use crate::{
@@ -428,7 +420,7 @@ impl Inner {
                     cache::keep_trusted(inner()).await;
                 }
             };
-            tokio::join!(events::listen(inner()), leases::keep_alive(inner(), lease), trusted);
+            tokio::join!(news::listen(inner()), leases::keep_alive(inner(), lease), trusted);
         });
     }
 

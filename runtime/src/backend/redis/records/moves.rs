@@ -2,17 +2,21 @@
 //! exists before the old one goes; if this process dies in between, the old one goes on as it was after a while, and
 //! the new one, whose id nobody was told, expires.
 
-use super::{
-    Inner,
-    commits::{Keep, Operation, Sending},
-    names::SessionKeys,
-    scripts::{Answer, fields},
+use super::commits::{Keep, Operation, Sending};
+use crate::backend::{
+    BackendError, Lease,
+    redis::{
+        Inner, unexpected,
+        wire::{
+            names::{SessionKeys, unique},
+            scripts::{Answer, fields},
+        },
+    },
 };
-use crate::backend::{BackendError, Lease};
 
 impl Inner {
     /// The old record was checked and is shut: puts it, with its changes, under the new id, and ends the old one.
-    pub(super) async fn arrive(
+    pub(crate) async fn arrive(
         &self,
         leaving: &Sending<'_>,
         new: &SessionKeys,
@@ -53,7 +57,7 @@ impl Inner {
         };
         let arrived = self.send(&arriving).await?;
         if arrived.word != "done" {
-            return Err(super::unexpected(&arrived));
+            return Err(unexpected(&arrived));
         }
         let ending = Sending { action: "left", meta: None, expires: None, operations: &[], ..*leaving };
         let ended = self.send(&ending).await?;
@@ -61,7 +65,7 @@ impl Inner {
             // The old one was opened again, or ended. Two live ids of one session must not be.
             let undo = Sending {
                 action: "end",
-                token: &super::names::unique(),
+                token: &unique(),
                 meta: None,
                 expires: None,
                 operations: &[],

@@ -13,17 +13,14 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{
-    cache::Cache,
-    source::{Connection, Source},
-};
-use crate::backend::BackendError;
+use super::source::{Connection, Source};
+use crate::backend::{BackendError, redis::records::cache::Cache};
 
 /// The pause before a call is tried again: at first, and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
 /// One connection, shared by all calls, and replaced when it is lost.
-pub(super) struct Link {
+pub(crate) struct Link {
     source: Source,
     /// The longest that a call takes, with all its tries.
     timeout: Duration,
@@ -43,20 +40,20 @@ struct Current {
 
 /// Why a call failed.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     error: Box<dyn StdError + Send + Sync>,
     /// It was sent at least once, and its answer lost.
-    pub(super) maybe_done: bool,
+    pub(crate) maybe_done: bool,
 }
 
 impl Failure {
     /// Of a call that changes nothing for good, or whose being carried out does not matter.
-    pub(super) fn failed(self) -> BackendError {
+    pub(crate) fn failed(self) -> BackendError {
         BackendError::Failed(self.error)
     }
 
     /// Of a commit.
-    pub(super) fn of_commit(self) -> BackendError {
+    pub(crate) fn of_commit(self) -> BackendError {
         if self.maybe_done { BackendError::OutcomeUnknown(self.error) } else { self.failed() }
     }
 }
@@ -105,7 +102,7 @@ fn judge(error: &RedisError) -> Verdict {
 }
 
 impl Link {
-    pub(super) fn new(source: Source, timeout: Duration, cache: Option<Arc<Cache>>) -> Self {
+    pub(crate) fn new(source: Source, timeout: Duration, cache: Option<Arc<Cache>>) -> Self {
         Self { source, timeout, opening: Mutex::default(), current: SyncMutex::default(), cache }
     }
 
@@ -116,7 +113,7 @@ impl Link {
 
     /// Calls until there is an answer or the time is up. `attempt` is given whether an earlier try may have been
     /// carried out; to be carried out twice must do no harm.
-    pub(super) async fn call<T, F>(&self, attempt: impl Fn(Connection, bool) -> F) -> Result<T, Failure>
+    pub(crate) async fn call<T, F>(&self, attempt: impl Fn(Connection, bool) -> F) -> Result<T, Failure>
     where
         F: Future<Output = RedisResult<T>>,
     {
@@ -188,12 +185,12 @@ impl Link {
         }
     }
 
-    pub(super) fn is_cluster(&self) -> bool {
+    pub(crate) fn is_cluster(&self) -> bool {
         self.source.is_cluster()
     }
 
     /// Another connection, which listens to these channels. The first half keeps it. `number`: of the try.
-    pub(super) async fn subscribe(
+    pub(crate) async fn subscribe(
         &self,
         number: usize,
         channels: &[String],

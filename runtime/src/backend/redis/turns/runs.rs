@@ -18,13 +18,15 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{sync::SetOnce, task::yield_now, time::Instant};
 
-use super::{
-    Inner,
-    commits::{Done, Keep, Operation},
-    leases::Held,
-    record::TooLarge,
-};
+use super::leases::Held;
 use crate::{
+    backend::redis::{
+        Inner,
+        records::{
+            commits::{Done, Keep, Operation},
+            record::TooLarge,
+        },
+    },
     backend::{Action, Arrivals, BackendError, Commit, Lease, Line, Load, Loaded, apply},
     session::{change::Change, id::SessionId},
 };
@@ -34,7 +36,7 @@ const LONGEST_RUN: usize = 64;
 
 /// The runs that are under way.
 #[derive(Default)]
-pub(super) struct Runs(Mutex<HashMap<SessionId, Vec<Arc<Run>>>>);
+pub(crate) struct Runs(Mutex<HashMap<SessionId, Vec<Arc<Run>>>>);
 
 /// The calls that have a turn under one lease.
 struct Run {
@@ -147,7 +149,7 @@ impl Drop for Sends {
 impl Inner {
     /// What a call loads to which the call before passed its lease on. `None` if it has to ask Redis, because the
     /// values did not come in.
-    pub(super) fn ride(self: &Arc<Self>, id: SessionId, load: Load<'_>) -> Option<Loaded> {
+    pub(crate) fn ride(self: &Arc<Self>, id: SessionId, load: Load<'_>) -> Option<Loaded> {
         let run = self.runs.of(id, load.lease)?;
         let loaded = run.loaded();
         if loaded.is_none() {
@@ -157,7 +159,7 @@ impl Inner {
     }
 
     /// Commits, and lets the next call here go on before that is in, if it may.
-    pub(super) async fn commit_in_line(
+    pub(crate) async fn commit_in_line(
         self: &Arc<Self>,
         commit: &Commit,
         line: &Line,
@@ -186,7 +188,7 @@ impl Inner {
     }
 
     /// Gives back the lease of a run, once all its commits are in. `false`: this one is of no run.
-    pub(super) fn leave_run(self: &Arc<Self>, id: SessionId, lease: Lease) -> bool {
+    pub(crate) fn leave_run(self: &Arc<Self>, id: SessionId, lease: Lease) -> bool {
         let run = self.runs.of(id, lease);
         if let Some(run) = &run {
             self.end_run(run);
@@ -200,12 +202,12 @@ impl Inner {
     }
 
     /// Whether all is in that calls here have committed to a session.
-    pub(super) fn is_settled(&self, id: SessionId) -> bool {
+    pub(crate) fn is_settled(&self, id: SessionId) -> bool {
         self.runs.last_of(id).is_empty()
     }
 
     /// Waits until all is in that calls here have committed to a session.
-    pub(super) async fn settle(&self, id: SessionId) {
+    pub(crate) async fn settle(&self, id: SessionId) {
         for last in self.runs.last_of(id) {
             last.told.wait().await;
         }

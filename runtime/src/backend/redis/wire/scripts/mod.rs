@@ -4,20 +4,20 @@ use std::sync::LazyLock;
 
 use redis::{RedisResult, Script, ScriptInvocation, Value};
 
-use super::source::Connection;
+use crate::backend::redis::wire::source::Connection;
 
 /// Turns are taken, or a place in the line for them.
-pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| script(include_str!("lua/take.lua")));
-pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| script(include_str!("lua/renew.lua")));
-pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| script(include_str!("lua/release.lua")));
-pub(super) static COMMIT: LazyLock<Script> = LazyLock::new(|| script(include_str!("lua/commit.lua")));
+pub(crate) static TAKE: LazyLock<Script> = LazyLock::new(|| script(include_str!("take.lua")));
+pub(crate) static RENEW: LazyLock<Script> = LazyLock::new(|| script(include_str!("renew.lua")));
+pub(crate) static RELEASE: LazyLock<Script> = LazyLock::new(|| script(include_str!("release.lua")));
+pub(crate) static COMMIT: LazyLock<Script> = LazyLock::new(|| script(include_str!("commit.lua")));
 
 fn script(text: &str) -> Script {
-    Script::new(&[include_str!("lua/common.lua"), text].concat())
+    Script::new(&[include_str!("common.lua"), text].concat())
 }
 
 /// Runs a script by its hash; Redis is sent the text only where it does not know it (any more).
-pub(super) async fn run(
+pub(crate) async fn run(
     invocation: &ScriptInvocation<'_>,
     mut connection: Connection,
 ) -> RedisResult<Answer> {
@@ -26,9 +26,9 @@ pub(super) async fn run(
 
 /// A script's answer: a word, and what comes with it.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) word: String,
-    pub(super) rest: Vec<Value>,
+pub(crate) struct Answer {
+    pub(crate) word: String,
+    pub(crate) rest: Vec<Value>,
 }
 
 impl From<Value> for Answer {
@@ -43,7 +43,7 @@ impl From<Value> for Answer {
 }
 
 /// A string that Redis gave, if it is one.
-pub(super) fn bytes(value: &Value) -> Option<Vec<u8>> {
+pub(crate) fn bytes(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::BulkString(bytes) => Some(bytes.clone()),
         Value::SimpleString(text) => Some(text.clone().into_bytes()),
@@ -53,7 +53,7 @@ pub(super) fn bytes(value: &Value) -> Option<Vec<u8>> {
 }
 
 /// The fields of a hash, as a script gives them.
-pub(super) fn fields(value: Option<&Value>) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn fields(value: Option<&Value>) -> Vec<(Vec<u8>, Vec<u8>)> {
     match value {
         Some(Value::Array(flat)) => {
             flat.chunks_exact(2).filter_map(|pair| Some((bytes(&pair[0])?, bytes(&pair[1])?))).collect()

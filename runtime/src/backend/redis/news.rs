@@ -17,10 +17,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
     Inner,
-    names::{events_channel, node_channel},
-    record::moment_of,
-    scripts::bytes,
-    source::Connection,
+    records::record::moment_of,
+    wire::{
+        names::{events_channel, node_channel},
+        scripts::bytes,
+        source::Connection,
+    },
 };
 use crate::{
     backend::Keys,
@@ -48,7 +50,7 @@ const AFTER_OWN: Duration = Duration::from_secs(8);
 
 /// That a session ended or changed its id: as nodes tell each other, and as it stands in the tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct End {
+pub(crate) struct End {
     ending: Ending,
     node: String,
     /// What stands for the id; in a tombstone, the token of the commit.
@@ -70,7 +72,7 @@ impl End {
 
 impl Inner {
     /// A session was looked for, and perhaps a tombstone found.
-    pub(super) fn heard_of_end(&self, id: SessionId, tombstone: Option<&Value>) {
+    pub(crate) fn heard_of_end(&self, id: SessionId, tombstone: Option<&Value>) {
         self.forget_read(&id.hidden_bytes());
         let Some(end) = tombstone.and_then(bytes).and_then(|text| End::parse(&text)) else { return };
         self.registry.ended_somewhere(id.hidden(), end.ending);
@@ -182,7 +184,7 @@ fn disconnect(registry: &Registry, id: SessionId, ending: Ending) {
 }
 
 /// Listens until the backend is gone.
-pub(super) async fn listen(weak: Weak<Inner>) {
+pub(crate) async fn listen(weak: Weak<Inner>) {
     let (mut heard, mut tries) = (Instant::now(), 0);
     loop {
         let Some(inner) = weak.upgrade() else { return };

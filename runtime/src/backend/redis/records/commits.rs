@@ -6,15 +6,18 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 use tower_sessions::Expiry;
 
-use super::{
-    Inner,
-    leases::{Held, whole_ms},
-    link::Failure,
-    names::{SessionKeys, field, unique},
-    record::{check_size, merge, milliseconds},
-    scripts::{Answer, COMMIT, bytes, run},
-};
+use super::record::{check_size, merge, milliseconds};
 use crate::{
+    backend::redis::{
+        Inner,
+        turns::leases::{Held, whole_ms},
+        unexpected,
+        wire::{
+            link::Failure,
+            names::{SessionKeys, field, unique},
+            scripts::{Answer, COMMIT, bytes, run},
+        },
+    },
     backend::{Action, BackendError, Commit, Lease},
     process::endings::RECENT,
     session::{change::Change, id::SessionId},
@@ -27,7 +30,7 @@ const MERGES: usize = 16;
 const SHUT: Duration = Duration::from_millis(20);
 
 /// What happens to one field of the record.
-pub(super) enum Operation {
+pub(crate) enum Operation {
     Set(String, Vec<u8>),
     Remove(String),
     /// Some fields of a value change; `from` is the value that they were merged into.
@@ -40,7 +43,7 @@ pub(super) enum Operation {
 
 /// Whether the lease outlives a commit.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(crate) enum Keep {
     No,
     /// Another call of this node is to have it, unless other nodes wait.
     UnlessAwaited,
@@ -49,33 +52,33 @@ pub(super) enum Keep {
 }
 
 /// What a commit came to.
-pub(super) struct Done {
-    pub(super) operations: Vec<Operation>,
+pub(crate) struct Done {
+    pub(crate) operations: Vec<Operation>,
     /// The values were not those that the changes were made from.
-    pub(super) merged_anew: bool,
+    pub(crate) merged_anew: bool,
     /// The lease has ended.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
     /// The lease has not ended, and no other node waits for it.
-    pub(super) unawaited: bool,
+    pub(crate) unawaited: bool,
 }
 
 /// What is sent to the script, beside what is the same for all commits of a backend.
-pub(super) struct Sending<'a> {
-    pub(super) keys: &'a SessionKeys,
+pub(crate) struct Sending<'a> {
+    pub(crate) keys: &'a SessionKeys,
     /// The record under the new id, where it can be reached.
-    pub(super) new: Option<&'a str>,
-    pub(super) action: &'static str,
-    pub(super) token: &'a str,
-    pub(super) held: Option<&'a Held>,
-    pub(super) lease: Lease,
-    pub(super) keep: Keep,
-    pub(super) meta: Option<String>,
-    pub(super) expires: Option<String>,
-    pub(super) operations: &'a [Operation],
+    pub(crate) new: Option<&'a str>,
+    pub(crate) action: &'static str,
+    pub(crate) token: &'a str,
+    pub(crate) held: Option<&'a Held>,
+    pub(crate) lease: Lease,
+    pub(crate) keep: Keep,
+    pub(crate) meta: Option<String>,
+    pub(crate) expires: Option<String>,
+    pub(crate) operations: &'a [Operation],
 }
 
 impl Inner {
-    pub(super) async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
+    pub(crate) async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
         let held = if commit.lease == Lease::default() {
             None
         } else {
@@ -91,7 +94,7 @@ impl Inner {
     }
 
     /// Commits, with a first guess of what the changed fields are merged into; gives what was done.
-    pub(super) async fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
         commit: &Commit,
         held: Option<&Held>,
@@ -154,7 +157,7 @@ impl Inner {
     }
 
     /// Whether a commit is done, by its last answer.
-    pub(super) fn judge(&self, id: SessionId, answer: &Answer) -> Result<(), BackendError> {
+    pub(crate) fn judge(&self, id: SessionId, answer: &Answer) -> Result<(), BackendError> {
         match &*answer.word {
             "done" => Ok(()),
             "gone" => {
@@ -164,7 +167,7 @@ impl Inner {
             "lost" => Err(BackendError::TurnLost),
             "unknown" => Err(BackendError::OutcomeUnknown("too many commits came after it".into())),
             "exists" => Err(BackendError::failed("Redis has a session under a fresh id already")),
-            _ => Err(super::unexpected(answer)),
+            _ => Err(unexpected(answer)),
         }
     }
 
@@ -196,7 +199,7 @@ impl Inner {
         Ok(operations)
     }
 
-    pub(super) async fn send(&self, sending: &Sending<'_>) -> Result<Answer, BackendError> {
+    pub(crate) async fn send(&self, sending: &Sending<'_>) -> Result<Answer, BackendError> {
         let Sending { keys, held, operations, .. } = *sending;
         let (ticket, states) = held.map_or(("", &[][..]), |held| (&*held.ticket, &*held.states));
         let prepared = |retried: bool| {

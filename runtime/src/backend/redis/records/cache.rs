@@ -18,11 +18,11 @@ use redis::{Client, PushInfo, PushKind, RedisResult, Value, aio::SendError};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    Inner,
-    source::{Connection, connect_and_hear},
-};
 use crate::{
+    backend::redis::{
+        Inner,
+        wire::source::{Connection, connect_and_hear},
+    },
     backend::{Keys, Lease, Loaded, Meta, StoredValue, Values},
     clock::Now,
     session::id::{SessionId, hidden_bytes},
@@ -42,7 +42,7 @@ const SHARDS: usize = 64;
 type Hidden = [u8; 32];
 
 /// Sessions that were read, up to a number of them.
-pub(super) struct Cache {
+pub(crate) struct Cache {
     shards: Box<[Mutex<Shard>]>,
 }
 
@@ -66,7 +66,7 @@ struct Slot {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark(u64);
+pub(crate) struct Mark(u64);
 
 /// What is known of a session.
 struct Known {
@@ -80,7 +80,7 @@ struct Known {
 
 impl Cache {
     /// Of at least two sessions.
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let shards = (capacity / 2).clamp(1, SHARDS);
         let half = (capacity / shards / 2).max(1);
         let shard = || {
@@ -96,7 +96,7 @@ impl Cache {
 
     /// What is known of a session, if it is all that is wanted. A load of no key is no read: it asks whether the
     /// session lives, which only Redis knows.
-    pub(super) fn get(&self, id: SessionId, wanted: Keys<'_>) -> Option<Loaded> {
+    pub(crate) fn get(&self, id: SessionId, wanted: Keys<'_>) -> Option<Loaded> {
         if matches!(wanted, Keys::Only([])) {
             return None;
         }
@@ -113,7 +113,7 @@ impl Cache {
     }
 
     /// Before a session is asked for, on the connection of this number. `None` if nothing would be heard of it.
-    pub(super) fn mark(&self, id: SessionId, connection: u64) -> Option<Mark> {
+    pub(crate) fn mark(&self, id: SessionId, connection: u64) -> Option<Mark> {
         let hidden = id.hidden_bytes();
         let mut shard = self.shard(&hidden).lock();
         if shard.connection != connection {
@@ -130,7 +130,7 @@ impl Cache {
     }
 
     /// Keeps what was read, unless something was heard of the session since the mark was made.
-    pub(super) fn keep(&self, id: SessionId, mark: Mark, wanted: Keys<'_>, loaded: &Loaded) {
+    pub(crate) fn keep(&self, id: SessionId, mark: Mark, wanted: Keys<'_>, loaded: &Loaded) {
         let hidden = id.hidden_bytes();
         let mut shard = self.shard(&hidden).lock();
         if let Some(slot) = shard.find(&hidden).filter(|slot| slot.mark == mark) {
@@ -140,7 +140,7 @@ impl Cache {
     }
 
     /// A session changed, or may have: nothing that was asked for before this is kept.
-    pub(super) fn forget(&self, hidden: &Hidden) {
+    pub(crate) fn forget(&self, hidden: &Hidden) {
         let mut shard = self.shard(hidden).lock();
         shard.young.remove(hidden);
         shard.old.remove(hidden);
@@ -160,7 +160,7 @@ impl Cache {
     }
 
     /// A connection is lost, and with it whatever it would have told.
-    pub(super) fn end(&self, connection: u64) {
+    pub(crate) fn end(&self, connection: u64) {
         for shard in &self.shards {
             let mut shard = shard.lock();
             if shard.connection == connection {
@@ -193,7 +193,7 @@ impl Cache {
     }
 
     /// Opens a connection on which Redis tells of changes to what was read on it. Only that: scripts read, too.
-    pub(super) async fn connect(self: &Arc<Self>, client: &Client, number: u64) -> RedisResult<Connection> {
+    pub(crate) async fn connect(self: &Arc<Self>, client: &Client, number: u64) -> RedisResult<Connection> {
         let cache = Arc::clone(self);
         let hear = move |news: PushInfo| -> Result<(), SendError> {
             cache.hear(number, &news);
@@ -310,7 +310,7 @@ fn session_of(key: &Value) -> Option<Hidden> {
 }
 
 /// Finds out all the time whether the connection lives, until the backend is gone.
-pub(super) async fn keep_trusted(inner: Weak<Inner>) {
+pub(crate) async fn keep_trusted(inner: Weak<Inner>) {
     while let Some(inner) = inner.upgrade() {
         let ping = |mut connection: Connection, _| async move {
             let sent = Instant::now();

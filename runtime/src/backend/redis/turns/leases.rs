@@ -15,13 +15,17 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{
-    Inner,
-    names::{SessionKeys, field, unique},
-    record::decode,
-    scripts::{Answer, RELEASE, RENEW, TAKE, fields, run},
-};
 use crate::{
+    backend::redis::{
+        Inner,
+        records::record::decode,
+        source_of, unexpected,
+        wire::{
+            link::Failure,
+            names::{SessionKeys, field, unique},
+            scripts::{Answer, RELEASE, RENEW, TAKE, fields, run},
+        },
+    },
     backend::{Arrivals, BackendError, Keys, Lease, Load, Loaded},
     session::id::SessionId,
 };
@@ -30,60 +34,60 @@ use crate::{
 const RENEWED_AT_ONCE: usize = 64;
 
 /// Longer waits and holds are as good as endless.
-pub(super) const LONGEST: Duration = Duration::from_hours(24 * 365);
+pub(crate) const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// Beyond the moment at which a lease ends, so that it has ended in Redis's milliseconds, too.
 const GRACE: Duration = Duration::from_millis(5);
 
 /// The leases that this process holds, and its calls that wait for one.
 #[derive(Default)]
-pub(super) struct Leases {
+pub(crate) struct Leases {
     held: Mutex<HashMap<(SessionId, Lease), Arc<Held>>>,
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
 /// What a commit under a lease needs.
-pub(super) struct Held {
-    pub(super) ticket: String,
-    pub(super) states: Vec<&'static str>,
+pub(crate) struct Held {
+    pub(crate) ticket: String,
+    pub(crate) states: Vec<&'static str>,
     /// The values as they stand in Redis: what the changed fields are merged into.
-    pub(super) stored: Vec<(String, Vec<u8>)>,
+    pub(crate) stored: Vec<(String, Vec<u8>)>,
     /// The session as it was loaded, where that is what its states' writers load: a run may begin with it.
-    pub(super) loaded: Option<Loaded>,
+    pub(crate) loaded: Option<Loaded>,
     /// Those who had come when it was asked for.
-    pub(super) came: Arrivals,
-    pub(super) asked: Instant,
+    pub(crate) came: Arrivals,
+    pub(crate) asked: Instant,
     /// For how long a call may hold it.
-    pub(super) hold: Duration,
+    pub(crate) hold: Duration,
     /// When the renewing ends.
     last: Mutex<Instant>,
 }
 
 impl Held {
     /// Another call begins to hold it.
-    pub(super) fn hold_from_now(&self) {
+    pub(crate) fn hold_from_now(&self) {
         *self.last.lock() = Instant::now() + self.hold;
     }
 }
 
 impl Leases {
-    pub(super) fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
+    pub(crate) fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
         self.held.lock().get(&(id, lease)).cloned()
     }
 
-    pub(super) fn forget(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
+    pub(crate) fn forget(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
         self.held.lock().remove(&(id, lease))
     }
 
     /// Redis says that the turn of this call has come.
-    pub(super) fn wake(&self, ticket: &str) {
+    pub(crate) fn wake(&self, ticket: &str) {
         if let Some(waiting) = self.waiting.lock().get(ticket) {
             waiting.notify_one();
         }
     }
 
     /// Messages may have been missed: everybody looks again.
-    pub(super) fn wake_all(&self) {
+    pub(crate) fn wake_all(&self) {
         self.waiting.lock().values().for_each(|waiting| waiting.notify_one());
     }
 
@@ -126,7 +130,7 @@ impl Drop for Place {
 
 impl Inner {
     /// Takes the turns and loads.
-    pub(super) async fn take(
+    pub(crate) async fn take(
         self: &Arc<Self>,
         id: SessionId,
         load: Load<'_>,
@@ -149,7 +153,7 @@ impl Inner {
                     return Ok(None);
                 }
                 "wait" => {}
-                _ => return Err(super::unexpected(&answer)),
+                _ => return Err(unexpected(&answer)),
             }
             let again = match answer.rest.first() {
                 Some(Value::Int(milliseconds)) => {
@@ -195,7 +199,7 @@ impl Inner {
         self.link
             .call(|connection, _| async move { run(script, connection).await })
             .await
-            .map_err(super::link::Failure::failed)
+            .map_err(Failure::failed)
     }
 
     fn granted(
@@ -206,7 +210,7 @@ impl Inner {
         (came, asked): (Arrivals, Instant),
         answer: &Answer,
     ) -> Result<Loaded, BackendError> {
-        let Some(Value::Int(token)) = answer.rest.first() else { return Err(super::unexpected(answer)) };
+        let Some(Value::Int(token)) = answer.rest.first() else { return Err(unexpected(answer)) };
         let lease = Lease(token.unsigned_abs());
         let fields = fields(answer.rest.get(1));
         let loaded = decode(&fields, lease)?;
@@ -231,7 +235,7 @@ impl Inner {
     }
 
     /// Ends the leases of a call, and its waiting.
-    pub(super) async fn release(&self, id: SessionId, ticket: &str) {
+    pub(crate) async fn release(&self, id: SessionId, ticket: &str) {
         let keys = SessionKeys::new(&self.options.prefix, id);
         let mut script = RELEASE.prepare_invoke();
         script.key(&keys.control).arg(&self.options.prefix).arg(ticket);
@@ -240,7 +244,7 @@ impl Inner {
         if let Err(failure) = released {
             let error = failure.failed();
             tracing::warn!(
-                error = super::source_of(&error),
+                error = source_of(&error),
                 "a turn could not be given back; it passes on when its lease ends"
             );
         }
@@ -254,13 +258,13 @@ impl Inner {
         let renewed = self.link.call(|connection, _| async move { run(script, connection).await }).await;
         if let Err(failure) = renewed {
             let error = failure.failed();
-            tracing::warn!(error = super::source_of(&error), "a lease on a turn could not be renewed");
+            tracing::warn!(error = source_of(&error), "a lease on a turn could not be renewed");
         }
     }
 }
 
 /// Renews the leases that are held, until the backend is gone.
-pub(super) async fn keep_alive(inner: Weak<Inner>, lease: Duration) {
+pub(crate) async fn keep_alive(inner: Weak<Inner>, lease: Duration) {
     loop {
         sleep(lease / 3).await;
         let Some(inner) = inner.upgrade() else { return };
@@ -272,6 +276,6 @@ pub(super) async fn keep_alive(inner: Weak<Inner>, lease: Duration) {
 }
 
 /// In milliseconds, which Redis counts in Lua's numbers.
-pub(super) fn whole_ms(duration: Duration) -> u64 {
+pub(crate) fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.min(LONGEST).as_millis()).unwrap_or(u64::MAX)
 }

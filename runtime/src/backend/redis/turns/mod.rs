@@ -1,0 +1,4 @@
+//! Turns across processes.
+
+pub(crate) mod leases;
+pub(crate) mod runs;
