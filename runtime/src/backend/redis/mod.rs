@@ -8,40 +8,44 @@
 //! | `news` | what nodes tell each other |
 
 mod news;
+mod node;
 mod records;
 mod turns;
 mod wire;
 
 use std::{
-    error::Error as StdError,
     fmt,
     sync::{
-        Arc, OnceLock, Weak,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use redis::{Client, IntoConnectionInfo, Value};
+use redis::{Client, IntoConnectionInfo};
 
 use self::{
+    news::News,
+    node::Node,
     records::{
         cache::{self, Cache},
-        record::{Damaged, decode},
+        reader::Reader,
+        writer::Writer,
     },
     turns::{
-        leases::{self, LONGEST, Leases},
-        runs::Runs,
+        leases::{self, Leases},
+        relays::Relays,
     },
     wire::{
+        Wire,
         link::{Failure, Link},
-        names::{self, SessionKeys, unique},
-        scripts::Answer,
+        millis::LONGEST,
         source::{self, Connection, Source},
+        tracking::Tracker,
     },
 };
-use super::{Action, Backend, BackendError, Commit, Keys, Lease, Line, Load, Loaded};
+use super::{Action, Backend, BackendError, Commit, Lease, Line, Load, Loaded};
 use crate::{
     process::{Registry, endings::RECENT},
     session::id::SessionId,
@@ -120,7 +124,7 @@ pub struct RedisBackend {
     options: Options,
     registry: Registry,
     /// Begun at the first use, when all options are known.
-    inner: Arc<OnceLock<Arc<Inner>>>,
+    rooms: Arc<OnceLock<Arc<Rooms>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -147,18 +151,16 @@ impl Default for Options {
     }
 }
 
-/// What the tasks of a backend share. They end with it.
-struct Inner {
-    link: Link,
-    options: Options,
-    registry: Registry,
-    /// This process's name among the others.
-    node: String,
-    leases: Leases,
-    runs: Runs,
+/// The driver, once it is used. Its tasks end with it.
+struct Rooms {
+    wire: Arc<Wire>,
     cache: Option<Arc<Cache>>,
+    reader: Arc<Reader>,
+    leases: Arc<Leases>,
+    relays: Arc<Relays>,
+    news: Arc<News>,
     /// A task listens and renews.
-    tended: AtomicBool,
+    tended: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for RedisBackend {
@@ -249,7 +251,7 @@ impl RedisBackend {
     fn of(source: Source) -> Self {
         #[cfg(feature = "redis-tls")]
         choose_cryptography();
-        Self { source, options: Options::default(), registry: Registry::among_nodes(), inner: Arc::default() }
+        Self { source, options: Options::default(), registry: Registry::among_nodes(), rooms: Arc::default() }
     }
 
     /// What the names of all keys and channels begin with. Default: `session:`. Applications that share a Redis need
@@ -322,36 +324,58 @@ impl RedisBackend {
     fn with(self, change: impl FnOnce(&mut Options)) -> Self {
         let Self { source, mut options, registry, .. } = self;
         change(&mut options);
-        Self { source, options, registry, inner: Arc::default() }
+        Self { source, options, registry, rooms: Arc::default() }
     }
 
-    fn inner(&self) -> &Arc<Inner> {
-        let inner = self.inner.get_or_init(|| {
-            let cache = self.options.read_cache.map(|sessions| Arc::new(Cache::new(sessions)));
-            Arc::new(Inner {
-                link: Link::new(self.source.clone(), self.options.timeout, cache.clone()),
-                options: self.options.clone(),
-                registry: self.registry.clone(),
-                node: unique(),
-                leases: Leases::default(),
-                runs: Runs::default(),
-                cache,
-                tended: AtomicBool::new(false),
-            })
-        });
-        inner.be_tended();
-        inner
+    fn rooms(&self) -> &Rooms {
+        let rooms = self.rooms.get_or_init(|| Arc::new(self.build()));
+        rooms.be_tended();
+        rooms
+    }
+
+    fn build(&self) -> Rooms {
+        let options = &self.options;
+        let cache = options.read_cache.map(|sessions| Arc::new(Cache::new(sessions)));
+        let tracker = cache.clone().map(|cache| cache as Arc<dyn Tracker>);
+        let link = Link::new(self.source.clone(), options.timeout, tracker);
+        let wire = Arc::new(Wire::new(link, options.prefix.clone()));
+        let node = Node::new(self.registry.clone(), wire.node.clone());
+        let reader = Arc::new(Reader::new(wire.clone(), node.clone(), cache.clone()));
+        let writer = Arc::new(Writer::new(wire.clone(), reader.clone(), options.max_value_size));
+        let leases = Arc::new(Leases::new(wire.clone(), node.clone(), reader.clone(), options.lease));
+        let relays = Arc::new(Relays::new(node.clone(), leases.clone(), writer));
+        let news = Arc::new(News::new(wire.clone(), node, reader.clone(), leases.clone(), options.cut_off));
+        Rooms { wire, cache, reader, leases, relays, news, tended: Arc::default() }
     }
 }
 
 /// What goes on all the time is on a task, which may end with its runtime: then the next call begins it anew.
-struct Tended(Weak<Inner>);
+struct Tended(Arc<AtomicBool>);
 
 impl Drop for Tended {
     fn drop(&mut self) {
-        if let Some(inner) = self.0.upgrade() {
-            inner.tended.store(false, Ordering::Release);
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl Rooms {
+    fn be_tended(&self) {
+        if self.tended.load(Ordering::Acquire) || self.tended.swap(true, Ordering::AcqRel) {
+            return;
         }
+        let tended = Tended(Arc::clone(&self.tended));
+        let listening = news::listen(Arc::downgrade(&self.news));
+        let renewing = leases::keep_alive(Arc::downgrade(&self.leases));
+        let (cache, wire) = (self.cache.clone(), Arc::downgrade(&self.wire));
+        let asking = async move {
+            if let Some(cache) = cache {
+                cache::keep_trusted(cache, wire).await;
+            }
+        };
+        tokio::spawn(async move {
+            tokio::join!(listening, renewing, asking);
+            drop(tended);
+        });
     }
 }
 
@@ -365,137 +389,39 @@ impl Backend for RedisBackend {
         if let Some(loaded) = self.load_now(id, load) {
             return loaded;
         }
-        let inner = self.inner();
-        if let Some(loaded) = inner.ride(id, load) {
+        let Rooms { reader, leases, relays, .. } = self.rooms();
+        if let Some(loaded) = relays.join(id, load) {
             return Ok(Some(loaded));
         }
         // Whoever comes after calls of this process finds what they committed.
-        inner.settle(id).await;
-        if load.turns.is_empty() { inner.read(id, load.keys).await } else { inner.take(id, load).await }
+        relays.settle(id).await;
+        if load.turns.is_empty() { reader.read(id, load.keys).await } else { leases.take(id, load).await }
     }
 
     /// What is in the read cache.
     fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
-        let inner = self.inner();
-        if !load.turns.is_empty() || !inner.is_settled(id) {
+        let Rooms { reader, relays, .. } = self.rooms();
+        if !load.turns.is_empty() || !relays.is_settled(id) {
             return None;
         }
-        let loaded = inner.cache.as_ref()?.get(id, load.keys)?;
-        Some(Ok(Some(loaded)))
+        Some(Ok(Some(reader.kept(id, load.keys)?)))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        let inner = self.inner();
+        let Rooms { relays, .. } = self.rooms();
         if commit.action != Action::Update {
-            inner.settle(commit.id).await;
+            relays.settle(commit.id).await;
         }
-        inner.commit(commit).await
+        relays.commit(commit).await
     }
 
     async fn commit_in_line(&self, commit: &Commit, line: &Line) -> Result<(), BackendError> {
-        self.inner().commit_in_line(commit, line).await
+        self.rooms().relays.commit_in_line(commit, line).await
     }
 
     async fn release(&self, id: SessionId, lease: Lease) {
-        let inner = self.inner();
-        if !inner.leave_run(id, lease)
-            && let Some(held) = inner.leases.forget(id, lease)
-        {
-            inner.release(id, &held.ticket).await;
-        }
+        self.rooms().relays.release(id, lease).await;
     }
-}
-
-impl Inner {
-    fn be_tended(self: &Arc<Self>) {
-        if self.tended.load(Ordering::Acquire) || self.tended.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let (tended, lease) = (Tended(Arc::downgrade(self)), self.options.lease);
-        let caches = self.cache.is_some();
-        tokio::spawn(async move {
-            let inner = || tended.0.clone();
-            let trusted = async {
-                if caches {
-                    cache::keep_trusted(inner()).await;
-                }
-            };
-            tokio::join!(news::listen(inner()), leases::keep_alive(inner(), lease), trusted);
-        });
-    }
-
-    /// Asks Redis.
-    async fn read(&self, id: SessionId, wanted: Keys<'_>) -> Result<Option<Loaded>, BackendError> {
-        let keys = SessionKeys::new(&self.options.prefix, id);
-        let names = asked_for(wanted);
-        let (record, names) = (&*keys.record, names.as_deref());
-        let read = |mut connection: Connection, _| {
-            let cache = self.cache.as_ref().zip(connection.tracked());
-            let mark = cache.and_then(|(cache, number)| cache.mark(id, number));
-            async move {
-                let mut asked = redis::pipe();
-                if mark.is_some() {
-                    asked.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
-                }
-                let fields = match names {
-                    None => {
-                        asked.cmd("HGETALL").arg(record);
-                        let (fields,): (Fields,) = asked.query_async(&mut connection).await?;
-                        fields
-                    }
-                    Some(names) => {
-                        asked.cmd("HMGET").arg(record).arg(names);
-                        let (values,): (Vec<Option<Vec<u8>>>,) = asked.query_async(&mut connection).await?;
-                        let fields = names.iter().map(|name| name.clone().into_bytes()).zip(values);
-                        fields.filter_map(|(name, value)| Some((name, value?))).collect()
-                    }
-                };
-                Ok((fields, mark))
-            }
-        };
-        let (fields, mark) = self.link.call(read).await.map_err(Failure::failed)?;
-        if fields.iter().any(|(name, _)| name == b"m") {
-            let loaded = decode(&fields, Lease::default())?;
-            if let Some((cache, mark)) = self.cache.as_ref().zip(mark) {
-                cache.keep(id, mark, wanted, &loaded);
-            }
-            return Ok(Some(loaded));
-        }
-        let (exists, tombstone) = self.look_for(&keys).await?;
-        if exists {
-            return Err(BackendError::failed(Damaged("m")));
-        }
-        self.heard_of_end(id, Some(&tombstone));
-        Ok(None)
-    }
-
-    /// A session changed, or may have: what was read of it is not used any more.
-    fn forget_read(&self, hidden: &[u8; 32]) {
-        if let Some(cache) = &self.cache {
-            cache.forget(hidden);
-        }
-    }
-
-    /// Whether there is anything under a session's key, and its tombstone.
-    async fn look_for(&self, keys: &SessionKeys) -> Result<(bool, Value), BackendError> {
-        let look = |mut connection: Connection, _| async move {
-            let mut both = redis::pipe();
-            both.cmd("EXISTS").arg(&keys.record).cmd("GET").arg(&keys.tombstone);
-            both.query_async(&mut connection).await
-        };
-        self.link.call(look).await.map_err(Failure::failed)
-    }
-}
-
-/// The fields of a record.
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// The fields that are asked for, if it is not all of them.
-fn asked_for(wanted: Keys<'_>) -> Option<Vec<String>> {
-    let Keys::Only(wanted) = wanted else { return None };
-    let mut names = vec!["m".to_owned(), "x".to_owned()];
-    names.extend(wanted.iter().map(|key| names::field(key)));
-    Some(names)
 }
 
 /// rustls panics where it is not told which of several implementations to use; whoever told it is not overruled.
@@ -505,16 +431,4 @@ fn choose_cryptography() {
         // An error would say that somebody else was faster.
         rustls::crypto::ring::default_provider().install_default().ok();
     }
-}
-
-/// An answer that a script gives only about a record that is not this crate's.
-fn unexpected(answer: &Answer) -> BackendError {
-    if answer.word == "broken" {
-        return BackendError::failed(Damaged("m"));
-    }
-    BackendError::failed(format!("Redis gave an answer that was not expected: `{}`", answer.word))
-}
-
-fn source_of(error: &BackendError) -> Option<tracing::field::DisplayValue<&(dyn StdError + 'static)>> {
-    error.source().map(tracing::field::display)
 }

@@ -1,7 +1,10 @@
 //! What the nodes tell each other: that a session ended or changed its id, so that its sockets are disconnected on
-//! every node (or that it expires sooner than they know); and that the turn of a waiting call has come. Messages can be lost with a connection. So a node that
-//! listens again looks at every session that has sockets here, and a node that could not listen for
-//! `with_cut_off` disconnects its sockets.
+//! every node; that it expires sooner than they know; and that the turn of a waiting call has come.
+//!
+//! Messages can be lost with a connection. So a node that listens again looks at every session that has sockets here,
+//! and a node that could not listen for `with_cut_off` disconnects its sockets.
+//!
+//! Uses all the other rooms. Never writes a session, nor takes a turn.
 
 use std::{
     sync::{Arc, Weak},
@@ -9,24 +12,21 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use redis::{
-    Value,
-    aio::{PubSubSink, PubSubStream},
-};
+use redis::aio::{PubSubSink, PubSubStream};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
-    Inner,
-    records::record::moment_of,
+    node::Node,
+    records::reader::Reader,
+    turns::leases::Leases,
     wire::{
-        names::{events_channel, node_channel},
-        scripts::bytes,
+        Wire,
+        scripts::{HEARTBEAT, Message},
         source::Connection,
     },
 };
 use crate::{
-    backend::Keys,
-    process::{Ending, Registry, SessionSocket},
+    backend::{BackendError, Keys},
     session::id::{SessionId, hidden_bytes},
 };
 
@@ -36,120 +36,65 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How many sessions are looked at, at one time.
 const LOOKED_AT_ONCE: usize = 32;
 
-/// After this, the sockets of a session whose id was changed on another node are disconnected: by then the response
-/// with the new cookie is out, as a rule. They are out of every room at once.
-const AFTER_CHANGE: Duration = Duration::from_secs(1);
-
-/// After this, the sockets of a session that ended on another node are disconnected: an event that found it ended is
-/// answered by then.
-const AFTER_END: Duration = Duration::from_millis(50);
-
-/// After this, sockets that are left of a session that ended on this node are disconnected: the handler that ended
-/// it does so earlier, unless it never heard that it did.
-const AFTER_OWN: Duration = Duration::from_secs(8);
-
-/// That a session ended or changed its id: as nodes tell each other, and as it stands in the tombstone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    ending: Ending,
-    node: String,
-    /// What stands for the id; in a tombstone, the token of the commit.
-    rest: String,
+/// Listens, and passes on what it hears.
+pub(crate) struct News {
+    wire: Arc<Wire>,
+    node: Node,
+    reader: Arc<Reader>,
+    leases: Arc<Leases>,
+    cut_off: Duration,
 }
 
-impl End {
-    /// `E` or `C`, the node, and the rest.
-    fn parse(text: &[u8]) -> Option<Self> {
-        let mut words = std::str::from_utf8(text).ok()?.split(' ');
-        let ending = match words.next()? {
-            "E" => Ending::Ended,
-            "C" => Ending::Changed,
-            _ => return None,
-        };
-        Some(Self { ending, node: words.next()?.to_owned(), rest: words.next()?.to_owned() })
+impl News {
+    pub(crate) fn new(
+        wire: Arc<Wire>,
+        node: Node,
+        reader: Arc<Reader>,
+        leases: Arc<Leases>,
+        cut_off: Duration,
+    ) -> Self {
+        Self { wire, node, reader, leases, cut_off }
     }
-}
 
-impl Inner {
-    /// A session was looked for, and perhaps a tombstone found.
-    pub(crate) fn heard_of_end(&self, id: SessionId, tombstone: Option<&Value>) {
-        self.forget_read(&id.hidden_bytes());
-        let Some(end) = tombstone.and_then(bytes).and_then(|text| End::parse(&text)) else { return };
-        self.registry.ended_somewhere(id.hidden(), end.ending);
-        if end.node != self.node {
-            disconnect(&self.registry, id, end.ending);
+    fn hear(&self, message: &[u8]) {
+        match Message::parse(message) {
+            Some(Message::Ended { ending, node, hidden }) => {
+                self.forget(hidden);
+                self.node.told_of_end(hidden, ending, node);
+            }
+            Some(Message::ExpiresSooner { hidden, expires }) => {
+                self.forget(hidden);
+                self.node.told_of_expiry(hidden, expires);
+            }
+            Some(Message::Wake { ticket }) => self.leases.wake(ticket),
+            None => {}
         }
     }
 
-    fn forget_hidden(&self, hidden: &str) {
+    fn forget(&self, hidden: &str) {
         if let Some(hidden) = hidden_bytes(hidden.as_bytes()) {
-            self.forget_read(&hidden);
+            self.reader.forget(&hidden);
         }
     }
 
-    /// A message to all nodes.
-    fn hear(&self, end: End) {
-        let End { ending, node, rest: hidden } = end;
-        self.forget_hidden(&hidden);
-        self.registry.ended_somewhere(hidden.clone(), ending);
-        let Some(id) = self.registry.bound_as(&hidden) else { return };
-        if node == self.node {
-            let registry = self.registry.clone();
-            tokio::spawn(async move {
-                sleep(AFTER_OWN).await;
-                disconnect(&registry, id, ending);
-            });
-        } else {
-            disconnect(&self.registry, id, ending);
-        }
-    }
-
-    /// A message to all nodes that a session expires sooner than they may know.
-    fn hear_of_expiry(&self, text: &[u8]) {
-        let mut words = std::str::from_utf8(text).unwrap_or_default().split(' ');
-        if words.next() == Some("X")
-            && let Some((hidden, moment)) = words.nth(1).zip(words.next())
-        {
-            self.forget_hidden(hidden);
-            if let Some(id) = self.registry.bound_as(hidden)
-                && let Some(moment) = moment_of(moment.as_bytes())
-            {
-                self.registry.expires(id, moment);
-            }
-        }
-    }
-
-    fn hear_message(&self, message: &redis::Msg, events: &str) {
-        let text = message.get_payload_bytes();
-        if message.get_channel_name() == events {
-            match End::parse(text) {
-                Some(end) => self.hear(end),
-                None => self.hear_of_expiry(text),
-            }
-        } else if let Some(ticket) = text.strip_prefix(b"w ").and_then(|text| std::str::from_utf8(text).ok())
-        {
-            self.leases.wake(ticket);
-        }
-    }
-
-    async fn heartbeat(&self) {
-        let channel = node_channel(&self.options.prefix, &self.node);
+    async fn beat(&self) {
+        let channel = self.wire.node_channel();
         let channel = &*channel;
         let publish = |mut connection: Connection, _| async move {
-            redis::cmd("PUBLISH").arg(channel).arg("h").query_async::<i64>(&mut connection).await
+            redis::cmd("PUBLISH").arg(channel).arg(HEARTBEAT).query_async::<i64>(&mut connection).await
         };
         // If it fails, it is not heard either.
-        self.link.call(publish).await.ok();
+        self.wire.link.call(publish).await.ok();
     }
 
     /// Looks at every session that has sockets here, for what was told while nobody listened.
     async fn catch_up(self: Arc<Self>) {
         let begun = Instant::now();
-        let mut left = self.registry.bound();
-        while !left.is_empty() && begun.elapsed() < self.options.cut_off {
-            let inner = &self;
+        let mut left = self.node.bound();
+        while !left.is_empty() && begun.elapsed() < self.cut_off {
+            let this = &self;
             left = stream::iter(left)
-                .map(|id| async move { inner.is_over(id).await.err().map(|_| id) })
+                .map(|id| async move { this.look_at(id).await.err().map(|_| id) })
                 .buffer_unordered(LOOKED_AT_ONCE)
                 .filter_map(std::future::ready)
                 .collect()
@@ -160,60 +105,38 @@ impl Inner {
         }
     }
 
-    async fn is_over(&self, id: SessionId) -> Result<(), crate::backend::BackendError> {
-        if let Some(loaded) = self.read(id, Keys::Only(&[])).await? {
-            self.registry.expires(id, loaded.expires);
-        } else {
-            let ending = self.registry.ending(id).unwrap_or(Ending::Ended);
-            disconnect(&self.registry, id, ending);
+    async fn look_at(&self, id: SessionId) -> Result<(), BackendError> {
+        match self.reader.read(id, Keys::Only(&[])).await? {
+            Some(loaded) => self.node.lives_until(id, loaded.expires),
+            None => self.node.is_over(id),
         }
         Ok(())
     }
 }
 
-/// Ends a session that ended elsewhere here, too.
-fn disconnect(registry: &Registry, id: SessionId, ending: Ending) {
-    let sockets = registry.end(id, ending);
-    if sockets.is_empty() {
-        return;
-    }
-    tokio::spawn(async move {
-        sleep(if ending == Ending::Changed { AFTER_CHANGE } else { AFTER_END }).await;
-        sockets.into_iter().for_each(SessionSocket::disconnect);
-    });
-}
-
 /// Listens until the backend is gone.
-pub(crate) async fn listen(weak: Weak<Inner>) {
+pub(crate) async fn listen(weak: Weak<News>) {
     let (mut heard, mut tries) = (Instant::now(), 0);
     loop {
-        let Some(inner) = weak.upgrade() else { return };
-        let events = events_channel(&inner.options.prefix);
+        let Some(news) = weak.upgrade() else { return };
         tries += 1;
-        let channels = [events.clone(), node_channel(&inner.options.prefix, &inner.node)];
-        match inner.link.subscribe(tries, &channels).await {
+        let channels = [news.wire.events_channel(), news.wire.node_channel()];
+        match news.wire.link.subscribe(tries, &channels).await {
             Ok(halves) => {
-                inner.leases.wake_all();
-                tokio::spawn(Arc::clone(&inner).catch_up());
-                let cut_off = inner.options.cut_off;
-                drop(inner);
+                news.leases.wake_all();
+                tokio::spawn(Arc::clone(&news).catch_up());
+                let cut_off = news.cut_off;
+                drop(news);
                 heard = Instant::now();
-                hear_while_connected(&weak, halves, &events, cut_off, &mut heard).await;
+                hear_while_connected(&weak, halves, cut_off, &mut heard).await;
                 tracing::debug!("the connection on which nodes hear of each other's sessions was lost");
             }
             Err(error) => {
                 tracing::warn!(%error, "this node does not hear of sessions that end on others");
-                if heard.elapsed() >= inner.options.cut_off {
-                    let sockets = inner.registry.untie_all();
-                    if !sockets.is_empty() {
-                        tracing::warn!(
-                            sockets = sockets.len(),
-                            "cut off from Redis: sockets are disconnected"
-                        );
-                    }
-                    sockets.into_iter().for_each(SessionSocket::disconnect);
+                if heard.elapsed() >= news.cut_off {
+                    news.node.cut_off();
                 }
-                drop(inner);
+                drop(news);
                 sleep(PAUSE).await;
             }
         }
@@ -221,9 +144,8 @@ pub(crate) async fn listen(weak: Weak<Inner>) {
 }
 
 async fn hear_while_connected(
-    weak: &Weak<Inner>,
+    weak: &Weak<News>,
     (_sink, mut messages): (PubSubSink, PubSubStream),
-    events: &str,
     cut_off: Duration,
     heard: &mut Instant,
 ) {
@@ -233,32 +155,17 @@ async fn hear_while_connected(
     loop {
         tokio::select! {
             message = messages.next() => {
-                let (Some(message), Some(inner)) = (message, weak.upgrade()) else { return };
+                let (Some(message), Some(news)) = (message, weak.upgrade()) else { return };
                 *heard = Instant::now();
-                inner.hear_message(&message, events);
+                news.hear(message.get_payload_bytes());
             }
             _ = beat.tick() => {
-                let Some(inner) = weak.upgrade() else { return };
+                let Some(news) = weak.upgrade() else { return };
                 if heard.elapsed() > cut_off * 2 / 5 {
                     return;
                 }
-                tokio::spawn(async move { inner.heartbeat().await });
+                tokio::spawn(async move { news.beat().await });
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_nodes_tell() {
-        let end = End::parse(b"C node abc").unwrap();
-        assert_eq!(end, End { ending: Ending::Changed, node: "node".to_owned(), rest: "abc".to_owned() });
-        assert_eq!(End::parse(b"E n t").unwrap().ending, Ending::Ended);
-        for nonsense in ["", "E", "E n", "X n t"] {
-            assert_eq!(End::parse(nonsense.as_bytes()), None);
         }
     }
 }

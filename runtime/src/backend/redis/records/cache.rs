@@ -14,16 +14,15 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use redis::{Client, PushInfo, PushKind, RedisResult, Value, aio::SendError};
+use redis::Value;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    backend::redis::{
-        Inner,
-        wire::source::{Connection, connect_and_hear},
+    backend::{
+        Keys, Lease, Loaded, Meta, StoredValue, Values,
+        redis::wire::{Wire, source::Connection, tracking::Tracker},
     },
-    backend::{Keys, Lease, Loaded, Meta, StoredValue, Values},
     clock::Now,
     session::id::{SessionId, hidden_bytes},
 };
@@ -39,7 +38,7 @@ const BEAT: Duration = Duration::from_millis(500);
 const SHARDS: usize = 64;
 
 /// What stands for a session's id.
-type Hidden = [u8; 32];
+pub(crate) type Hidden = [u8; 32];
 
 /// Sessions that were read, up to a number of them.
 pub(crate) struct Cache {
@@ -146,30 +145,6 @@ impl Cache {
         shard.old.remove(hidden);
     }
 
-    fn forget_all(&self) {
-        self.shards.iter().for_each(|shard| shard.lock().clear());
-    }
-
-    /// From now on, sessions are read on this connection.
-    fn begin(&self, connection: u64, sent: Instant) {
-        for shard in &self.shards {
-            let mut shard = shard.lock();
-            shard.clear();
-            (shard.connection, shard.heard) = (connection, sent);
-        }
-    }
-
-    /// A connection is lost, and with it whatever it would have told.
-    pub(crate) fn end(&self, connection: u64) {
-        for shard in &self.shards {
-            let mut shard = shard.lock();
-            if shard.connection == connection {
-                shard.clear();
-                shard.connection = 0;
-            }
-        }
-    }
-
     /// What was sent then has been answered.
     fn heard(&self, connection: u64, sent: Instant) {
         for shard in &self.shards {
@@ -179,41 +154,31 @@ impl Cache {
             }
         }
     }
+}
 
-    /// What Redis says unasked, before any later answer on the same connection reaches who asked.
-    fn hear(&self, connection: u64, news: &PushInfo) {
-        match (&news.kind, news.data.first()) {
-            (PushKind::Invalidate, Some(Value::Array(keys))) => {
-                keys.iter().filter_map(session_of).for_each(|hidden| self.forget(&hidden));
-            }
-            (PushKind::Invalidate, _) => self.forget_all(),
-            (PushKind::Disconnection, _) => self.end(connection),
-            _ => {}
+impl Tracker for Cache {
+    /// From now on, sessions are read on this connection.
+    fn begin(&self, connection: u64, sent: Instant) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            shard.clear();
+            (shard.connection, shard.heard) = (connection, sent);
         }
     }
 
-    /// Opens a connection on which Redis tells of changes to what was read on it. Only that: scripts read, too.
-    pub(crate) async fn connect(self: &Arc<Self>, client: &Client, number: u64) -> RedisResult<Connection> {
-        let cache = Arc::clone(self);
-        let hear = move |news: PushInfo| -> Result<(), SendError> {
-            cache.hear(number, &news);
-            Ok(())
-        };
-        let mut connection = connect_and_hear(client, hear).await?;
-        let sent = Instant::now();
-        let mut tracking = redis::pipe();
-        tracking.cmd("CLIENT").arg("TRACKING").arg("ON").arg("OPTIN");
-        // Before each read; here, to know that it is allowed.
-        tracking.cmd("CLIENT").arg("CACHING").arg("YES");
-        match tracking.query_async::<()>(&mut connection).await {
-            Ok(()) => {
-                self.begin(number, sent);
-                Ok(Connection::One { connection, tracked: Some(number) })
-            }
-            Err(error) if error.is_unrecoverable_error() => Err(error),
-            Err(error) => {
-                tracing::warn!(%error, "Redis refuses to tell of changes: the read cache is off");
-                Ok(Connection::One { connection, tracked: None })
+    fn changed(&self, keys: Option<&[Value]>) {
+        match keys {
+            Some(keys) => keys.iter().filter_map(session_of).for_each(|hidden| self.forget(&hidden)),
+            None => self.shards.iter().for_each(|shard| shard.lock().clear()),
+        }
+    }
+
+    fn end(&self, connection: u64) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            if shard.connection == connection {
+                shard.clear();
+                shard.connection = 0;
             }
         }
     }
@@ -309,20 +274,18 @@ fn session_of(key: &Value) -> Option<Hidden> {
     hidden_bytes(key[at + 1..].strip_suffix(b"}")?)
 }
 
-/// Finds out all the time whether the connection lives, until the backend is gone.
-pub(crate) async fn keep_trusted(inner: Weak<Inner>) {
-    while let Some(inner) = inner.upgrade() {
+/// Asks all the time whether the connection lives, until the backend is gone.
+pub(crate) async fn keep_trusted(cache: Arc<Cache>, wire: Weak<Wire>) {
+    while let Some(wire) = wire.upgrade() {
         let ping = |mut connection: Connection, _| async move {
             let sent = Instant::now();
             redis::cmd("PING").query_async::<()>(&mut connection).await?;
             Ok((connection.tracked(), sent))
         };
-        if let Ok((Some(number), sent)) = inner.link.call(ping).await
-            && let Some(cache) = &inner.cache
-        {
+        if let Ok((Some(number), sent)) = wire.link.call(ping).await {
             cache.heard(number, sent);
         }
-        drop(inner);
+        drop(wire);
         sleep(BEAT).await;
     }
 }

@@ -6,10 +6,9 @@ use serde_json::{
     Value,
     value::{RawValue, to_raw_value},
 };
-use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::{
-    backend::{BackendError, FieldChanges, Lease, Loaded, Meta},
+    backend::{BackendError, FieldChanges, Lease, Loaded, Meta, redis::wire::millis},
     session::value::StoredValue,
 };
 
@@ -45,7 +44,7 @@ pub(crate) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
     let of = |name: &[u8]| fields.iter().find(|(field, _)| field == name).map(|(_, value)| &**value);
     let meta: Option<Meta> = of(b"m").and_then(|json| serde_json::from_slice(json).ok());
     let meta = meta.ok_or_else(|| BackendError::failed(Damaged("m")))?;
-    let expires = of(b"x").and_then(moment_of).ok_or_else(|| BackendError::failed(Damaged("x")))?;
+    let expires = of(b"x").and_then(millis::moment).ok_or_else(|| BackendError::failed(Damaged("x")))?;
     let mut values = Vec::with_capacity(fields.len());
     for (field, json) in fields {
         if let Some(key) = field.strip_prefix(b"v:") {
@@ -57,22 +56,6 @@ pub(crate) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
         }
     }
     Ok(Loaded { meta, expires, values: values.into(), lease })
-}
-
-/// A moment that is written in milliseconds since 1970. The last one of all is written as the millisecond after it.
-pub(crate) fn moment_of(text: &[u8]) -> Option<OffsetDateTime> {
-    let milliseconds: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    let nanoseconds = i128::from(milliseconds) * 1_000_000;
-    let last = PrimitiveDateTime::MAX.assume_utc();
-    if (0..1_000_000).contains(&(nanoseconds - last.unix_timestamp_nanos())) {
-        return Some(last);
-    }
-    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()
-}
-
-/// A moment in milliseconds since 1970: never earlier than it is.
-pub(crate) fn milliseconds(moment: OffsetDateTime) -> i128 {
-    -(-moment.unix_timestamp_nanos()).div_euclid(1_000_000)
 }
 
 /// The stored text with these fields replaced or removed. All others stay as they are, byte for byte: a number

@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt, future::Future, sync::Arc, time::Durati
 
 use parking_lot::Mutex as SyncMutex;
 use redis::{
-    ErrorKind, RedisError, RedisResult, ServerErrorKind,
+    ErrorKind, ParsingError, RedisError, RedisResult, ServerErrorKind,
     aio::{PubSubSink, PubSubStream},
 };
 use tokio::{
@@ -13,8 +13,11 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::source::{Connection, Source};
-use crate::backend::{BackendError, redis::records::cache::Cache};
+use super::{
+    source::{Connection, Source},
+    tracking::{Tracker, connect_tracked},
+};
+use crate::backend::BackendError;
 
 /// The pause before a call is tried again: at first, and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
@@ -27,8 +30,8 @@ pub(crate) struct Link {
     /// Held while a connection is opened, so that one is.
     opening: Mutex<()>,
     current: SyncMutex<Current>,
-    /// Ends with the connection that it hears on.
-    cache: Option<Arc<Cache>>,
+    /// Hears what Redis tells on the connection.
+    tracker: Option<Arc<dyn Tracker>>,
 }
 
 #[derive(Default)]
@@ -43,10 +46,15 @@ struct Current {
 pub(crate) struct Failure {
     error: Box<dyn StdError + Send + Sync>,
     /// It was sent at least once, and its answer lost.
-    pub(crate) maybe_done: bool,
+    maybe_done: bool,
 }
 
 impl Failure {
+    /// Of a call whose answer is not understood.
+    pub(crate) fn of_answer(error: ParsingError) -> Self {
+        Self { error: Box::new(error), maybe_done: false }
+    }
+
     /// Of a call that changes nothing for good, or whose being carried out does not matter.
     pub(crate) fn failed(self) -> BackendError {
         BackendError::Failed(self.error)
@@ -102,8 +110,8 @@ fn judge(error: &RedisError) -> Verdict {
 }
 
 impl Link {
-    pub(crate) fn new(source: Source, timeout: Duration, cache: Option<Arc<Cache>>) -> Self {
-        Self { source, timeout, opening: Mutex::default(), current: SyncMutex::default(), cache }
+    pub(crate) fn new(source: Source, timeout: Duration, tracker: Option<Arc<dyn Tracker>>) -> Self {
+        Self { source, timeout, opening: Mutex::default(), current: SyncMutex::default(), tracker }
     }
 
     /// How long a single try may take.
@@ -162,8 +170,8 @@ impl Link {
             return Ok(connection);
         }
         let number = self.current.lock().number + 1;
-        let connection = match (&self.cache, &self.source) {
-            (Some(cache), Source::One(client)) => cache.connect(client, number).await?,
+        let connection = match (&self.tracker, &self.source) {
+            (Some(tracker), Source::One(client)) => connect_tracked(client, tracker, number).await?,
             _ => self.source.connect().await?,
         };
         *self.current.lock() = Current { connection: Some(connection.clone()), number };
@@ -179,10 +187,15 @@ impl Link {
         let mut current = self.current.lock();
         if current.number == number {
             current.connection = None;
-            if let Some(cache) = &self.cache {
-                cache.end(number);
+            if let Some(tracker) = &self.tracker {
+                tracker.end(number);
             }
         }
+    }
+
+    /// The longest that a call takes, with all its tries.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     pub(crate) fn is_cluster(&self) -> bool {

@@ -1,8 +1,8 @@
-//! The names of a session's keys in Redis, and of the channels.
+//! The names of a session's keys in Redis, and of the fields of its record.
 
 use tower_sessions::session::Id;
 
-use crate::session::id::SessionId;
+use crate::{backend::Keys, session::id::SessionId};
 
 /// The keys of one session. The braces put them into one slot of a cluster; the id stands in none of them.
 pub(crate) struct SessionKeys {
@@ -28,16 +28,6 @@ impl SessionKeys {
     }
 }
 
-/// The channel on which all nodes hear of sessions that ended or changed their id.
-pub(crate) fn events_channel(prefix: &str) -> String {
-    format!("{prefix}events")
-}
-
-/// The channel on which one node hears that the turn of a call of its has come.
-pub(crate) fn node_channel(prefix: &str, node: &str) -> String {
-    format!("{prefix}node:{node}")
-}
-
 /// The name of a node, a call or a commit: 128 random bits.
 pub(crate) fn unique() -> String {
     Id::default().to_string()
@@ -46,6 +36,14 @@ pub(crate) fn unique() -> String {
 /// The field of a value.
 pub(crate) fn field(key: &str) -> String {
     format!("v:{key}")
+}
+
+/// The fields to read for these keys; `None` for all.
+pub(crate) fn wanted_fields(wanted: Keys<'_>) -> Option<Vec<String>> {
+    let Keys::Only(wanted) = wanted else { return None };
+    let mut names = vec!["m".to_owned(), "x".to_owned()];
+    names.extend(wanted.iter().map(|key| field(key)));
+    Some(names)
 }
 
 #[cfg(test)]
