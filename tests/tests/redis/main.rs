@@ -7,6 +7,7 @@ mod cluster;
 mod commits;
 mod failures;
 mod nodes;
+mod options;
 mod processes;
 mod proxy;
 mod runs;

@@ -7,6 +7,7 @@
 //! | `turns` | turns across processes, and calls that go one after the other under one lease |
 //! | `news` | what nodes tell each other |
 
+mod builder;
 mod news;
 mod node;
 mod records;
@@ -23,9 +24,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use redis::{Client, IntoConnectionInfo};
+use redis::Client;
 
+pub use self::builder::RedisBackendBuilder;
+#[cfg(feature = "redis-cluster")]
+use self::wire::source::Cluster;
 use self::{
+    builder::Options,
     news::News,
     node::Node,
     records::{
@@ -37,19 +42,10 @@ use self::{
         leases::{self, Leases},
         relays::Relays,
     },
-    wire::{
-        Wire,
-        link::{Failure, Link},
-        millis::LONGEST,
-        source::{self, Connection, Source},
-        tracking::Tracker,
-    },
+    wire::{Wire, link::Link, source::Source, tracking::Tracker},
 };
 use super::{Action, Backend, BackendError, Commit, Lease, Line, Load, Loaded};
-use crate::{
-    process::{Registry, endings::RECENT},
-    session::id::SessionId,
-};
+use crate::{process::Registry, session::id::SessionId};
 
 /// Keeps sessions and turns on Redis 6.2 or later, or Valkey: any number of processes on any number of machines
 /// share them. Feature `redis`.
@@ -74,7 +70,7 @@ use crate::{
 ///
 /// | operation | round trips |
 /// | --- | --- |
-/// | a read | one (two where there is no such session); none if it is in the [read cache](Self::with_read_cache) |
+/// | a read | one (two where there is no such session); none if it is in the [read cache](RedisBackendBuilder::with_read_cache) |
 /// | taking the turns of a handler, all or none, and loading | one, if they are free |
 /// | committing and ending the turns | one; another one each time that a plain `Session` wrote the same value meanwhile |
 /// | ending the turns without a write | one |
@@ -84,7 +80,7 @@ use crate::{
 ///
 /// A turn is a lease on one state of one session. Within a process calls wait in the local queue, and only its head
 /// asks Redis. There it waits in line with the heads of other processes, first come, first served, and is woken by a
-/// message. The lease is renewed every third of [`with_lease`](Self::with_lease) while the handler runs, at most for
+/// message. The lease is renewed every third of [`with_lease`](RedisBackendBuilder::with_lease) while the handler runs, at most for
 /// [`SessionLayer::with_turn_limit`](crate::SessionLayer::with_turn_limit). If its process dies, the turn passes on
 /// when the lease ends. Each lease has a token larger than all before it, which Redis compares at the commit: a
 /// holder that slept past its lease is refused ([`TurnLost`](crate::ErrorKind::TurnLost)), and nothing is overwritten.
@@ -102,7 +98,7 @@ use crate::{
 ///
 /// # When the connection or Redis fails
 ///
-/// Every call has an end: [`with_timeout`](Self::with_timeout). Within it a lost connection is replaced and the call
+/// Every call has an end: [`with_timeout`](RedisBackendBuilder::with_timeout). Within it a lost connection is replaced and the call
 /// sent again. A commit carries a token, so that a second sending is not a second commit; where it cannot be found
 /// out whether it took place, the error is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). A Redis that is
 /// full (`OOM`), read-only, or refuses otherwise: [`Backend`](crate::ErrorKind::Backend) with Redis's own words as
@@ -110,7 +106,7 @@ use crate::{
 ///
 /// A session that ends or changes its id on one node loses its sockets on all, whatever adapter socketioxide uses. A
 /// node whose connection was lost looks at all its sockets' sessions when it is back. One that was cut off for
-/// longer than [`with_cut_off`](Self::with_cut_off) disconnects its sockets.
+/// longer than [`with_cut_off`](RedisBackendBuilder::with_cut_off) disconnects its sockets.
 ///
 /// # What Redis itself can lose
 ///
@@ -125,30 +121,6 @@ pub struct RedisBackend {
     registry: Registry,
     /// Begun at the first use, when all options are known.
     rooms: Arc<OnceLock<Arc<Rooms>>>,
-}
-
-#[derive(Clone, Debug)]
-struct Options {
-    prefix: String,
-    lease: Duration,
-    timeout: Duration,
-    cut_off: Duration,
-    max_value_size: usize,
-    /// How many sessions are kept that were read.
-    read_cache: Option<usize>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            prefix: "session:".to_owned(),
-            lease: Duration::from_secs(10),
-            timeout: Duration::from_secs(5),
-            cut_off: Duration::from_secs(30),
-            max_value_size: 1 << 20,
-            read_cache: None,
-        }
-    }
 }
 
 /// The driver, once it is used. Its tasks end with it.
@@ -171,42 +143,78 @@ impl fmt::Debug for RedisBackend {
 }
 
 impl RedisBackend {
-    /// Connects to Redis: `redis://[user:password@]host[:port][/db]`, or `rediss://` with feature `redis-tls`, which
-    /// trusts the system's certificates. For others, or a client certificate, give
+    /// Takes the options first, then connects to Redis: `redis://[user:password@]host[:port][/db]`, or `rediss://` with
+    /// feature `redis-tls`, which trusts the system's certificates. For others, or a client certificate, give
     /// [`from_client`](Self::from_client) a client that `redis::Client::build_with_tls` made.
     ///
-    /// # Errors
+    /// ```no_run
+    /// use std::time::Duration;
     ///
-    /// [`BackendError::Failed`] if the address is none, or nobody answers there within five seconds.
-    pub async fn connect(url: impl IntoConnectionInfo) -> Result<Self, BackendError> {
-        let client = Client::open(url).map_err(BackendError::failed)?;
-        Self::answering(Source::One(Box::new(client))).await
+    /// use socketioxide_session::{RedisBackend, SessionLayer};
+    ///
+    /// # async fn run() -> Result<(), socketioxide_session::backend::BackendError> {
+    /// let backend = RedisBackend::builder("redis://127.0.0.1/")
+    ///     .with_prefix("shop:")
+    ///     .with_lease(Duration::from_secs(5))
+    ///     .with_read_cache(10_000)
+    ///     .connect()
+    ///     .await?;
+    /// let layer = SessionLayer::new(backend);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(url: impl AsRef<str>) -> RedisBackendBuilder {
+        RedisBackendBuilder::of_one(url.as_ref())
     }
 
-    /// Connects to a Redis Cluster, some of whose nodes have these addresses. Feature `redis-cluster`.
+    /// Takes the options first, then connects to a Redis Cluster, some of whose nodes have these addresses. Feature
+    /// `redis-cluster`.
     ///
     /// All keys of a session are in one slot. A change of id moves it to another one, which takes three round trips;
     /// while they are under way (or, if the process dies in between, for 15 seconds) other commits of that session
     /// wait.
+    #[cfg(feature = "redis-cluster")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+    pub fn cluster_builder<T: AsRef<str>>(urls: impl IntoIterator<Item = T>) -> RedisBackendBuilder {
+        RedisBackendBuilder::of_cluster(urls.into_iter().map(|url| url.as_ref().to_owned()).collect())
+    }
+
+    /// Connects with the default options: a short form of [`builder`](Self::builder).
     ///
     /// # Errors
     ///
-    /// [`BackendError::Failed`] if an address is none, or no cluster answers there within five seconds.
+    /// As [`RedisBackendBuilder::connect`].
+    pub async fn connect(url: impl AsRef<str>) -> Result<Self, BackendError> {
+        Self::builder(url).connect().await
+    }
+
+    /// Connects to a Redis Cluster with the default options: a short form of
+    /// [`cluster_builder`](Self::cluster_builder). Feature `redis-cluster`.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisBackendBuilder::connect`].
     #[cfg(feature = "redis-cluster")]
     #[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
-    pub async fn connect_cluster<T: IntoConnectionInfo>(
+    pub async fn connect_cluster<T: AsRef<str>>(
         urls: impl IntoIterator<Item = T>,
     ) -> Result<Self, BackendError> {
-        let addresses = urls.into_iter().map(IntoConnectionInfo::into_connection_info);
-        let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(BackendError::failed)?;
-        let nodes = addresses.iter().cloned().map(Client::open).collect::<Result<Vec<_>, _>>();
-        let nodes = nodes.map_err(BackendError::failed)?;
-        let client = redis::cluster::ClusterClient::new(addresses).map_err(BackendError::failed)?;
-        Self::answering(Source::Cluster(Box::new(source::Cluster { client, nodes }))).await
+        Self::cluster_builder(urls).connect().await
+    }
+
+    /// Uses a client that the application has already, such as the one that it gave to `socketioxide-redis`: its
+    /// address, credentials and certificates. Connects at the first use; until then options can be set by `with_..`.
+    ///
+    /// There is no way to lend a connection. A backend listens on one of its own, replaces those that are lost, and
+    /// limits its calls itself; and on a shared one each slow or blocking command of the application's would hold up
+    /// all sessions, and the renewal of their turns.
+    pub fn from_client(client: Client) -> Self {
+        Self::new(Source::One(Box::new(client)), Options::default())
     }
 
     /// Uses a cluster's client that the application has already, such as the one that it gave to
-    /// `socketioxide-redis`. Connects at the first use. Feature `redis-cluster`.
+    /// `socketioxide-redis`. Connects at the first use; until then options can be set by `with_..`. Feature
+    /// `redis-cluster`.
     ///
     /// `nodes` are clients of some of its nodes, with the same credentials: what nodes tell each other is heard from
     /// one of them, over a connection of its own, for a connection to a whole cluster does not say when messages were
@@ -225,106 +233,64 @@ impl RedisBackend {
         if nodes.is_empty() {
             return Err(BackendError::failed("at least one node of the cluster must be given to listen to"));
         }
-        Ok(Self::of(Source::Cluster(Box::new(source::Cluster { client, nodes }))))
+        Ok(Self::new(Source::Cluster(Box::new(Cluster { client, nodes })), Options::default()))
     }
 
-    async fn answering(source: Source) -> Result<Self, BackendError> {
-        let backend = Self::of(source);
-        let link = Link::new(backend.source.clone(), backend.options.timeout, None);
-        let ping = |mut connection: Connection, _| async move {
-            redis::cmd("PING").query_async::<()>(&mut connection).await
-        };
-        link.call(ping).await.map_err(Failure::failed)?;
-        Ok(backend)
+    fn new(source: Source, options: Options) -> Self {
+        wire::source::choose_cryptography();
+        Self { source, options, registry: Registry::among_nodes(), rooms: Arc::default() }
     }
 
-    /// Uses a client that the application has already, such as the one that it gave to `socketioxide-redis`: its
-    /// address, credentials and certificates. Connects at the first use.
-    ///
-    /// There is no way to lend a connection. A backend listens on one of its own, replaces those that are lost, and
-    /// limits its calls itself; and on a shared one each slow or blocking command of the application's would hold up
-    /// all sessions, and the renewal of their turns.
-    pub fn from_client(client: Client) -> Self {
-        Self::of(Source::One(Box::new(client)))
-    }
-
-    fn of(source: Source) -> Self {
-        #[cfg(feature = "redis-tls")]
-        choose_cryptography();
-        Self { source, options: Options::default(), registry: Registry::among_nodes(), rooms: Arc::default() }
-    }
-
-    /// What the names of all keys and channels begin with. Default: `session:`. Applications that share a Redis need
-    /// different ones.
+    /// Another [`RedisBackendBuilder::with_prefix`].
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         self.with(|options| options.prefix = prefix.into())
     }
 
-    /// How long a turn outlives a process that died with it. Default: 10 seconds; at least 100 milliseconds.
-    ///
-    /// A process that stops for longer than this (or is cut off from Redis) while a handler has a turn loses the turn,
-    /// and its commit is refused.
+    /// Another [`RedisBackendBuilder::with_lease`].
     #[must_use]
     pub fn with_lease(self, lease: Duration) -> Self {
-        self.with(|options| options.lease = lease.max(Duration::from_millis(100)))
+        self.with(|options| options.set_lease(lease))
     }
 
-    /// The longest time that a call to Redis takes, with all its tries. Default: 5 seconds; at most 20 seconds, for
-    /// commits are remembered a little longer than that.
+    /// Another [`RedisBackendBuilder::with_timeout`].
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
-        self.with(|options| options.timeout = timeout.min(RECENT * 2 / 3))
+        self.with(|options| options.set_timeout(timeout))
     }
 
-    /// A node that has not heard from Redis for this long disconnects its sockets, for it cannot know whether their
-    /// sessions live. Default: 30 seconds; at least one second.
-    ///
-    /// It sends itself a message through Redis six times in this span, to know whether it would hear others.
+    /// Another [`RedisBackendBuilder::with_cut_off`].
     #[must_use]
     pub fn with_cut_off(self, cut_off: Duration) -> Self {
-        self.with(|options| options.cut_off = cut_off.clamp(Duration::from_secs(1), LONGEST))
+        self.with(|options| options.set_cut_off(cut_off))
     }
 
-    /// The largest value, in bytes of JSON, that is stored under one key. Default: 1 MiB. A commit with a larger one
-    /// is refused.
+    /// Another [`RedisBackendBuilder::with_max_value_size`].
     #[must_use]
     pub fn with_max_value_size(self, bytes: usize) -> Self {
         self.with(|options| options.max_value_size = bytes)
     }
 
-    /// Keeps so many of the sessions that were read lately (at least two), so that a handler that reads a state costs
-    /// no round trip where nobody wrote to the session since the last one. Default: none; 0 switches it off again.
-    ///
-    /// Redis tells of each change (client-side caching, which needs RESP3 and the right to call `CLIENT`). How stale a
-    /// read can be:
-    ///
-    /// - Not at all within this process: what it committed, or saw of another's commits, every later read sees.
-    /// - What another node commits is seen here once Redis's message has arrived: usually the latency of the network.
-    /// - If the connection is dead and nothing says so, after 2 seconds at most: Redis is asked every half second, and
-    ///   what is kept is used only for 2 seconds after a question that was answered.
-    ///
-    /// Handlers that write take their turns and load from Redis, as always; what only asks if a session lives (a connect
-    /// handler without a state, say) asks Redis, too. A session past its expiry is never read from what is kept. When the connection is
-    /// lost, all that is kept goes, and nothing is kept until there is a new one. Where Redis refuses to tell of
-    /// changes, there is a warning in the log, and each read asks Redis.
-    ///
-    /// Of a session, the values that were read are kept, decoded: what they need of memory is the application's to know.
+    /// Another [`RedisBackendBuilder::with_read_cache`].
     ///
     /// # Errors
     ///
-    /// [`BackendError::Failed`] in a cluster, where each node would have to be listened to.
+    /// [`BackendError::Failed`] in a cluster.
     pub fn with_read_cache(self, sessions: usize) -> Result<Self, BackendError> {
-        if sessions > 0 && self.source.is_cluster() {
-            return Err(BackendError::failed("there is no read cache in a Redis Cluster"));
-        }
-        Ok(self.with(|options| options.read_cache = (sessions > 0).then_some(sessions)))
+        let backend = self.with(|options| options.read_cache = sessions);
+        backend.options.check(&backend.source)?;
+        Ok(backend)
     }
 
+    /// With other options it is another driver, which connects at its first use.
     fn with(self, change: impl FnOnce(&mut Options)) -> Self {
         let Self { source, mut options, registry, .. } = self;
         change(&mut options);
         Self { source, options, registry, rooms: Arc::default() }
+    }
+
+    fn link(&self, tracker: Option<Arc<dyn Tracker>>) -> Link {
+        Link::new(self.source.clone(), self.options.timeout, tracker)
     }
 
     fn rooms(&self) -> &Rooms {
@@ -335,9 +301,8 @@ impl RedisBackend {
 
     fn build(&self) -> Rooms {
         let options = &self.options;
-        let cache = options.read_cache.map(|sessions| Arc::new(Cache::new(sessions)));
-        let tracker = cache.clone().map(|cache| cache as Arc<dyn Tracker>);
-        let link = Link::new(self.source.clone(), options.timeout, tracker);
+        let cache = (options.read_cache > 0).then(|| Arc::new(Cache::new(options.read_cache)));
+        let link = self.link(cache.clone().map(|cache| cache as Arc<dyn Tracker>));
         let wire = Arc::new(Wire::new(link, options.prefix.clone()));
         let node = Node::new(self.registry.clone(), wire.node.clone());
         let reader = Arc::new(Reader::new(wire.clone(), node.clone(), cache.clone()));
@@ -421,14 +386,5 @@ impl Backend for RedisBackend {
 
     async fn release(&self, id: SessionId, lease: Lease) {
         self.rooms().relays.release(id, lease).await;
-    }
-}
-
-/// rustls panics where it is not told which of several implementations to use; whoever told it is not overruled.
-#[cfg(feature = "redis-tls")]
-fn choose_cryptography() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error would say that somebody else was faster.
-        rustls::crypto::ring::default_provider().install_default().ok();
     }
 }

@@ -161,6 +161,12 @@ impl Link {
         }
     }
 
+    /// Whether Redis answers.
+    pub(crate) async fn ping(&self) -> Result<(), Failure> {
+        self.call(|mut connection, _| async move { redis::cmd("PING").query_async(&mut connection).await })
+            .await
+    }
+
     async fn connection(&self) -> RedisResult<(u64, Connection)> {
         if let Some(connection) = self.open_connection() {
             return Ok(connection);

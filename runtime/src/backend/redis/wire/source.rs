@@ -36,6 +36,19 @@ pub(crate) enum Connection {
 }
 
 impl Source {
+    pub(crate) fn open(url: &str) -> RedisResult<Self> {
+        choose_cryptography();
+        Ok(Self::One(Box::new(Client::open(url)?)))
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    pub(crate) fn open_cluster(urls: &[String]) -> RedisResult<Self> {
+        choose_cryptography();
+        let urls = || urls.iter().map(String::as_str);
+        let nodes = urls().map(Client::open).collect::<Result<_, _>>()?;
+        Ok(Self::Cluster(Box::new(Cluster { client: ClusterClient::new(urls())?, nodes })))
+    }
+
     pub(crate) fn is_cluster(&self) -> bool {
         !matches!(self, Self::One(_))
     }
@@ -119,5 +132,14 @@ impl ConnectionLike for Connection {
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(connection) => connection.get_db(),
         }
+    }
+}
+
+/// rustls panics where nobody chose one of its implementations; a choice that was made already holds.
+pub(crate) fn choose_cryptography() {
+    #[cfg(feature = "redis-tls")]
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error would say that somebody else was faster.
+        rustls::crypto::ring::default_provider().install_default().ok();
     }
 }
