@@ -10,7 +10,7 @@ mod nodes;
 mod options;
 mod processes;
 mod proxy;
-mod runs;
+mod relays;
 mod turns;
 
 use socketioxide_session::RedisBackend;
