@@ -4,7 +4,11 @@ use std::{fmt, time::Duration};
 
 use super::{
     RedisBackend,
-    wire::{link::Failure, millis::LONGEST, source::Source},
+    wire::{
+        link::{Failure, Link},
+        millis::LONGEST,
+        source::Source,
+    },
 };
 use crate::{backend::BackendError, process::endings::RECENT};
 
@@ -165,8 +169,7 @@ impl RedisBackendBuilder {
         };
         let source = source.map_err(BackendError::failed)?;
         self.options.check(&source)?;
-        let backend = RedisBackend::new(source, self.options);
-        backend.link(None).ping().await.map_err(Failure::failed)?;
-        Ok(backend)
+        Link::new(source.clone(), self.options.timeout, None).ping().await.map_err(Failure::failed)?;
+        Ok(RedisBackend::new(source, self.options))
     }
 }

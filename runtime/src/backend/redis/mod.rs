@@ -1,13 +1,18 @@
 //! Sessions and turns on Redis (or Valkey): for as many processes and machines as an application needs.
 //!
+//! Each room uses only those above it:
+//!
 //! | room | what it knows |
 //! | --- | --- |
 //! | `wire` | what travels: connections, the names of keys and channels, scripts |
+//! | `node` | what this process knows of sessions and their sockets; alone names its registry |
 //! | `records` | sessions as they stand in Redis: read, kept, written, moved to a new id |
 //! | `turns` | turns across processes, and calls that go one after the other under one lease |
 //! | `news` | what nodes tell each other |
+//! | `driver`, `builder` | how the rooms are put together, and with which options |
 
 mod builder;
+mod driver;
 mod news;
 mod node;
 mod records;
@@ -16,10 +21,7 @@ mod wire;
 
 use std::{
     fmt,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -31,18 +33,8 @@ pub use self::builder::RedisBackendBuilder;
 use self::wire::source::Cluster;
 use self::{
     builder::Options,
-    news::News,
-    node::Node,
-    records::{
-        cache::{self, Cache},
-        reader::Reader,
-        writer::Writer,
-    },
-    turns::{
-        leases::{self, Leases},
-        relays::Relays,
-    },
-    wire::{Wire, link::Link, source::Source, tracking::Tracker},
+    driver::Driver,
+    wire::source::{Source, choose_cryptography},
 };
 use super::{Action, Backend, BackendError, Commit, Lease, Line, Load, Loaded};
 use crate::{process::Registry, session::id::SessionId};
@@ -60,7 +52,7 @@ use crate::{process::Registry, session::id::SessionId};
 /// # }
 /// ```
 ///
-/// Cheap to clone; clones share the connection.
+/// Options are taken by [`builder`](Self::builder). Cheap to clone; clones share the connection.
 ///
 /// # What is stored
 ///
@@ -120,19 +112,7 @@ pub struct RedisBackend {
     options: Options,
     registry: Registry,
     /// Begun at the first use, when all options are known.
-    rooms: Arc<OnceLock<Arc<Rooms>>>,
-}
-
-/// The driver, once it is used. Its tasks end with it.
-struct Rooms {
-    wire: Arc<Wire>,
-    cache: Option<Arc<Cache>>,
-    reader: Arc<Reader>,
-    leases: Arc<Leases>,
-    relays: Arc<Relays>,
-    news: Arc<News>,
-    /// A task listens and renews.
-    tended: Arc<AtomicBool>,
+    driver: Arc<OnceLock<Driver>>,
 }
 
 impl fmt::Debug for RedisBackend {
@@ -217,8 +197,8 @@ impl RedisBackend {
     /// `redis-cluster`.
     ///
     /// `nodes` are clients of some of its nodes, with the same credentials: what nodes tell each other is heard from
-    /// one of them, over a connection of its own, for a connection to a whole cluster does not say when messages were
-    /// missed. The client must not read from replicas, which may be behind.
+    /// one of them, over a connection of its own, because a connection to a whole cluster does not say when messages
+    /// were missed. The client must not read from replicas, which may be behind.
     ///
     /// # Errors
     ///
@@ -237,41 +217,41 @@ impl RedisBackend {
     }
 
     fn new(source: Source, options: Options) -> Self {
-        wire::source::choose_cryptography();
-        Self { source, options, registry: Registry::among_nodes(), rooms: Arc::default() }
+        choose_cryptography();
+        Self { source, options, registry: Registry::among_nodes(), driver: Arc::default() }
     }
 
-    /// Another [`RedisBackendBuilder::with_prefix`].
+    /// What the names of all keys and channels begin with: see [`RedisBackendBuilder::with_prefix`].
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         self.with(|options| options.prefix = prefix.into())
     }
 
-    /// Another [`RedisBackendBuilder::with_lease`].
+    /// How long a turn outlives a process that died with it: see [`RedisBackendBuilder::with_lease`].
     #[must_use]
     pub fn with_lease(self, lease: Duration) -> Self {
         self.with(|options| options.set_lease(lease))
     }
 
-    /// Another [`RedisBackendBuilder::with_timeout`].
+    /// The longest time that a call to Redis takes: see [`RedisBackendBuilder::with_timeout`].
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.set_timeout(timeout))
     }
 
-    /// Another [`RedisBackendBuilder::with_cut_off`].
+    /// After how long without a word from Redis sockets are disconnected: see [`RedisBackendBuilder::with_cut_off`].
     #[must_use]
     pub fn with_cut_off(self, cut_off: Duration) -> Self {
         self.with(|options| options.set_cut_off(cut_off))
     }
 
-    /// Another [`RedisBackendBuilder::with_max_value_size`].
+    /// The largest value that is stored under one key: see [`RedisBackendBuilder::with_max_value_size`].
     #[must_use]
     pub fn with_max_value_size(self, bytes: usize) -> Self {
         self.with(|options| options.max_value_size = bytes)
     }
 
-    /// Another [`RedisBackendBuilder::with_read_cache`].
+    /// Keeps this many of the sessions that were read lately: see [`RedisBackendBuilder::with_read_cache`].
     ///
     /// # Errors
     ///
@@ -286,61 +266,15 @@ impl RedisBackend {
     fn with(self, change: impl FnOnce(&mut Options)) -> Self {
         let Self { source, mut options, registry, .. } = self;
         change(&mut options);
-        Self { source, options, registry, rooms: Arc::default() }
+        Self { source, options, registry, driver: Arc::default() }
     }
 
-    fn link(&self, tracker: Option<Arc<dyn Tracker>>) -> Link {
-        Link::new(self.source.clone(), self.options.timeout, tracker)
-    }
-
-    fn rooms(&self) -> &Rooms {
-        let rooms = self.rooms.get_or_init(|| Arc::new(self.build()));
-        rooms.be_tended();
-        rooms
-    }
-
-    fn build(&self) -> Rooms {
-        let options = &self.options;
-        let cache = (options.read_cache > 0).then(|| Arc::new(Cache::new(options.read_cache)));
-        let link = self.link(cache.clone().map(|cache| cache as Arc<dyn Tracker>));
-        let wire = Arc::new(Wire::new(link, options.prefix.clone()));
-        let node = Node::new(self.registry.clone(), wire.node.clone());
-        let reader = Arc::new(Reader::new(wire.clone(), node.clone(), cache.clone()));
-        let writer = Arc::new(Writer::new(wire.clone(), reader.clone(), options.max_value_size));
-        let leases = Arc::new(Leases::new(wire.clone(), node.clone(), reader.clone(), options.lease));
-        let relays = Arc::new(Relays::new(node.clone(), leases.clone(), writer));
-        let news = Arc::new(News::new(wire.clone(), node, reader.clone(), leases.clone(), options.cut_off));
-        Rooms { wire, cache, reader, leases, relays, news, tended: Arc::default() }
-    }
-}
-
-/// What goes on all the time is on a task, which may end with its runtime: then the next call begins it anew.
-struct Tended(Arc<AtomicBool>);
-
-impl Drop for Tended {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
-}
-
-impl Rooms {
-    fn be_tended(&self) {
-        if self.tended.load(Ordering::Acquire) || self.tended.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let tended = Tended(Arc::clone(&self.tended));
-        let listening = news::listen(Arc::downgrade(&self.news));
-        let renewing = leases::keep_alive(Arc::downgrade(&self.leases));
-        let (cache, wire) = (self.cache.clone(), Arc::downgrade(&self.wire));
-        let asking = async move {
-            if let Some(cache) = cache {
-                cache::keep_trusted(cache, wire).await;
-            }
-        };
-        tokio::spawn(async move {
-            tokio::join!(listening, renewing, asking);
-            drop(tended);
-        });
+    fn driver(&self) -> &Driver {
+        let driver = self
+            .driver
+            .get_or_init(|| Driver::new(self.source.clone(), &self.options, self.registry.clone()));
+        driver.be_tended();
+        driver
     }
 }
 
@@ -354,7 +288,7 @@ impl Backend for RedisBackend {
         if let Some(loaded) = self.load_now(id, load) {
             return loaded;
         }
-        let Rooms { reader, leases, relays, .. } = self.rooms();
+        let Driver { reader, leases, relays, .. } = self.driver();
         if let Some(loaded) = relays.join(id, load) {
             return Ok(Some(loaded));
         }
@@ -365,7 +299,7 @@ impl Backend for RedisBackend {
 
     /// What is in the read cache.
     fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
-        let Rooms { reader, relays, .. } = self.rooms();
+        let Driver { reader, relays, .. } = self.driver();
         if !load.turns.is_empty() || !relays.is_settled(id) {
             return None;
         }
@@ -373,7 +307,7 @@ impl Backend for RedisBackend {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        let Rooms { relays, .. } = self.rooms();
+        let Driver { relays, .. } = self.driver();
         if commit.action != Action::Update {
             relays.settle(commit.id).await;
         }
@@ -381,10 +315,10 @@ impl Backend for RedisBackend {
     }
 
     async fn commit_in_line(&self, commit: &Commit, line: &Line) -> Result<(), BackendError> {
-        self.rooms().relays.commit_in_line(commit, line).await
+        self.driver().relays.commit_in_line(commit, line).await
     }
 
     async fn release(&self, id: SessionId, lease: Lease) {
-        self.rooms().relays.release(id, lease).await;
+        self.driver().relays.release(id, lease).await;
     }
 }

@@ -1,9 +1,9 @@
-//! The read cache: sessions that were read lately, decoded. A value is read and the news that it changed are heard
-//! on one connection, in Redis's order; whatever is heard, or the loss of that connection, takes the value out.
+//! The read cache: sessions that were read lately, decoded. Values are read and their changes are heard on one
+//! connection, in Redis's order; a change, or the loss of that connection, takes the session out.
 //!
-//! What is kept was read on the link's present connection, with no news of its session since before it was asked for,
-//! and is given only while that connection is known to live. So a read sees at least what this process saw before:
-//! its own commits, and everything that any earlier answer on the connection told.
+//! What is kept was read on the link's present connection, nothing was heard of its session since it was asked for, and
+//! it is given only while that connection is known to live. So a read sees at least what this process saw before: its
+//! own commits, and all that any earlier answer on the connection told.
 
 use std::{
     borrow::Cow,
@@ -27,8 +27,8 @@ use crate::{
     session::id::{SessionId, hidden_bytes},
 };
 
-/// How long the connection is trusted after something was sent on it that was answered: every change that Redis made
-/// before it got that has been heard by then.
+/// How long the connection is trusted after something was sent on it that was answered: by then every earlier change
+/// has been heard.
 const TRUSTED: Duration = Duration::from_secs(2);
 
 /// How often something is sent.
@@ -51,7 +51,7 @@ struct Shard {
     old: HashMap<Hidden, Slot>,
     /// How many are young at most.
     half: usize,
-    /// The number of the connection on which news are heard; 0 if there is none.
+    /// The number of the connection on which changes are heard; 0 without one.
     connection: u64,
     /// When that was sent on it which was answered last.
     heard: Instant,
@@ -106,12 +106,12 @@ impl Cache {
             return None;
         }
         if let Some(slot) = shard.young.get(&hidden) {
-            return slot.give(wanted, now);
+            return slot.loaded(wanted, now);
         }
-        shard.find(&hidden)?.give(wanted, now)
+        shard.make_young(&hidden)?.loaded(wanted, now)
     }
 
-    /// Before a session is asked for, on the connection of this number. `None` if nothing would be heard of it.
+    /// To be taken before a session is asked for on this connection. `None` if nothing would be heard of it.
     pub(crate) fn mark(&self, id: SessionId, connection: u64) -> Option<Mark> {
         let hidden = id.hidden_bytes();
         let mut shard = self.shard(&hidden).lock();
@@ -119,7 +119,7 @@ impl Cache {
             return None;
         }
         // Nothing was heard since it was made, so it is as good for whoever asks now.
-        if let Some(slot) = shard.find(&hidden) {
+        if let Some(slot) = shard.make_young(&hidden) {
             return Some(slot.mark);
         }
         shard.last_mark += 1;
@@ -132,7 +132,7 @@ impl Cache {
     pub(crate) fn keep(&self, id: SessionId, mark: Mark, wanted: Keys<'_>, loaded: &Loaded) {
         let hidden = id.hidden_bytes();
         let mut shard = self.shard(&hidden).lock();
-        if let Some(slot) = shard.find(&hidden).filter(|slot| slot.mark == mark) {
+        if let Some(slot) = shard.make_young(&hidden).filter(|slot| slot.mark == mark) {
             let known = slot.known.get_or_insert_with(|| Known::new(loaded));
             known.learn(wanted, loaded);
         }
@@ -185,7 +185,7 @@ impl Tracker for Cache {
 }
 
 impl Shard {
-    fn find(&mut self, hidden: &Hidden) -> Option<&mut Slot> {
+    fn make_young(&mut self, hidden: &Hidden) -> Option<&mut Slot> {
         if let Some(slot) = self.old.remove(hidden) {
             self.put(*hidden, slot);
         }
@@ -207,9 +207,9 @@ impl Shard {
 }
 
 impl Slot {
-    fn give(&self, wanted: Keys<'_>, now: Now) -> Option<Loaded> {
+    fn loaded(&self, wanted: Keys<'_>, now: Now) -> Option<Loaded> {
         let known = self.known.as_ref()?;
-        if known.expires > now.wall { known.give(wanted) } else { None }
+        if known.expires > now.wall { known.loaded(wanted) } else { None }
     }
 }
 
@@ -242,7 +242,7 @@ impl Known {
         }
     }
 
-    fn give(&self, wanted: Keys<'_>) -> Option<Loaded> {
+    fn loaded(&self, wanted: Keys<'_>) -> Option<Loaded> {
         let mut values = Values::new();
         match wanted {
             Keys::Only(keys) => {

@@ -1,5 +1,5 @@
-//! The connection to Redis: every call has an end, lost connections are replaced, and it is known of a call that
-//! failed whether it may have been carried out.
+//! The connection to Redis: every call ends in time, lost connections are replaced, and a call that failed says
+//! whether it may have been carried out.
 
 use std::{error::Error as StdError, fmt, future::Future, sync::Arc, time::Duration};
 
@@ -133,7 +133,7 @@ impl Link {
         loop {
             let until = deadline.min(Instant::now() + self.patience());
             let (verdict, error): (_, Box<dyn StdError + Send + Sync>) =
-                match timeout_at(until, self.connection()).await {
+                match timeout_at(until, self.connect()).await {
                     Err(_) => (Verdict::NotNow, Box::new(NoAnswer)),
                     // Nothing was sent yet.
                     Ok(Err(error)) if judge(&error) == Verdict::Lost => (Verdict::NotNow, Box::new(error)),
@@ -167,12 +167,12 @@ impl Link {
             .await
     }
 
-    async fn connection(&self) -> RedisResult<(u64, Connection)> {
-        if let Some(connection) = self.open_connection() {
+    async fn connect(&self) -> RedisResult<(u64, Connection)> {
+        if let Some(connection) = self.current_connection() {
             return Ok(connection);
         }
         let _opening = self.opening.lock().await;
-        if let Some(connection) = self.open_connection() {
+        if let Some(connection) = self.current_connection() {
             return Ok(connection);
         }
         let number = self.current.lock().number + 1;
@@ -184,7 +184,7 @@ impl Link {
         Ok((number, connection))
     }
 
-    fn open_connection(&self) -> Option<(u64, Connection)> {
+    fn current_connection(&self) -> Option<(u64, Connection)> {
         let current = self.current.lock();
         current.connection.clone().map(|connection| (current.number, connection))
     }
