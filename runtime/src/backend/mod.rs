@@ -14,7 +14,7 @@ use tower_sessions::Expiry;
 
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
-pub use self::redis::RedisBackend;
+pub use self::redis::{RedisBackend, RedisBackendBuilder};
 pub use self::{memory::MemoryBackend, store::StoreBackend};
 pub use crate::{
     process::{Ending, Registry},

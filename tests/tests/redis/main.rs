@@ -7,9 +7,10 @@ mod cluster;
 mod commits;
 mod failures;
 mod nodes;
+mod options;
 mod processes;
 mod proxy;
-mod runs;
+mod relays;
 mod turns;
 
 use socketioxide_session::RedisBackend;

@@ -126,7 +126,7 @@ async fn the_turn_of_a_killed_process_passes_on() {
 
 /// Two calls under one lease: the process dies in the second one, while the commit of the first may be under way.
 #[tokio::test]
-async fn a_process_killed_in_a_run_leaves_what_it_acknowledged() {
+async fn a_process_killed_in_a_relay_leaves_what_it_acknowledged() {
     let redis = RedisServer::start().await;
     let ([mut one, two], cookie) = two_nodes(&redis, LEASE).await;
     let mut socket = RawSocket::connect(&one.app, Some(&cookie)).await;
@@ -146,7 +146,7 @@ async fn a_process_killed_in_a_run_leaves_what_it_acknowledged() {
     socket.disconnected("/").await;
     let told = socket.unasked().any(|packet| matches!(packet, Packet::Ack { id, .. } if *id == holds[1]));
     let counted = http::get(&two.app, "/add", Some(&cookie)).await.json().as_u64().unwrap() - 2;
-    println!("killed in a run: the turn passed on after {:?}", killed.elapsed());
+    println!("killed in a relay: the turn passed on after {:?}", killed.elapsed());
     assert!(counted == 2000 || (counted == 1000 && !told), "{counted}, told: {told}");
     assert_eq!(two.all(&cookie).await["name"], "whoever held");
 }

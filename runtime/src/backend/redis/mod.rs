@@ -1,59 +1,43 @@
 //! Sessions and turns on Redis (or Valkey): for as many processes and machines as an application needs.
 //!
-//! | file | what it knows |
+//! Each room uses only those above it:
+//!
+//! | room | what it knows |
 //! | --- | --- |
-//! | `source` | one server or a cluster |
-//! | `link` | the connection: timeouts, new tries, what a failure means |
-//! | `names` | keys and channels |
-//! | `scripts`, `lua/` | what runs in Redis, each one round trip |
-//! | `record` | a session as it is stored |
-//! | `leases` | turns across processes |
-//! | `commits` | writing, once |
-//! | `runs` | calls that go one after the other under one lease, and commit together |
-//! | `moves` | a change of id in a cluster |
-//! | `events` | what nodes tell each other |
-//! | `cache` | sessions that were read lately, by a switch |
+//! | `wire` | what travels: connections, the names of keys and channels, scripts |
+//! | `node` | what this process knows of sessions and their sockets; alone names its registry |
+//! | `records` | sessions as they stand in Redis: read, kept, written, moved to a new id |
+//! | `turns` | turns across processes, and calls that go one after the other under one lease |
+//! | `news` | what nodes tell each other |
+//! | `driver`, `builder` | how the rooms are put together, and with which options |
 
-mod cache;
-mod commits;
-mod events;
-mod leases;
-mod link;
-mod moves;
-mod names;
-mod record;
-mod runs;
-mod scripts;
-mod source;
+mod builder;
+mod driver;
+mod news;
+mod node;
+mod records;
+mod turns;
+mod wire;
 
 use std::{
-    error::Error as StdError,
     fmt,
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use redis::{Client, IntoConnectionInfo, Value};
+use redis::Client;
 
+pub use self::builder::RedisBackendBuilder;
+#[cfg(feature = "redis-cluster")]
+use self::wire::source::Cluster;
 use self::{
-    cache::Cache,
-    leases::{LONGEST, Leases},
-    link::{Failure, Link},
-    names::{SessionKeys, unique},
-    record::{Damaged, decode},
-    runs::Runs,
-    scripts::Answer,
-    source::{Connection, Source},
+    builder::Options,
+    driver::Driver,
+    wire::source::{Source, choose_cryptography},
 };
-use super::{Action, Backend, BackendError, Commit, Keys, Lease, Line, Load, Loaded};
-use crate::{
-    process::{REMEMBERED, Registry},
-    session::id::{HiddenId, SessionId},
-};
+use super::{Action, Backend, BackendError, Commit, Lease, Line, Load, Loaded};
+use crate::{process::Registry, session::id::SessionId};
 
 /// Keeps sessions and turns on Redis 6.2 or later, or Valkey: any number of processes on any number of machines
 /// share them. Feature `redis`.
@@ -68,7 +52,7 @@ use crate::{
 /// # }
 /// ```
 ///
-/// Cheap to clone; clones share the connection.
+/// Options are taken by [`builder`](Self::builder). Cheap to clone; clones share the connection.
 ///
 /// # What is stored
 ///
@@ -78,7 +62,7 @@ use crate::{
 ///
 /// | operation | round trips |
 /// | --- | --- |
-/// | a read | one (two where there is no such session); none if it is in the [read cache](Self::with_read_cache) |
+/// | a read | one (two where there is no such session); none if it is in the [read cache](RedisBackendBuilder::with_read_cache) |
 /// | taking the turns of a handler, all or none, and loading | one, if they are free |
 /// | committing and ending the turns | one; another one each time that a plain `Session` wrote the same value meanwhile |
 /// | ending the turns without a write | one |
@@ -88,7 +72,7 @@ use crate::{
 ///
 /// A turn is a lease on one state of one session. Within a process calls wait in the local queue, and only its head
 /// asks Redis. There it waits in line with the heads of other processes, first come, first served, and is woken by a
-/// message. The lease is renewed every third of [`with_lease`](Self::with_lease) while the handler runs, at most for
+/// message. The lease is renewed every third of [`with_lease`](RedisBackendBuilder::with_lease) while the handler runs, at most for
 /// [`SessionLayer::with_turn_limit`](crate::SessionLayer::with_turn_limit). If its process dies, the turn passes on
 /// when the lease ends. Each lease has a token larger than all before it, which Redis compares at the commit: a
 /// holder that slept past its lease is refused ([`TurnLost`](crate::ErrorKind::TurnLost)), and nothing is overwritten.
@@ -106,7 +90,7 @@ use crate::{
 ///
 /// # When the connection or Redis fails
 ///
-/// Every call has an end: [`with_timeout`](Self::with_timeout). Within it a lost connection is replaced and the call
+/// Every call has an end: [`with_timeout`](RedisBackendBuilder::with_timeout). Within it a lost connection is replaced and the call
 /// sent again. A commit carries a token, so that a second sending is not a second commit; where it cannot be found
 /// out whether it took place, the error is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). A Redis that is
 /// full (`OOM`), read-only, or refuses otherwise: [`Backend`](crate::ErrorKind::Backend) with Redis's own words as
@@ -114,7 +98,7 @@ use crate::{
 ///
 /// A session that ends or changes its id on one node loses its sockets on all, whatever adapter socketioxide uses. A
 /// node whose connection was lost looks at all its sockets' sessions when it is back. One that was cut off for
-/// longer than [`with_cut_off`](Self::with_cut_off) disconnects its sockets.
+/// longer than [`with_cut_off`](RedisBackendBuilder::with_cut_off) disconnects its sockets.
 ///
 /// # What Redis itself can lose
 ///
@@ -128,45 +112,7 @@ pub struct RedisBackend {
     options: Options,
     registry: Registry,
     /// Begun at the first use, when all options are known.
-    inner: Arc<OnceLock<Arc<Inner>>>,
-}
-
-#[derive(Clone, Debug)]
-struct Options {
-    prefix: String,
-    lease: Duration,
-    timeout: Duration,
-    cut_off: Duration,
-    max_value_size: usize,
-    /// How many sessions are kept that were read.
-    read_cache: Option<usize>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            prefix: "session:".to_owned(),
-            lease: Duration::from_secs(10),
-            timeout: Duration::from_secs(5),
-            cut_off: Duration::from_secs(30),
-            max_value_size: 1 << 20,
-            read_cache: None,
-        }
-    }
-}
-
-/// What the tasks of a backend share. They end with it.
-struct Inner {
-    link: Link,
-    options: Options,
-    registry: Registry,
-    /// This process's name among the others.
-    node: String,
-    leases: Leases,
-    runs: Runs,
-    cache: Option<Arc<Cache>>,
-    /// A task listens and renews.
-    tended: AtomicBool,
+    driver: Arc<OnceLock<Driver>>,
 }
 
 impl fmt::Debug for RedisBackend {
@@ -177,46 +123,82 @@ impl fmt::Debug for RedisBackend {
 }
 
 impl RedisBackend {
-    /// Connects to Redis: `redis://[user:password@]host[:port][/db]`, or `rediss://` with feature `redis-tls`, which
-    /// trusts the system's certificates. For others, or a client certificate, give
+    /// Takes the options first, then connects to Redis: `redis://[user:password@]host[:port][/db]`, or `rediss://` with
+    /// feature `redis-tls`, which trusts the system's certificates. For others, or a client certificate, give
     /// [`from_client`](Self::from_client) a client that `redis::Client::build_with_tls` made.
     ///
-    /// # Errors
+    /// ```no_run
+    /// use std::time::Duration;
     ///
-    /// [`BackendError::Failed`] if the address is none, or nobody answers there within five seconds.
-    pub async fn connect(url: impl IntoConnectionInfo) -> Result<Self, BackendError> {
-        let client = Client::open(url).map_err(BackendError::failed)?;
-        Self::answering(Source::One(Box::new(client))).await
+    /// use socketioxide_session::{RedisBackend, SessionLayer};
+    ///
+    /// # async fn run() -> Result<(), socketioxide_session::backend::BackendError> {
+    /// let backend = RedisBackend::builder("redis://127.0.0.1/")
+    ///     .with_prefix("shop:")
+    ///     .with_lease(Duration::from_secs(5))
+    ///     .with_read_cache(10_000)
+    ///     .connect()
+    ///     .await?;
+    /// let layer = SessionLayer::new(backend);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(url: impl AsRef<str>) -> RedisBackendBuilder {
+        RedisBackendBuilder::of_one(url.as_ref())
     }
 
-    /// Connects to a Redis Cluster, some of whose nodes have these addresses. Feature `redis-cluster`.
+    /// Takes the options first, then connects to a Redis Cluster, some of whose nodes have these addresses. Feature
+    /// `redis-cluster`.
     ///
     /// All keys of a session are in one slot. A change of id moves it to another one, which takes three round trips;
     /// while they are under way (or, if the process dies in between, for 15 seconds) other commits of that session
     /// wait.
+    #[cfg(feature = "redis-cluster")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+    pub fn cluster_builder<T: AsRef<str>>(urls: impl IntoIterator<Item = T>) -> RedisBackendBuilder {
+        RedisBackendBuilder::of_cluster(urls.into_iter().map(|url| url.as_ref().to_owned()).collect())
+    }
+
+    /// Connects with the default options: a short form of [`builder`](Self::builder).
     ///
     /// # Errors
     ///
-    /// [`BackendError::Failed`] if an address is none, or no cluster answers there within five seconds.
+    /// As [`RedisBackendBuilder::connect`].
+    pub async fn connect(url: impl AsRef<str>) -> Result<Self, BackendError> {
+        Self::builder(url).connect().await
+    }
+
+    /// Connects to a Redis Cluster with the default options: a short form of
+    /// [`cluster_builder`](Self::cluster_builder). Feature `redis-cluster`.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisBackendBuilder::connect`].
     #[cfg(feature = "redis-cluster")]
     #[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
-    pub async fn connect_cluster<T: IntoConnectionInfo>(
+    pub async fn connect_cluster<T: AsRef<str>>(
         urls: impl IntoIterator<Item = T>,
     ) -> Result<Self, BackendError> {
-        let addresses = urls.into_iter().map(IntoConnectionInfo::into_connection_info);
-        let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(BackendError::failed)?;
-        let nodes = addresses.iter().cloned().map(Client::open).collect::<Result<Vec<_>, _>>();
-        let nodes = nodes.map_err(BackendError::failed)?;
-        let client = redis::cluster::ClusterClient::new(addresses).map_err(BackendError::failed)?;
-        Self::answering(Source::Cluster(Box::new(source::Cluster { client, nodes }))).await
+        Self::cluster_builder(urls).connect().await
+    }
+
+    /// Uses a client that the application has already, such as the one that it gave to `socketioxide-redis`: its
+    /// address, credentials and certificates. Connects at the first use; until then options can be set by `with_..`.
+    ///
+    /// There is no way to lend a connection. A backend listens on one of its own, replaces those that are lost, and
+    /// limits its calls itself; and on a shared one each slow or blocking command of the application's would hold up
+    /// all sessions, and the renewal of their turns.
+    pub fn from_client(client: Client) -> Self {
+        Self::new(Source::One(Box::new(client)), Options::default())
     }
 
     /// Uses a cluster's client that the application has already, such as the one that it gave to
-    /// `socketioxide-redis`. Connects at the first use. Feature `redis-cluster`.
+    /// `socketioxide-redis`. Connects at the first use; until then options can be set by `with_..`. Feature
+    /// `redis-cluster`.
     ///
     /// `nodes` are clients of some of its nodes, with the same credentials: what nodes tell each other is heard from
-    /// one of them, over a connection of its own, for a connection to a whole cluster does not say when messages were
-    /// missed. The client must not read from replicas, which may be behind.
+    /// one of them, over a connection of its own, because a connection to a whole cluster does not say when messages
+    /// were missed. The client must not read from replicas, which may be behind.
     ///
     /// # Errors
     ///
@@ -231,135 +213,68 @@ impl RedisBackend {
         if nodes.is_empty() {
             return Err(BackendError::failed("at least one node of the cluster must be given to listen to"));
         }
-        Ok(Self::of(Source::Cluster(Box::new(source::Cluster { client, nodes }))))
+        Ok(Self::new(Source::Cluster(Box::new(Cluster { client, nodes })), Options::default()))
     }
 
-    async fn answering(source: Source) -> Result<Self, BackendError> {
-        let backend = Self::of(source);
-        let link = Link::new(backend.source.clone(), backend.options.timeout, None);
-        let ping = |mut connection: Connection, _| async move {
-            redis::cmd("PING").query_async::<()>(&mut connection).await
-        };
-        link.call(ping).await.map_err(Failure::failed)?;
-        Ok(backend)
-    }
-
-    /// Uses a client that the application has already, such as the one that it gave to `socketioxide-redis`: its
-    /// address, credentials and certificates. Connects at the first use.
-    ///
-    /// There is no way to lend a connection. A backend listens on one of its own, replaces those that are lost, and
-    /// limits its calls itself; and on a shared one each slow or blocking command of the application's would hold up
-    /// all sessions, and the renewal of their turns.
-    pub fn from_client(client: Client) -> Self {
-        Self::of(Source::One(Box::new(client)))
-    }
-
-    fn of(source: Source) -> Self {
-        #[cfg(feature = "redis-tls")]
+    fn new(source: Source, options: Options) -> Self {
         choose_cryptography();
-        Self { source, options: Options::default(), registry: Registry::among_nodes(), inner: Arc::default() }
+        Self { source, options, registry: Registry::among_nodes(), driver: Arc::default() }
     }
 
-    /// What the names of all keys and channels begin with. Default: `session:`. Applications that share a Redis need
-    /// different ones.
+    /// What the names of all keys and channels begin with: see [`RedisBackendBuilder::with_prefix`].
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         self.with(|options| options.prefix = prefix.into())
     }
 
-    /// How long a turn outlives a process that died with it. Default: 10 seconds; at least 100 milliseconds.
-    ///
-    /// A process that stops for longer than this (or is cut off from Redis) while a handler has a turn loses the turn,
-    /// and its commit is refused.
+    /// How long a turn outlives a process that died with it: see [`RedisBackendBuilder::with_lease`].
     #[must_use]
     pub fn with_lease(self, lease: Duration) -> Self {
-        self.with(|options| options.lease = lease.max(Duration::from_millis(100)))
+        self.with(|options| options.set_lease(lease))
     }
 
-    /// The longest time that a call to Redis takes, with all its tries. Default: 5 seconds; at most 20 seconds, for
-    /// commits are remembered a little longer than that.
+    /// The longest time that a call to Redis takes: see [`RedisBackendBuilder::with_timeout`].
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
-        self.with(|options| options.timeout = timeout.min(REMEMBERED * 2 / 3))
+        self.with(|options| options.set_timeout(timeout))
     }
 
-    /// A node that has not heard from Redis for this long disconnects its sockets, for it cannot know whether their
-    /// sessions live. Default: 30 seconds; at least one second.
-    ///
-    /// It sends itself a message through Redis six times in this span, to know whether it would hear others.
+    /// After how long without a word from Redis sockets are disconnected: see [`RedisBackendBuilder::with_cut_off`].
     #[must_use]
     pub fn with_cut_off(self, cut_off: Duration) -> Self {
-        self.with(|options| options.cut_off = cut_off.clamp(Duration::from_secs(1), LONGEST))
+        self.with(|options| options.set_cut_off(cut_off))
     }
 
-    /// The largest value, in bytes of JSON, that is stored under one key. Default: 1 MiB. A commit with a larger one
-    /// is refused.
+    /// The largest value that is stored under one key: see [`RedisBackendBuilder::with_max_value_size`].
     #[must_use]
     pub fn with_max_value_size(self, bytes: usize) -> Self {
         self.with(|options| options.max_value_size = bytes)
     }
 
-    /// Keeps so many of the sessions that were read lately (at least two), so that a handler that reads a state costs
-    /// no round trip where nobody wrote to the session since the last one. Default: none; 0 switches it off again.
-    ///
-    /// Redis tells of each change (client-side caching, which needs RESP3 and the right to call `CLIENT`). How stale a
-    /// read can be:
-    ///
-    /// - Not at all within this process: what it committed, or saw of another's commits, every later read sees.
-    /// - What another node commits is seen here once Redis's message has arrived: usually the latency of the network.
-    /// - If the connection is dead and nothing says so, after 2 seconds at most: Redis is asked every half second, and
-    ///   what is kept is used only for 2 seconds after a question that was answered.
-    ///
-    /// Handlers that write take their turns and load from Redis, as always; what only asks if a session lives (a connect
-    /// handler without a state, say) asks Redis, too. A session past its expiry is never read from what is kept. When the connection is
-    /// lost, all that is kept goes, and nothing is kept until there is a new one. Where Redis refuses to tell of
-    /// changes, there is a warning in the log, and each read asks Redis.
-    ///
-    /// Of a session, the values that were read are kept, decoded: what they need of memory is the application's to know.
+    /// Keeps this many of the sessions that were read lately: see [`RedisBackendBuilder::with_read_cache`].
     ///
     /// # Errors
     ///
-    /// [`BackendError::Failed`] in a cluster, where each node would have to be listened to.
+    /// [`BackendError::Failed`] in a cluster.
     pub fn with_read_cache(self, sessions: usize) -> Result<Self, BackendError> {
-        if sessions > 0 && self.source.is_cluster() {
-            return Err(BackendError::failed("there is no read cache in a Redis Cluster"));
-        }
-        Ok(self.with(|options| options.read_cache = (sessions > 0).then_some(sessions)))
+        let backend = self.with(|options| options.read_cache = sessions);
+        backend.options.check(&backend.source)?;
+        Ok(backend)
     }
 
+    /// With other options it is another driver, which connects at its first use.
     fn with(self, change: impl FnOnce(&mut Options)) -> Self {
         let Self { source, mut options, registry, .. } = self;
         change(&mut options);
-        Self { source, options, registry, inner: Arc::default() }
+        Self { source, options, registry, driver: Arc::default() }
     }
 
-    fn inner(&self) -> &Arc<Inner> {
-        let inner = self.inner.get_or_init(|| {
-            let cache = self.options.read_cache.map(|sessions| Arc::new(Cache::new(sessions)));
-            Arc::new(Inner {
-                link: Link::new(self.source.clone(), self.options.timeout, cache.clone()),
-                options: self.options.clone(),
-                registry: self.registry.clone(),
-                node: unique(),
-                leases: Leases::default(),
-                runs: Runs::default(),
-                cache,
-                tended: AtomicBool::new(false),
-            })
-        });
-        inner.be_tended();
-        inner
-    }
-}
-
-/// What goes on all the time is on a task, which may end with its runtime: then the next call begins it anew.
-struct Tended(Weak<Inner>);
-
-impl Drop for Tended {
-    fn drop(&mut self) {
-        if let Some(inner) = self.0.upgrade() {
-            inner.tended.store(false, Ordering::Release);
-        }
+    fn driver(&self) -> &Driver {
+        let driver = self
+            .driver
+            .get_or_init(|| Driver::new(self.source.clone(), &self.options, self.registry.clone()));
+        driver.be_tended();
+        driver
     }
 }
 
@@ -373,156 +288,37 @@ impl Backend for RedisBackend {
         if let Some(loaded) = self.load_now(id, load) {
             return loaded;
         }
-        let inner = self.inner();
-        if let Some(loaded) = inner.ride(id, load) {
+        let Driver { reader, leases, relays, .. } = self.driver();
+        if let Some(loaded) = relays.join(id, load) {
             return Ok(Some(loaded));
         }
         // Whoever comes after calls of this process finds what they committed.
-        inner.settle(id).await;
-        if load.turns.is_empty() { inner.read(id, load.keys).await } else { inner.take(id, load).await }
+        relays.settle(id).await;
+        if load.turns.is_empty() { reader.read(id, load.keys).await } else { leases.take(id, load).await }
     }
 
     /// What is in the read cache.
     fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
-        let inner = self.inner();
-        if !load.turns.is_empty() || !inner.is_settled(id) {
+        let Driver { reader, relays, .. } = self.driver();
+        if !load.turns.is_empty() || !relays.is_settled(id) {
             return None;
         }
-        let loaded = inner.cache.as_ref()?.get(id, load.keys)?;
-        Some(Ok(Some(loaded)))
+        Some(Ok(Some(reader.kept(id, load.keys)?)))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        let inner = self.inner();
+        let Driver { relays, .. } = self.driver();
         if commit.action != Action::Update {
-            inner.settle(commit.id).await;
+            relays.settle(commit.id).await;
         }
-        inner.commit(commit).await
+        relays.commit(commit).await
     }
 
     async fn commit_in_line(&self, commit: &Commit, line: &Line) -> Result<(), BackendError> {
-        self.inner().commit_in_line(commit, line).await
+        self.driver().relays.commit_in_line(commit, line).await
     }
 
     async fn release(&self, id: SessionId, lease: Lease) {
-        let inner = self.inner();
-        if !inner.leave_run(id, lease)
-            && let Some(held) = inner.leases.forget(id, lease)
-        {
-            inner.release(id, &held.ticket).await;
-        }
+        self.driver().relays.release(id, lease).await;
     }
-}
-
-impl Inner {
-    fn be_tended(self: &Arc<Self>) {
-        if self.tended.load(Ordering::Acquire) || self.tended.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let (tended, lease) = (Tended(Arc::downgrade(self)), self.options.lease);
-        let caches = self.cache.is_some();
-        tokio::spawn(async move {
-            let inner = || tended.0.clone();
-            let trusted = async {
-                if caches {
-                    cache::keep_trusted(inner()).await;
-                }
-            };
-            tokio::join!(events::listen(inner()), leases::keep_alive(inner(), lease), trusted);
-        });
-    }
-
-    /// Asks Redis.
-    async fn read(&self, id: SessionId, wanted: Keys<'_>) -> Result<Option<Loaded>, BackendError> {
-        let keys = SessionKeys::new(&self.options.prefix, id);
-        let names = asked_for(wanted);
-        let (record, names) = (&*keys.record, names.as_deref());
-        let read = |mut connection: Connection, _| {
-            let cache = self.cache.as_ref().zip(connection.tracked());
-            let mark = cache.and_then(|(cache, number)| cache.mark(id, number));
-            async move {
-                let mut asked = redis::pipe();
-                if mark.is_some() {
-                    asked.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
-                }
-                let fields = match names {
-                    None => {
-                        asked.cmd("HGETALL").arg(record);
-                        let (fields,): (Fields,) = asked.query_async(&mut connection).await?;
-                        fields
-                    }
-                    Some(names) => {
-                        asked.cmd("HMGET").arg(record).arg(names);
-                        let (values,): (Vec<Option<Vec<u8>>>,) = asked.query_async(&mut connection).await?;
-                        let fields = names.iter().map(|name| name.clone().into_bytes()).zip(values);
-                        fields.filter_map(|(name, value)| Some((name, value?))).collect()
-                    }
-                };
-                Ok((fields, mark))
-            }
-        };
-        let (fields, mark) = self.link.call(read).await.map_err(Failure::failed)?;
-        if fields.iter().any(|(name, _)| name == b"m") {
-            let loaded = decode(&fields, Lease::default())?;
-            if let Some((cache, mark)) = self.cache.as_ref().zip(mark) {
-                cache.keep(id, mark, wanted, &loaded);
-            }
-            return Ok(Some(loaded));
-        }
-        let (exists, tombstone) = self.look_for(&keys).await?;
-        if exists {
-            return Err(BackendError::failed(Damaged("m")));
-        }
-        self.heard_of_end(id, Some(&tombstone));
-        Ok(None)
-    }
-
-    /// A session changed, or may have: what was read of it is not used any more.
-    fn forget_read(&self, hidden: &HiddenId) {
-        if let Some(cache) = &self.cache {
-            cache.forget(hidden);
-        }
-    }
-
-    /// Whether there is anything under a session's key, and its tombstone.
-    async fn look_for(&self, keys: &SessionKeys) -> Result<(bool, Value), BackendError> {
-        let look = |mut connection: Connection, _| async move {
-            let mut both = redis::pipe();
-            both.cmd("EXISTS").arg(&keys.record).cmd("GET").arg(&keys.tombstone);
-            both.query_async(&mut connection).await
-        };
-        self.link.call(look).await.map_err(Failure::failed)
-    }
-}
-
-/// The fields of a record.
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// The fields that are asked for, if it is not all of them.
-fn asked_for(wanted: Keys<'_>) -> Option<Vec<String>> {
-    let Keys::Only(wanted) = wanted else { return None };
-    let mut names = vec!["m".to_owned(), "x".to_owned()];
-    names.extend(wanted.iter().map(|key| names::field(key)));
-    Some(names)
-}
-
-/// rustls panics where it is not told which of several implementations to use; whoever told it is not overruled.
-#[cfg(feature = "redis-tls")]
-fn choose_cryptography() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error would say that somebody else was faster.
-        rustls::crypto::ring::default_provider().install_default().ok();
-    }
-}
-
-/// An answer that a script gives only about a record that is not this crate's.
-fn unexpected(answer: &Answer) -> BackendError {
-    if answer.word == "broken" {
-        return BackendError::failed(Damaged("m"));
-    }
-    BackendError::failed(format!("Redis gave an answer that was not expected: `{}`", answer.word))
-}
-
-fn source_of(error: &BackendError) -> Option<tracing::field::DisplayValue<&(dyn StdError + 'static)>> {
-    error.source().map(tracing::field::display)
 }

@@ -1,9 +1,9 @@
-//! The read cache: sessions that were read lately, decoded. A value is read and the news that it changed are heard
-//! on one connection, in Redis's order; whatever is heard, or the loss of that connection, takes the value out.
+//! The read cache: sessions that were read lately, decoded. Values are read and their changes are heard on one
+//! connection, in Redis's order; a change, or the loss of that connection, takes the session out.
 //!
-//! What is kept was read on the link's present connection, with no news of its session since before it was asked for,
-//! and is given only while that connection is known to live. So a read sees at least what this process saw before:
-//! its own commits, and everything that any earlier answer on the connection told.
+//! What is kept was read on the link's present connection, nothing was heard of its session since it was asked for, and
+//! it is given only while that connection is known to live. So a read sees at least what this process saw before: its
+//! own commits, and all that any earlier answer on the connection told.
 
 use std::{
     borrow::Cow,
@@ -14,22 +14,21 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use redis::{Client, PushInfo, PushKind, RedisResult, Value, aio::SendError};
+use redis::Value;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    Inner,
-    source::{Connection, connect_and_hear},
-};
 use crate::{
-    backend::{Keys, Lease, Loaded, Meta, StoredValue, Values},
+    backend::{
+        Keys, Lease, Loaded, Meta, StoredValue, Values,
+        redis::wire::{Wire, source::Connection, tracking::Tracker},
+    },
     clock::Now,
     session::id::{HiddenId, SessionId},
 };
 
-/// How long the connection is trusted after something was sent on it that was answered: every change that Redis made
-/// before it got that has been heard by then.
+/// How long the connection is trusted after something was sent on it that was answered: by then every earlier change
+/// has been heard.
 const TRUSTED: Duration = Duration::from_secs(2);
 
 /// How often something is sent.
@@ -38,21 +37,18 @@ const BEAT: Duration = Duration::from_millis(500);
 /// Handlers of different sessions seldom meet at one mutex of so many.
 const SHARDS: usize = 64;
 
-/// What stands for a session's id.
-type Hidden = HiddenId;
-
 /// Sessions that were read, up to a number of them.
-pub(super) struct Cache {
+pub(crate) struct Cache {
     shards: Box<[Mutex<Shard>]>,
 }
 
 /// A part of the cache. When `young` is full it becomes `old`, and what nobody asked for while it was `old` goes.
 struct Shard {
-    young: HashMap<Hidden, Slot>,
-    old: HashMap<Hidden, Slot>,
+    young: HashMap<HiddenId, Slot>,
+    old: HashMap<HiddenId, Slot>,
     /// How many are young at most.
     half: usize,
-    /// The number of the connection on which news are heard; 0 if there is none.
+    /// The number of the connection on which changes are heard; 0 without one.
     connection: u64,
     /// When that was sent on it which was answered last.
     heard: Instant,
@@ -66,7 +62,7 @@ struct Slot {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark(u64);
+pub(crate) struct Mark(u64);
 
 /// What is known of a session.
 struct Known {
@@ -80,7 +76,7 @@ struct Known {
 
 impl Cache {
     /// Of at least two sessions.
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let shards = (capacity / 2).clamp(1, SHARDS);
         let half = (capacity / shards / 2).max(1);
         let shard = || {
@@ -90,13 +86,13 @@ impl Cache {
         Self { shards: (0..shards).map(|_| shard()).collect() }
     }
 
-    fn shard(&self, hidden: &Hidden) -> &Mutex<Shard> {
+    fn shard(&self, hidden: &HiddenId) -> &Mutex<Shard> {
         &self.shards[usize::from(hidden.as_bytes()[0]) % self.shards.len()]
     }
 
     /// What is known of a session, if it is all that is wanted. A load of no key is no read: it asks whether the
     /// session lives, which only Redis knows.
-    pub(super) fn get(&self, id: SessionId, wanted: Keys<'_>) -> Option<Loaded> {
+    pub(crate) fn get(&self, id: SessionId, wanted: Keys<'_>) -> Option<Loaded> {
         if matches!(wanted, Keys::Only([])) {
             return None;
         }
@@ -107,20 +103,20 @@ impl Cache {
             return None;
         }
         if let Some(slot) = shard.young.get(&hidden) {
-            return slot.give(wanted, now);
+            return slot.loaded(wanted, now);
         }
-        shard.find(&hidden)?.give(wanted, now)
+        shard.make_young(&hidden)?.loaded(wanted, now)
     }
 
-    /// Before a session is asked for, on the connection of this number. `None` if nothing would be heard of it.
-    pub(super) fn mark(&self, id: SessionId, connection: u64) -> Option<Mark> {
+    /// To be taken before a session is asked for on this connection. `None` if nothing would be heard of it.
+    pub(crate) fn mark(&self, id: SessionId, connection: u64) -> Option<Mark> {
         let hidden = id.hidden();
         let mut shard = self.shard(&hidden).lock();
         if shard.connection != connection {
             return None;
         }
         // Nothing was heard since it was made, so it is as good for whoever asks now.
-        if let Some(slot) = shard.find(&hidden) {
+        if let Some(slot) = shard.make_young(&hidden) {
             return Some(slot.mark);
         }
         shard.last_mark += 1;
@@ -130,44 +126,20 @@ impl Cache {
     }
 
     /// Keeps what was read, unless something was heard of the session since the mark was made.
-    pub(super) fn keep(&self, id: SessionId, mark: Mark, wanted: Keys<'_>, loaded: &Loaded) {
+    pub(crate) fn keep(&self, id: SessionId, mark: Mark, wanted: Keys<'_>, loaded: &Loaded) {
         let hidden = id.hidden();
         let mut shard = self.shard(&hidden).lock();
-        if let Some(slot) = shard.find(&hidden).filter(|slot| slot.mark == mark) {
+        if let Some(slot) = shard.make_young(&hidden).filter(|slot| slot.mark == mark) {
             let known = slot.known.get_or_insert_with(|| Known::new(loaded));
             known.learn(wanted, loaded);
         }
     }
 
     /// A session changed, or may have: nothing that was asked for before this is kept.
-    pub(super) fn forget(&self, hidden: &Hidden) {
+    pub(crate) fn forget(&self, hidden: &HiddenId) {
         let mut shard = self.shard(hidden).lock();
         shard.young.remove(hidden);
         shard.old.remove(hidden);
-    }
-
-    fn forget_all(&self) {
-        self.shards.iter().for_each(|shard| shard.lock().clear());
-    }
-
-    /// From now on, sessions are read on this connection.
-    fn begin(&self, connection: u64, sent: Instant) {
-        for shard in &self.shards {
-            let mut shard = shard.lock();
-            shard.clear();
-            (shard.connection, shard.heard) = (connection, sent);
-        }
-    }
-
-    /// A connection is lost, and with it whatever it would have told.
-    pub(super) fn end(&self, connection: u64) {
-        for shard in &self.shards {
-            let mut shard = shard.lock();
-            if shard.connection == connection {
-                shard.clear();
-                shard.connection = 0;
-            }
-        }
     }
 
     /// What was sent then has been answered.
@@ -179,55 +151,45 @@ impl Cache {
             }
         }
     }
+}
 
-    /// What Redis says unasked, before any later answer on the same connection reaches who asked.
-    fn hear(&self, connection: u64, news: &PushInfo) {
-        match (&news.kind, news.data.first()) {
-            (PushKind::Invalidate, Some(Value::Array(keys))) => {
-                keys.iter().filter_map(session_of).for_each(|hidden| self.forget(&hidden));
-            }
-            (PushKind::Invalidate, _) => self.forget_all(),
-            (PushKind::Disconnection, _) => self.end(connection),
-            _ => {}
+impl Tracker for Cache {
+    /// From now on, sessions are read on this connection.
+    fn begin(&self, connection: u64, sent: Instant) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            shard.clear();
+            (shard.connection, shard.heard) = (connection, sent);
         }
     }
 
-    /// Opens a connection on which Redis tells of changes to what was read on it. Only that: scripts read, too.
-    pub(super) async fn connect(self: &Arc<Self>, client: &Client, number: u64) -> RedisResult<Connection> {
-        let cache = Arc::clone(self);
-        let hear = move |news: PushInfo| -> Result<(), SendError> {
-            cache.hear(number, &news);
-            Ok(())
-        };
-        let mut connection = connect_and_hear(client, hear).await?;
-        let sent = Instant::now();
-        let mut tracking = redis::pipe();
-        tracking.cmd("CLIENT").arg("TRACKING").arg("ON").arg("OPTIN");
-        // Before each read; here, to know that it is allowed.
-        tracking.cmd("CLIENT").arg("CACHING").arg("YES");
-        match tracking.query_async::<()>(&mut connection).await {
-            Ok(()) => {
-                self.begin(number, sent);
-                Ok(Connection::One { connection, tracked: Some(number) })
-            }
-            Err(error) if error.is_unrecoverable_error() => Err(error),
-            Err(error) => {
-                tracing::warn!(%error, "Redis refuses to tell of changes: the read cache is off");
-                Ok(Connection::One { connection, tracked: None })
+    fn changed(&self, keys: Option<&[Value]>) {
+        match keys {
+            Some(keys) => keys.iter().filter_map(session_of).for_each(|hidden| self.forget(&hidden)),
+            None => self.shards.iter().for_each(|shard| shard.lock().clear()),
+        }
+    }
+
+    fn end(&self, connection: u64) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            if shard.connection == connection {
+                shard.clear();
+                shard.connection = 0;
             }
         }
     }
 }
 
 impl Shard {
-    fn find(&mut self, hidden: &Hidden) -> Option<&mut Slot> {
+    fn make_young(&mut self, hidden: &HiddenId) -> Option<&mut Slot> {
         if let Some(slot) = self.old.remove(hidden) {
             self.put(*hidden, slot);
         }
         self.young.get_mut(hidden)
     }
 
-    fn put(&mut self, hidden: Hidden, slot: Slot) {
+    fn put(&mut self, hidden: HiddenId, slot: Slot) {
         if self.young.len() >= self.half {
             mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
@@ -242,9 +204,9 @@ impl Shard {
 }
 
 impl Slot {
-    fn give(&self, wanted: Keys<'_>, now: Now) -> Option<Loaded> {
+    fn loaded(&self, wanted: Keys<'_>, now: Now) -> Option<Loaded> {
         let known = self.known.as_ref()?;
-        if known.expires > now.wall { known.give(wanted) } else { None }
+        if known.expires > now.wall { known.loaded(wanted) } else { None }
     }
 }
 
@@ -277,7 +239,7 @@ impl Known {
         }
     }
 
-    fn give(&self, wanted: Keys<'_>) -> Option<Loaded> {
+    fn loaded(&self, wanted: Keys<'_>) -> Option<Loaded> {
         let mut values = Values::new();
         match wanted {
             Keys::Only(keys) => {
@@ -303,26 +265,24 @@ impl Known {
 }
 
 /// What stands for the id in the name of a record: what its braces hold.
-fn session_of(key: &Value) -> Option<Hidden> {
+fn session_of(key: &Value) -> Option<HiddenId> {
     let Value::BulkString(key) = key else { return None };
     let at = key.iter().rposition(|byte| *byte == b'{')?;
     HiddenId::parse(key[at + 1..].strip_suffix(b"}")?)
 }
 
-/// Finds out all the time whether the connection lives, until the backend is gone.
-pub(super) async fn keep_trusted(inner: Weak<Inner>) {
-    while let Some(inner) = inner.upgrade() {
+/// Asks all the time whether the connection lives, until the backend is gone.
+pub(crate) async fn keep_trusted(cache: Arc<Cache>, wire: Weak<Wire>) {
+    while let Some(wire) = wire.upgrade() {
         let ping = |mut connection: Connection, _| async move {
             let sent = Instant::now();
             redis::cmd("PING").query_async::<()>(&mut connection).await?;
             Ok((connection.tracked(), sent))
         };
-        if let Ok((Some(number), sent)) = inner.link.call(ping).await
-            && let Some(cache) = &inner.cache
-        {
+        if let Ok((Some(number), sent)) = wire.link.call(ping).await {
             cache.heard(number, sent);
         }
-        drop(inner);
+        drop(wire);
         sleep(BEAT).await;
     }
 }

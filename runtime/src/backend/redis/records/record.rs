@@ -6,10 +6,9 @@ use serde_json::{
     Value,
     value::{RawValue, to_raw_value},
 };
-use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::{
-    backend::{BackendError, FieldChanges, Lease, Loaded, Meta},
+    backend::{BackendError, FieldChanges, Lease, Loaded, Meta, redis::wire::millis},
     session::value::StoredValue,
 };
 
@@ -18,21 +17,21 @@ use crate::{
 #[error(
     "the hash under a session's key is not what this crate wrote: `{0}` is missing or damaged; it was left as it is"
 )]
-pub(super) struct Damaged(pub(super) &'static str);
+pub(crate) struct Damaged(pub(crate) &'static str);
 
 /// A value that is larger than `with_max_value_size` allows.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the value under `{key}` would have {size} bytes, more than the {limit} that `with_max_value_size` allows"
 )]
-pub(super) struct TooLarge {
+pub(crate) struct TooLarge {
     key: String,
     size: usize,
     limit: usize,
 }
 
 /// An error if a value is larger than this.
-pub(super) fn check_size(key: &str, size: usize, limit: usize) -> Result<(), BackendError> {
+pub(crate) fn check_size(key: &str, size: usize, limit: usize) -> Result<(), BackendError> {
     if size <= limit {
         Ok(())
     } else {
@@ -41,11 +40,11 @@ pub(super) fn check_size(key: &str, size: usize, limit: usize) -> Result<(), Bac
 }
 
 /// The fields of a record as a session.
-pub(super) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Loaded, BackendError> {
+pub(crate) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Loaded, BackendError> {
     let of = |name: &[u8]| fields.iter().find(|(field, _)| field == name).map(|(_, value)| &**value);
     let meta: Option<Meta> = of(b"m").and_then(|json| serde_json::from_slice(json).ok());
     let meta = meta.ok_or_else(|| BackendError::failed(Damaged("m")))?;
-    let expires = of(b"x").and_then(moment_of).ok_or_else(|| BackendError::failed(Damaged("x")))?;
+    let expires = of(b"x").and_then(millis::moment).ok_or_else(|| BackendError::failed(Damaged("x")))?;
     let mut values = Vec::with_capacity(fields.len());
     for (field, json) in fields {
         if let Some(key) = field.strip_prefix(b"v:") {
@@ -59,25 +58,9 @@ pub(super) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
     Ok(Loaded { meta, expires, values: values.into(), lease })
 }
 
-/// A moment that is written in milliseconds since 1970. The last one of all is written as the millisecond after it.
-pub(super) fn moment_of(text: &[u8]) -> Option<OffsetDateTime> {
-    let milliseconds: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    let nanoseconds = i128::from(milliseconds) * 1_000_000;
-    let last = PrimitiveDateTime::MAX.assume_utc();
-    if (0..1_000_000).contains(&(nanoseconds - last.unix_timestamp_nanos())) {
-        return Some(last);
-    }
-    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()
-}
-
-/// A moment in milliseconds since 1970: never earlier than it is.
-pub(super) fn milliseconds(moment: OffsetDateTime) -> i128 {
-    -(-moment.unix_timestamp_nanos()).div_euclid(1_000_000)
-}
-
 /// The stored text with these fields replaced or removed. All others stay as they are, byte for byte: a number
 /// that this build cannot hold survives it.
-pub(super) fn merge(
+pub(crate) fn merge(
     key: &str,
     stored: Option<&[u8]>,
     changed: &FieldChanges,

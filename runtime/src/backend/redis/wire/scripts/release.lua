@@ -1,6 +1,7 @@
 -- Ends the leases of a call, and its waiting.
--- KEYS: control  ARGV: prefix, ticket
-local control, prefix, ticket = KEYS[1], ARGV[1], ARGV[2]
+local control = unpack(KEYS, 1, 1)
+local prefix, ticket = unpack(ARGV, 1, 2)
+
 local leases, waiters = read_control(control)
 for state, lease in pairs(leases) do
   if lease[4] == ticket then

@@ -9,7 +9,7 @@ use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
 
 /// Where connections come from.
 #[derive(Clone)]
-pub(super) enum Source {
+pub(crate) enum Source {
     One(Box<Client>),
     #[cfg(feature = "redis-cluster")]
     Cluster(Box<Cluster>),
@@ -17,15 +17,15 @@ pub(super) enum Source {
 
 #[cfg(feature = "redis-cluster")]
 #[derive(Clone)]
-pub(super) struct Cluster {
-    pub(super) client: ClusterClient,
+pub(crate) struct Cluster {
+    pub(crate) client: ClusterClient,
     /// Messages reach all nodes: any of them is listened to.
-    pub(super) nodes: Vec<Client>,
+    pub(crate) nodes: Vec<Client>,
 }
 
 /// One that all calls share.
 #[derive(Clone)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     One {
         connection: MultiplexedConnection,
         /// Its number, if Redis tells on it of changes to what was read on it.
@@ -36,11 +36,24 @@ pub(super) enum Connection {
 }
 
 impl Source {
-    pub(super) fn is_cluster(&self) -> bool {
+    pub(crate) fn open(url: &str) -> RedisResult<Self> {
+        choose_cryptography();
+        Ok(Self::One(Box::new(Client::open(url)?)))
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    pub(crate) fn open_cluster(urls: &[String]) -> RedisResult<Self> {
+        choose_cryptography();
+        let urls = || urls.iter().map(String::as_str);
+        let nodes = urls().map(Client::open).collect::<Result<_, _>>()?;
+        Ok(Self::Cluster(Box::new(Cluster { client: ClusterClient::new(urls())?, nodes })))
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
         !matches!(self, Self::One(_))
     }
 
-    pub(super) async fn connect(&self) -> RedisResult<Connection> {
+    pub(crate) async fn connect(&self) -> RedisResult<Connection> {
         match self {
             Self::One(client) => {
                 let connection = client.get_multiplexed_async_connection_with_config(&unlimited()).await?;
@@ -56,7 +69,7 @@ impl Source {
         not(feature = "redis-cluster"),
         allow(unused_variables, reason = "it chooses a node of a cluster")
     )]
-    pub(super) async fn listen(&self, number: usize) -> RedisResult<PubSub> {
+    pub(crate) async fn listen(&self, number: usize) -> RedisResult<PubSub> {
         match self {
             Self::One(client) => client.get_async_pubsub().await,
             #[cfg(feature = "redis-cluster")]
@@ -71,7 +84,7 @@ fn unlimited() -> AsyncConnectionConfig {
 }
 
 /// A connection in RESP3: it is heard what the server says unasked.
-pub(super) async fn connect_and_hear(
+pub(crate) async fn connect_and_hear(
     client: &Client,
     hear: impl AsyncPushSender,
 ) -> RedisResult<MultiplexedConnection> {
@@ -82,7 +95,7 @@ pub(super) async fn connect_and_hear(
 }
 
 impl Connection {
-    pub(super) fn tracked(&self) -> Option<u64> {
+    pub(crate) fn tracked(&self) -> Option<u64> {
         match self {
             Self::One { tracked, .. } => *tracked,
             #[cfg(feature = "redis-cluster")]
@@ -119,5 +132,14 @@ impl ConnectionLike for Connection {
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(connection) => connection.get_db(),
         }
+    }
+}
+
+/// rustls panics where nobody chose one of its implementations; a choice that was made already holds.
+pub(crate) fn choose_cryptography() {
+    #[cfg(feature = "redis-tls")]
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error would say that somebody else was faster.
+        rustls::crypto::ring::default_provider().install_default().ok();
     }
 }

@@ -1,26 +1,26 @@
-//! The names of a session's keys in Redis, and of the channels.
+//! The names of a session's keys in Redis, and of the fields of its record.
 
 use tower_sessions::session::Id;
 
-use crate::session::id::SessionId;
+use crate::{backend::Keys, session::id::SessionId};
 
 /// The keys of one session. The braces put them into one slot of a cluster; the id stands in none of them.
-pub(super) struct SessionKeys {
-    /// The hash that is the session: `m` is its [`Meta`](super::super::Meta), `x` its moment of expiry in ms since
+pub(crate) struct SessionKeys {
+    /// The hash that is the session: `m` is its [`Meta`](crate::backend::Meta), `x` its moment of expiry in ms since
     /// 1970, `f` the last lease token, `v:<key>` a value.
-    pub(super) record: String,
+    pub(crate) record: String,
     /// A hash of the leases on its turns and of the calls that wait for them.
-    pub(super) control: String,
+    pub(crate) control: String,
     /// A sorted set of the tokens of its last commits.
-    pub(super) tokens: String,
+    pub(crate) tokens: String,
     /// For some seconds after its end: `E` (ended) or `C` (its id changed), the node, the commit's token.
-    pub(super) tombstone: String,
+    pub(crate) tombstone: String,
     /// What stands for the id.
-    pub(super) hidden: String,
+    pub(crate) hidden: String,
 }
 
 impl SessionKeys {
-    pub(super) fn new(prefix: &str, id: SessionId) -> Self {
+    pub(crate) fn new(prefix: &str, id: SessionId) -> Self {
         let hidden = id.hidden().to_string();
         let record = format!("{prefix}{{{hidden}}}");
         let key = |kind: &str| format!("{record}:{kind}");
@@ -28,24 +28,22 @@ impl SessionKeys {
     }
 }
 
-/// The channel on which all nodes hear of sessions that ended or changed their id.
-pub(super) fn events_channel(prefix: &str) -> String {
-    format!("{prefix}events")
-}
-
-/// The channel on which one node hears that the turn of a call of its has come.
-pub(super) fn node_channel(prefix: &str, node: &str) -> String {
-    format!("{prefix}node:{node}")
-}
-
 /// The name of a node, a call or a commit: 128 random bits.
-pub(super) fn unique() -> String {
+pub(crate) fn unique() -> String {
     Id::default().to_string()
 }
 
 /// The field of a value.
-pub(super) fn field(key: &str) -> String {
+pub(crate) fn field(key: &str) -> String {
     format!("v:{key}")
+}
+
+/// The fields to read for these keys; `None` for all.
+pub(crate) fn wanted_fields(wanted: Keys<'_>) -> Option<Vec<String>> {
+    let Keys::Only(wanted) = wanted else { return None };
+    let mut names = vec!["m".to_owned(), "x".to_owned()];
+    names.extend(wanted.iter().map(|key| field(key)));
+    Some(names)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 -- Renews the leases of a call that are not lost. Gives how many are left.
--- KEYS: control  ARGV: ticket, lease in ms
-local control, ticket, lease_ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local control = unpack(KEYS, 1, 1)
+local ticket, lease_ms = unpack(ARGV, 1, 2)
+lease_ms = tonumber(lease_ms)
+
 local renewed = 0
 for state, lease in pairs((read_control(control))) do
   if lease[4] == ticket and lease[2] > now then

@@ -312,7 +312,7 @@ async fn sixteen_events_in_flight_are_two_commits() {
 
 /// Each comes while the one before it is at work: it goes on when that one's commit is in, without asking for a turn.
 #[tokio::test]
-async fn who_comes_during_a_run_joins_it() {
+async fn who_comes_during_a_relay_joins_it() {
     let server = RedisServer::start().await;
     let (mut node, _) = Node::start(lasting(&server).await, None).await;
     let mut numbers = node.line_up(&[]).await;
@@ -510,7 +510,7 @@ async fn what_a_plain_session_wrote_before_an_event_came_is_not_missed() {
     assert_eq!(stored(&server).await, json!({"n": 2, "label": "plain"}));
 }
 
-/// A plain `Session` writes while a run is under way: both are there.
+/// A plain `Session` writes while a relay is under way: both are there.
 #[tokio::test]
 async fn what_a_plain_session_writes_meanwhile_is_kept() {
     let server = RedisServer::start().await;
@@ -524,7 +524,7 @@ async fn what_a_plain_session_writes_meanwhile_is_kept() {
 }
 
 #[tokio::test]
-async fn another_node_has_its_turn_after_a_run_of_64() {
+async fn another_node_has_its_turn_after_a_relay_of_64() {
     let server = RedisServer::start().await;
     let (mut here, cookie) = Node::start(lasting(&server).await, None).await;
     let (mut there, _) = Node::start(lasting(&server).await, Some(&cookie)).await;
@@ -588,9 +588,9 @@ async fn sixteen_events_in_flight_all_the_time_take_less_than_a_script_each() {
     assert!(scripts < EVENTS as u64, "{scripts}");
 }
 
-/// The limit is for each call, not for all of a run.
+/// The limit is for each call, not for all of a relay.
 #[tokio::test]
-async fn each_call_of_a_run_may_hold_the_turn_as_long_as_any() {
+async fn each_call_of_a_relay_may_hold_the_turn_as_long_as_any() {
     let server = RedisServer::start().await;
     let layer = sessions(lasting(&server).await).with_turn_limit(SECOND * 2);
     let (mut node, _) = Node::start_with(layer, None).await;

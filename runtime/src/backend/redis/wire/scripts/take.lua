@@ -1,9 +1,9 @@
 -- Takes all turns of a call, or a place in the line for them; and loads.
--- KEYS: record, control, tombstone
--- ARGV: prefix, ticket, node, lease in ms, longest holding in ms, number of states, state.., '*' or field..
-local record, control, tombstone = KEYS[1], KEYS[2], KEYS[3]
-local prefix, ticket, node = ARGV[1], ARGV[2], ARGV[3]
-local lease_ms, hold_ms, count = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local record, control, tombstone = unpack(KEYS, 1, 3)
+local prefix, ticket, node, lease_ms, hold_ms, count = unpack(ARGV, 1, 6)
+lease_ms, hold_ms, count = tonumber(lease_ms), tonumber(hold_ms), tonumber(count)
+-- So many states follow, then `*` or fields of the record.
+local first_state, first_field = 7, 7 + count
 
 if redis.call('EXISTS', record) == 0 then
   return { 'gone', redis.call('GET', tombstone) }
@@ -14,7 +14,7 @@ end
 
 local states, wanted = {}, {}
 for i = 1, count do
-  states[i] = ARGV[6 + i]
+  states[i] = ARGV[first_state + i - 1]
   wanted[states[i]] = true
 end
 
@@ -63,7 +63,7 @@ if not token then
   redis.call('PEXPIRE', control, math.max(lease_ms * 2, 60000))
 end
 
-local fields = { unpack(ARGV, 7 + count) }
+local fields = { unpack(ARGV, first_field) }
 if fields[1] == '*' then
   return { 'granted', token, redis.call('HGETALL', record) }
 end

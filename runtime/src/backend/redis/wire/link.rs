@@ -1,11 +1,11 @@
-//! The connection to Redis: every call has an end, lost connections are replaced, and it is known of a call that
-//! failed whether it may have been carried out.
+//! The connection to Redis: every call ends in time, lost connections are replaced, and a call that failed says
+//! whether it may have been carried out.
 
 use std::{error::Error as StdError, fmt, future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex as SyncMutex;
 use redis::{
-    ErrorKind, RedisError, RedisResult, ServerErrorKind,
+    ErrorKind, ParsingError, RedisError, RedisResult, ServerErrorKind,
     aio::{PubSubSink, PubSubStream},
 };
 use tokio::{
@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use super::{
-    cache::Cache,
     source::{Connection, Source},
+    tracking::{Tracker, connect_tracked},
 };
 use crate::backend::BackendError;
 
@@ -23,15 +23,15 @@ use crate::backend::BackendError;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
 /// One connection, shared by all calls, and replaced when it is lost.
-pub(super) struct Link {
+pub(crate) struct Link {
     source: Source,
     /// The longest that a call takes, with all its tries.
     timeout: Duration,
     /// Held while a connection is opened, so that one is.
     opening: Mutex<()>,
     current: SyncMutex<Current>,
-    /// Ends with the connection that it hears on.
-    cache: Option<Arc<Cache>>,
+    /// Hears what Redis tells on the connection.
+    tracker: Option<Arc<dyn Tracker>>,
 }
 
 #[derive(Default)]
@@ -43,20 +43,25 @@ struct Current {
 
 /// Why a call failed.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     error: Box<dyn StdError + Send + Sync>,
     /// It was sent at least once, and its answer lost.
-    pub(super) maybe_done: bool,
+    maybe_done: bool,
 }
 
 impl Failure {
+    /// Of a call whose answer is not understood.
+    pub(crate) fn of_answer(error: ParsingError) -> Self {
+        Self { error: Box::new(error), maybe_done: false }
+    }
+
     /// Of a call that changes nothing for good, or whose being carried out does not matter.
-    pub(super) fn failed(self) -> BackendError {
+    pub(crate) fn failed(self) -> BackendError {
         BackendError::Failed(self.error)
     }
 
     /// Of a commit.
-    pub(super) fn of_commit(self) -> BackendError {
+    pub(crate) fn of_commit(self) -> BackendError {
         if self.maybe_done { BackendError::OutcomeUnknown(self.error) } else { self.failed() }
     }
 }
@@ -105,8 +110,8 @@ fn judge(error: &RedisError) -> Verdict {
 }
 
 impl Link {
-    pub(super) fn new(source: Source, timeout: Duration, cache: Option<Arc<Cache>>) -> Self {
-        Self { source, timeout, opening: Mutex::default(), current: SyncMutex::default(), cache }
+    pub(crate) fn new(source: Source, timeout: Duration, tracker: Option<Arc<dyn Tracker>>) -> Self {
+        Self { source, timeout, opening: Mutex::default(), current: SyncMutex::default(), tracker }
     }
 
     /// How long a single try may take.
@@ -116,7 +121,7 @@ impl Link {
 
     /// Calls until there is an answer or the time is up. `attempt` is given whether an earlier try may have been
     /// carried out; to be carried out twice must do no harm.
-    pub(super) async fn call<T, F>(&self, attempt: impl Fn(Connection, bool) -> F) -> Result<T, Failure>
+    pub(crate) async fn call<T, F>(&self, attempt: impl Fn(Connection, bool) -> F) -> Result<T, Failure>
     where
         F: Future<Output = RedisResult<T>>,
     {
@@ -128,7 +133,7 @@ impl Link {
         loop {
             let until = deadline.min(Instant::now() + self.patience());
             let (verdict, error): (_, Box<dyn StdError + Send + Sync>) =
-                match timeout_at(until, self.connection()).await {
+                match timeout_at(until, self.connect()).await {
                     Err(_) => (Verdict::NotNow, Box::new(NoAnswer)),
                     // Nothing was sent yet.
                     Ok(Err(error)) if judge(&error) == Verdict::Lost => (Verdict::NotNow, Box::new(error)),
@@ -156,24 +161,30 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> RedisResult<(u64, Connection)> {
-        if let Some(connection) = self.open_connection() {
+    /// Whether Redis answers.
+    pub(crate) async fn ping(&self) -> Result<(), Failure> {
+        self.call(|mut connection, _| async move { redis::cmd("PING").query_async(&mut connection).await })
+            .await
+    }
+
+    async fn connect(&self) -> RedisResult<(u64, Connection)> {
+        if let Some(connection) = self.current_connection() {
             return Ok(connection);
         }
         let _opening = self.opening.lock().await;
-        if let Some(connection) = self.open_connection() {
+        if let Some(connection) = self.current_connection() {
             return Ok(connection);
         }
         let number = self.current.lock().number + 1;
-        let connection = match (&self.cache, &self.source) {
-            (Some(cache), Source::One(client)) => cache.connect(client, number).await?,
+        let connection = match (&self.tracker, &self.source) {
+            (Some(tracker), Source::One(client)) => connect_tracked(client, tracker, number).await?,
             _ => self.source.connect().await?,
         };
         *self.current.lock() = Current { connection: Some(connection.clone()), number };
         Ok((number, connection))
     }
 
-    fn open_connection(&self) -> Option<(u64, Connection)> {
+    fn current_connection(&self) -> Option<(u64, Connection)> {
         let current = self.current.lock();
         current.connection.clone().map(|connection| (current.number, connection))
     }
@@ -182,18 +193,23 @@ impl Link {
         let mut current = self.current.lock();
         if current.number == number {
             current.connection = None;
-            if let Some(cache) = &self.cache {
-                cache.end(number);
+            if let Some(tracker) = &self.tracker {
+                tracker.end(number);
             }
         }
     }
 
-    pub(super) fn is_cluster(&self) -> bool {
+    /// The longest that a call takes, with all its tries.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
         self.source.is_cluster()
     }
 
     /// Another connection, which listens to these channels. The first half keeps it. `number`: of the try.
-    pub(super) async fn subscribe(
+    pub(crate) async fn subscribe(
         &self,
         number: usize,
         channels: &[String],

@@ -1,21 +1,19 @@
 -- Commits, and ends the lease or keeps it for the next call of the same node. Everything is checked before anything
 -- is written: Redis undoes nothing.
--- KEYS: record, control, tokens, tombstone, [the new record]
 --
 -- In a cluster the record of a changed id lies in another slot. So such a change takes three steps: `leave` makes all
 -- checks, shuts the record for other commits for a while, and gives it; `create` puts the new one; `left` ends the
 -- old one, unless it was opened again meanwhile.
--- ARGV: prefix, node, hidden id, action, commit token, '1' on a retry, ticket or '', lease token,
---       expiry in ms (and, after a space, what it was reckoned from) or '', meta or '', how long the end is remembered in ms,
---       whether to keep the lease ('', 'yes' or 'unless awaited' by others), lease in ms, longest holding in ms,
---       number of leased states, state..,
---       then four for each change: operation, field, new value, value that it was made from
-local record, control, tokens, tombstone, new_record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local prefix, node, hidden, action, token, retried = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
-local ticket, lease_token, meta, recent_ms = ARGV[7], tonumber(ARGV[8]), ARGV[10], ARGV[11]
-local expires, reckoned_from = string.match(ARGV[9], '^(%d*) ?(.*)$')
-local keep, lease_ms, hold_ms, count = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
-local first_state, changes = 16, 16 + count
+--
+-- What is not given is '': `expires` (with what it was `reckoned_from`), `meta`, and `ticket` with all after it.
+-- `keep` of the lease is '', 'yes' or 'unless awaited' by other nodes; the end is remembered for `recent_ms`.
+local record, control, tokens, tombstone, new_record = unpack(KEYS, 1, 5)
+local prefix, node, hidden, action, token, retried, expires, reckoned_from, meta, recent_ms,
+      ticket, lease_token, keep, lease_ms, hold_ms, count = unpack(ARGV, 1, 16)
+retried, recent_ms, lease_token = retried == '1', tonumber(recent_ms), tonumber(lease_token)
+lease_ms, hold_ms, count = tonumber(lease_ms), tonumber(hold_ms), tonumber(count)
+-- So many leased states follow, then four for each change: operation, field, new value, value that it was made from.
+local first_state, changes = 17, 17 + count
 
 -- How many commits of a session are remembered, and for how long, in ms.
 local REMEMBERED, REMEMBERED_FOR = 1024, 60000
@@ -88,7 +86,7 @@ else
   end
   if conflict then return current end
   if action == 'leave' then
-    redis.call('HSET', record, 'l', token .. ' ' .. integer(now + tonumber(recent_ms) / 2))
+    redis.call('HSET', record, 'l', token .. ' ' .. integer(now + recent_ms / 2))
     return { 'left', redis.call('HGETALL', record) }
   end
   if shut_by then redis.call('HDEL', record, 'l') end

@@ -70,7 +70,7 @@ local function is_awaited(waiters, states)
   return false
 end
 
--- The session is no more: whoever waits for a turn of it is to see that.
+-- The session is gone: whoever waits for a turn of it looks, and sees that.
 local function wake_all(waiters, prefix)
   for _, waiter in ipairs(waiters) do
     redis.call('PUBLISH', prefix .. 'node:' .. waiter.node, 'w ' .. waiter.ticket)

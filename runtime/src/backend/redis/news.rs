@@ -1,0 +1,165 @@
+//! What the nodes tell each other: that a session ended or changed its id, so that its sockets are disconnected on
+//! every node; that it expires sooner than they know; and that the turn of a waiting call has come.
+//!
+//! Messages can be lost with a connection. So a node that listens again looks at every session that has sockets here,
+//! and a node that could not listen for `with_cut_off` disconnects its sockets.
+//!
+//! Uses all the other rooms. Never writes a session, nor takes a turn.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use redis::aio::{PubSubSink, PubSubStream};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::{
+    node::Node,
+    records::reader::Reader,
+    turns::leases::Leases,
+    wire::{
+        Wire,
+        scripts::{HEARTBEAT, Message},
+        source::Connection,
+    },
+};
+use crate::{
+    backend::{BackendError, Keys},
+    session::id::SessionId,
+};
+
+/// The pause before the next try to listen.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How many sessions are looked at, at one time.
+const LOOKED_AT_ONCE: usize = 32;
+
+/// Listens, and passes on what it hears.
+pub(crate) struct News {
+    wire: Arc<Wire>,
+    node: Node,
+    reader: Arc<Reader>,
+    leases: Arc<Leases>,
+    cut_off: Duration,
+}
+
+impl News {
+    pub(crate) fn new(
+        wire: Arc<Wire>,
+        node: Node,
+        reader: Arc<Reader>,
+        leases: Arc<Leases>,
+        cut_off: Duration,
+    ) -> Self {
+        Self { wire, node, reader, leases, cut_off }
+    }
+
+    fn hear(&self, message: &[u8]) {
+        match Message::parse(message) {
+            Some(Message::Ended { ending, node, hidden }) => {
+                self.reader.forget(&hidden);
+                self.node.told_of_end(hidden, ending, node);
+            }
+            Some(Message::ExpiresSooner { hidden, expires }) => {
+                self.reader.forget(&hidden);
+                self.node.expires(hidden, expires);
+            }
+            Some(Message::Wake { ticket }) => self.leases.wake(ticket),
+            None => {}
+        }
+    }
+
+    async fn beat(&self) {
+        let channel = self.wire.node_channel();
+        let channel = &*channel;
+        let publish = |mut connection: Connection, _| async move {
+            redis::cmd("PUBLISH").arg(channel).arg(HEARTBEAT).query_async::<i64>(&mut connection).await
+        };
+        // If it fails, it is not heard either.
+        self.wire.link.call(publish).await.ok();
+    }
+
+    /// Looks at every session that has sockets here, for what was told while nobody listened.
+    async fn catch_up(self: Arc<Self>) {
+        let begun = Instant::now();
+        let mut left = self.node.sessions_with_sockets();
+        while !left.is_empty() && begun.elapsed() < self.cut_off {
+            let this = &self;
+            left = stream::iter(left)
+                .map(|id| async move { this.look_at(id).await.err().map(|_| id) })
+                .buffer_unordered(LOOKED_AT_ONCE)
+                .filter_map(std::future::ready)
+                .collect()
+                .await;
+            if !left.is_empty() {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn look_at(&self, id: SessionId) -> Result<(), BackendError> {
+        match self.reader.read(id, Keys::Only(&[])).await? {
+            Some(loaded) => self.node.expires(id.hidden(), loaded.expires),
+            None => self.node.is_gone(id),
+        }
+        Ok(())
+    }
+}
+
+/// Listens until the backend is gone.
+pub(crate) async fn listen(weak: Weak<News>) {
+    let (mut heard, mut tries) = (Instant::now(), 0);
+    loop {
+        let Some(news) = weak.upgrade() else { return };
+        tries += 1;
+        let channels = [news.wire.events_channel(), news.wire.node_channel()];
+        match news.wire.link.subscribe(tries, &channels).await {
+            Ok(halves) => {
+                news.leases.wake_all();
+                tokio::spawn(Arc::clone(&news).catch_up());
+                let cut_off = news.cut_off;
+                drop(news);
+                heard = Instant::now();
+                hear_while_connected(&weak, halves, cut_off, &mut heard).await;
+                tracing::debug!("the connection on which nodes hear of each other's sessions was lost");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "this node does not hear of sessions that end on others");
+                if heard.elapsed() >= news.cut_off {
+                    news.node.cut_off();
+                }
+                drop(news);
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn hear_while_connected(
+    weak: &Weak<News>,
+    (_sink, mut messages): (PubSubSink, PubSubStream),
+    cut_off: Duration,
+    heard: &mut Instant,
+) {
+    // By a message to itself a node knows that it would hear others.
+    let mut beat = interval(cut_off / 6);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            message = messages.next() => {
+                let (Some(message), Some(news)) = (message, weak.upgrade()) else { return };
+                *heard = Instant::now();
+                news.hear(message.get_payload_bytes());
+            }
+            _ = beat.tick() => {
+                let Some(news) = weak.upgrade() else { return };
+                if heard.elapsed() > cut_off * 2 / 5 {
+                    return;
+                }
+                tokio::spawn(async move { news.beat().await });
+            }
+        }
+    }
+}

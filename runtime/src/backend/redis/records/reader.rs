@@ -1,0 +1,122 @@
+//! The read path: what is kept of a session, or what Redis says.
+
+use std::sync::Arc;
+
+use super::{
+    cache::{Cache, Mark},
+    record::{Damaged, decode},
+};
+use crate::{
+    backend::{
+        BackendError, Keys, Lease, Loaded,
+        redis::{
+            node::Node,
+            wire::{
+                Wire,
+                link::Failure,
+                names::{SessionKeys, wanted_fields},
+                scripts::{Fields, Tombstone},
+                source::Connection,
+            },
+        },
+    },
+    session::id::{HiddenId, SessionId},
+};
+
+/// Reads sessions, without any turn.
+pub(crate) struct Reader {
+    wire: Arc<Wire>,
+    node: Node,
+    cache: Option<Arc<Cache>>,
+}
+
+impl Reader {
+    pub(crate) fn new(wire: Arc<Wire>, node: Node, cache: Option<Arc<Cache>>) -> Self {
+        Self { wire, node, cache }
+    }
+
+    /// What is kept of a session, if it is all that is wanted.
+    pub(crate) fn kept(&self, id: SessionId, wanted: Keys<'_>) -> Option<Loaded> {
+        self.cache.as_ref()?.get(id, wanted)
+    }
+
+    /// Asks Redis. `None` where there is no such session.
+    pub(crate) async fn read(&self, id: SessionId, wanted: Keys<'_>) -> Result<Option<Loaded>, BackendError> {
+        let keys = self.wire.keys(id);
+        let (fields, mark) = self.ask(id, &keys, wanted).await?;
+        if fields.iter().any(|(name, _)| name == b"m") {
+            let loaded = decode(&fields, Lease::default())?;
+            if let Some((cache, mark)) = self.cache.as_ref().zip(mark) {
+                cache.keep(id, mark, wanted, &loaded);
+            }
+            return Ok(Some(loaded));
+        }
+        let (exists, tombstone) = self.look_for(&keys).await?;
+        if exists {
+            return Err(BackendError::failed(Damaged("m")));
+        }
+        self.found_gone(id, tombstone);
+        Ok(None)
+    }
+
+    /// The fields that are wanted, and with which mark they may be kept.
+    async fn ask(
+        &self,
+        id: SessionId,
+        keys: &SessionKeys,
+        wanted: Keys<'_>,
+    ) -> Result<(Fields, Option<Mark>), BackendError> {
+        let names = wanted_fields(wanted);
+        let (record, names) = (&*keys.record, names.as_deref());
+        let read = |mut connection: Connection, _| {
+            let cache = self.cache.as_ref().zip(connection.tracked());
+            let mark = cache.and_then(|(cache, number)| cache.mark(id, number));
+            async move {
+                let mut asked = redis::pipe();
+                if mark.is_some() {
+                    asked.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
+                }
+                let fields = match names {
+                    None => {
+                        asked.cmd("HGETALL").arg(record);
+                        let (fields,): (Fields,) = asked.query_async(&mut connection).await?;
+                        fields
+                    }
+                    Some(names) => {
+                        asked.cmd("HMGET").arg(record).arg(names);
+                        let (values,): (Vec<Option<Vec<u8>>>,) = asked.query_async(&mut connection).await?;
+                        let fields = names.iter().map(|name| name.clone().into_bytes()).zip(values);
+                        fields.filter_map(|(name, value)| Some((name, value?))).collect()
+                    }
+                };
+                Ok((fields, mark))
+            }
+        };
+        self.wire.link.call(read).await.map_err(Failure::failed)
+    }
+
+    /// Whether there is anything under a session's key, and its tombstone.
+    async fn look_for(&self, keys: &SessionKeys) -> Result<(bool, Option<Tombstone>), BackendError> {
+        let look = |mut connection: Connection, _| async move {
+            let mut both = redis::pipe();
+            both.cmd("EXISTS").arg(&keys.record).cmd("GET").arg(&keys.tombstone);
+            both.query_async(&mut connection).await
+        };
+        let (exists, tombstone): (_, Option<Vec<u8>>) =
+            self.wire.link.call(look).await.map_err(Failure::failed)?;
+        Ok((exists, tombstone.and_then(|text| Tombstone::parse(&text))))
+    }
+
+    /// A session was looked for in vain, and perhaps a tombstone found.
+    pub(crate) fn found_gone(&self, id: SessionId, tombstone: Option<Tombstone>) {
+        self.forget(&id.hidden());
+        self.node.found_gone(id.hidden(), tombstone);
+    }
+
+    /// A session changed, or may have: nothing that was asked for before this is used any more.
+    pub(crate) fn forget(&self, hidden: &HiddenId) {
+        if let Some(cache) = &self.cache {
+            cache.forget(hidden);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Commits: one script each, carried out once however often it must be sent.
+
+use std::{sync::Arc, time::Duration};
+
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep};
+use tower_sessions::Expiry;
+
+use super::{
+    reader::Reader,
+    record::{Damaged, check_size, merge},
+};
+use crate::{
+    backend::{
+        Action, BackendError, Commit,
+        redis::wire::{
+            Wire, millis,
+            names::{field, unique},
+            scripts::{
+                CommitAction, CommitAnswer, Expires, LeaseAfter, Operation, Refusal, SendCommit, UnderLease,
+            },
+        },
+    },
+    session::{change::Change, id::SessionId},
+};
+
+/// How often fields are merged anew, because plain `Session`s write the same value all the time.
+const MERGES: usize = 16;
+
+/// The pause before a session is tried again whose id is being changed, in a cluster.
+const SHUT: Duration = Duration::from_millis(20);
+
+/// Writes sessions.
+pub(crate) struct Writer {
+    pub(super) wire: Arc<Wire>,
+    reader: Arc<Reader>,
+    max_value_size: usize,
+}
+
+/// What a commit came to.
+pub(crate) struct Done {
+    pub(crate) operations: Vec<Operation>,
+    /// The values were not those that the changes were made from.
+    pub(crate) merged_anew: bool,
+    pub(crate) lease: LeaseAfter,
+}
+
+impl Writer {
+    pub(crate) fn new(wire: Arc<Wire>, reader: Arc<Reader>, max_value_size: usize) -> Self {
+        Self { wire, reader, max_value_size }
+    }
+
+    /// Commits, with a first guess of the values that changed fields are merged into; gives what was done.
+    pub(crate) async fn commit(
+        &self,
+        commit: &Commit,
+        under: Option<UnderLease<'_>>,
+        stored: &[(String, Vec<u8>)],
+    ) -> Result<Done, BackendError> {
+        let done = self.carry_out(commit, under, stored).await;
+        // Redis tells this process of its own change after it has answered.
+        self.reader.forget(&commit.id.hidden());
+        done
+    }
+
+    async fn carry_out(
+        &self,
+        commit: &Commit,
+        under: Option<UnderLease<'_>>,
+        stored: &[(String, Vec<u8>)],
+    ) -> Result<Done, BackendError> {
+        let new = match commit.action {
+            Action::ChangeId(new) => Some(self.wire.keys(new)),
+            _ => None,
+        };
+        // In a cluster the new id is in another slot, as a rule.
+        let far = new.as_ref().filter(|_| self.wire.link.is_cluster());
+        let (keys, token, begun) = (self.wire.keys(commit.id), unique(), Instant::now());
+        let meta = commit.meta.as_ref().map(serde_json::to_string).transpose();
+        let meta = meta.map_err(BackendError::failed)?;
+        let expires = commit.expires.map(|moment| reckoned(moment, commit.expiry)).transpose()?;
+        let mut stored = values_of(commit, stored);
+        let mut merges = 0;
+        loop {
+            let operations = self.operations(commit, &stored)?;
+            let sending = SendCommit {
+                keys: &keys,
+                new_record: if far.is_some() { None } else { new.as_ref().map(|new| &*new.record) },
+                action: if far.is_some() { CommitAction::Leave } else { action_of(commit.action) },
+                token: &token,
+                under,
+                expires: expires.as_ref(),
+                meta: meta.as_deref(),
+                operations: &operations,
+            };
+            let lease = match sending.send(&self.wire).await? {
+                CommitAnswer::Done(lease) => lease,
+                CommitAnswer::Left(record) => {
+                    let new = far.ok_or_else(|| BackendError::failed("the session did not change its id"))?;
+                    self.arrive(&sending, new, record).await?;
+                    LeaseAfter::Ended
+                }
+                CommitAnswer::Conflict(values) if merges < MERGES => {
+                    stored = values;
+                    merges += 1;
+                    continue;
+                }
+                CommitAnswer::Conflict(_) => {
+                    return Err(BackendError::failed(
+                        "the value changed each time that fields were merged into it",
+                    ));
+                }
+                CommitAnswer::Shut if begun.elapsed() < self.wire.link.timeout() => {
+                    sleep(SHUT).await;
+                    continue;
+                }
+                CommitAnswer::Shut => {
+                    return Err(BackendError::failed("the session's id is being changed"));
+                }
+                CommitAnswer::Refused(refusal) => return Err(self.error_of(commit.id, refusal)),
+            };
+            return Ok(Done { operations, merged_anew: merges > 0, lease });
+        }
+    }
+
+    fn error_of(&self, id: SessionId, refusal: Refusal) -> BackendError {
+        match refusal {
+            Refusal::Gone(tombstone) => {
+                self.reader.found_gone(id, tombstone);
+                BackendError::Gone
+            }
+            Refusal::Lost => BackendError::TurnLost,
+            Refusal::Unknown => BackendError::OutcomeUnknown("too many commits came after it".into()),
+            Refusal::Exists => BackendError::failed("Redis has a session under a fresh id already"),
+            Refusal::Broken => BackendError::failed(Damaged("m")),
+        }
+    }
+
+    fn operations(
+        &self,
+        commit: &Commit,
+        stored: &[Option<Vec<u8>>],
+    ) -> Result<Vec<Operation>, BackendError> {
+        let mut stored = stored.iter();
+        let mut operations = Vec::with_capacity(commit.changes.len());
+        for (key, change) in &commit.changes {
+            let field = field(key);
+            let limit = self.max_value_size;
+            operations.push(match change {
+                Change::Remove => Operation::Remove(field),
+                Change::Set(value) => {
+                    let json = serde_json::to_vec(value).map_err(BackendError::failed)?;
+                    check_size(key, json.len(), limit)?;
+                    Operation::Set(field, json)
+                }
+                Change::Fields(changed) => {
+                    let from = stored.next().cloned().flatten();
+                    let to = merge(key, from.as_deref(), changed)?;
+                    check_size(key, to.len(), limit)?;
+                    Operation::Merge { field, from, to }
+                }
+            });
+        }
+        Ok(operations)
+    }
+}
+
+/// The values into which changed fields are merged. Without a lease they begin with a guess, that nothing is stored;
+/// Redis knows better.
+fn values_of(commit: &Commit, stored: &[(String, Vec<u8>)]) -> Vec<Option<Vec<u8>>> {
+    let merged = commit.changes.iter().filter(|(_, change)| matches!(change, Change::Fields(_)));
+    let value = |key: &str| stored.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.clone());
+    merged.map(|(key, _)| value(key)).collect()
+}
+
+/// A moment of expiry, and what it was reckoned from as it stands in [`Meta`](crate::backend::Meta).
+fn reckoned(moment: OffsetDateTime, expiry: Option<Expiry>) -> Result<Expires, BackendError> {
+    let reckoned_from = match expiry {
+        None => String::new(),
+        Some(expiry) => {
+            format!(r#""expiry":{}"#, serde_json::to_string(&expiry).map_err(BackendError::failed)?)
+        }
+    };
+    Ok(Expires { at: millis::since_1970(moment).to_string(), reckoned_from })
+}
+
+fn action_of(action: Action) -> CommitAction {
+    match action {
+        Action::Create => CommitAction::Create,
+        Action::Update => CommitAction::Update,
+        Action::ChangeId(_) => CommitAction::Change,
+        Action::End => CommitAction::End,
+    }
+}

@@ -1,0 +1,258 @@
+//! Leases: taking one and loading in one round trip, waiting in Redis's line until woken, and keeping those alive that
+//! this process holds.
+
+use std::{
+    collections::HashMap,
+    error::Error as StdError,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    backend::{
+        Arrivals, BackendError, Keys, Lease, Load, Loaded,
+        redis::{
+            node::Node,
+            records::{
+                reader::Reader,
+                record::{Damaged, decode},
+            },
+            wire::{
+                Wire,
+                millis::LONGEST,
+                names::unique,
+                scripts::{Fields, Keep, Release, Renew, Take, TakeAnswer, UnderLease},
+            },
+        },
+    },
+    session::id::SessionId,
+};
+
+/// How many leases are renewed at one time.
+const RENEWED_AT_ONCE: usize = 64;
+
+/// Beyond the moment at which a lease ends, so that it has ended in Redis's milliseconds, too.
+const GRACE: Duration = Duration::from_millis(5);
+
+/// The leases that this process holds, and its calls that wait for one.
+pub(crate) struct Leases {
+    wire: Arc<Wire>,
+    node: Node,
+    reader: Arc<Reader>,
+    /// How long a lease lasts unless it is renewed.
+    length: Duration,
+    held: Mutex<HashMap<(SessionId, Lease), Arc<Held>>>,
+    waiting: Mutex<HashMap<String, Arc<Notify>>>,
+}
+
+/// A lease that this process holds, and what a commit under it needs.
+pub(super) struct Held {
+    pub(super) lease: Lease,
+    pub(super) ticket: String,
+    pub(super) states: Vec<&'static str>,
+    /// The values as they stand in Redis: what the changed fields are merged into.
+    pub(super) stored: Vec<(String, Vec<u8>)>,
+    /// The session as it was loaded, where that is what its states' writers load: a relay may begin with it.
+    pub(super) loaded: Option<Loaded>,
+    /// Those who had come when it was asked for.
+    pub(super) came: Arrivals,
+    pub(super) asked: Instant,
+    /// For how long a call may hold it.
+    pub(super) hold: Duration,
+    /// How long it lasts unless it is renewed.
+    pub(super) length: Duration,
+    /// When the renewing ends.
+    last: Mutex<Instant>,
+}
+
+impl Held {
+    /// Another call begins to hold it.
+    pub(super) fn hold_from_now(&self) {
+        *self.last.lock() = Instant::now() + self.hold;
+    }
+
+    pub(super) fn under(&self, keep: Keep) -> UnderLease<'_> {
+        let Self { ticket, lease, states, length, hold, .. } = self;
+        UnderLease { ticket, lease: *lease, states, keep, length: *length, hold: *hold }
+    }
+}
+
+/// When a lease was asked for, and who had come by then.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Instant,
+    came: Arrivals,
+}
+
+impl Leases {
+    pub(crate) fn new(wire: Arc<Wire>, node: Node, reader: Arc<Reader>, length: Duration) -> Self {
+        Self { wire, node, reader, length, held: Mutex::default(), waiting: Mutex::default() }
+    }
+
+    pub(super) fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
+        self.held.lock().get(&(id, lease)).cloned()
+    }
+
+    pub(super) fn forget(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
+        self.held.lock().remove(&(id, lease))
+    }
+
+    /// Redis says that the turn of this call has come.
+    pub(crate) fn wake(&self, ticket: &str) {
+        if let Some(waiting) = self.waiting.lock().get(ticket) {
+            waiting.notify_one();
+        }
+    }
+
+    /// Messages may have been missed: everybody looks again.
+    pub(crate) fn wake_all(&self) {
+        self.waiting.lock().values().for_each(|waiting| waiting.notify_one());
+    }
+
+    /// Takes the turns and loads.
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        id: SessionId,
+        load: Load<'_>,
+    ) -> Result<Option<Loaded>, BackendError> {
+        let keys = self.wire.keys(id);
+        let deadline = Instant::now() + load.wait.min(LONGEST);
+        let (mut place, woken) = Place::new(self, id);
+        loop {
+            let asked = Asked { came: self.node.arrivals(id), at: Instant::now() };
+            let take = Take { keys: &keys, ticket: &place.ticket, lease: self.length, load };
+            let again = match take.send(&self.wire).await? {
+                TakeAnswer::Granted { token, fields } => {
+                    let loaded = self.granted(id, &place.ticket, load, asked, Lease(token), fields)?;
+                    place.in_line = false;
+                    return Ok(Some(loaded));
+                }
+                TakeAnswer::Gone(tombstone) => {
+                    place.in_line = false;
+                    self.reader.found_gone(id, tombstone);
+                    return Ok(None);
+                }
+                TakeAnswer::Broken => return Err(BackendError::failed(Damaged("m"))),
+                TakeAnswer::Wait(milliseconds) => Duration::from_millis(milliseconds),
+            };
+            // Who waits shows in between that it lives; whoever does not is passed over after a lease.
+            let again = (again + GRACE).min(self.length / 2);
+            timeout_at(deadline.min(Instant::now() + again), woken.notified()).await.ok();
+            if Instant::now() >= deadline {
+                return Err(BackendError::TurnTimeout);
+            }
+        }
+    }
+
+    fn granted(
+        &self,
+        id: SessionId,
+        ticket: &str,
+        load: Load<'_>,
+        asked: Asked,
+        lease: Lease,
+        fields: Fields,
+    ) -> Result<Loaded, BackendError> {
+        let loaded = decode(&fields, lease)?;
+        let stored = fields.into_iter().filter_map(|(name, value)| {
+            let key = std::str::from_utf8(name.strip_prefix(b"v:")?).ok()?;
+            load.turns.contains(&key).then(|| (key.to_owned(), value))
+        });
+        let only_writes = matches!(load.keys, Keys::Only(keys) if keys == load.turns);
+        let longest = load.hold.min(LONGEST);
+        let held = Held {
+            lease,
+            ticket: ticket.to_owned(),
+            states: load.turns.to_vec(),
+            stored: stored.collect(),
+            loaded: only_writes.then(|| loaded.clone()),
+            came: asked.came,
+            asked: asked.at,
+            hold: longest,
+            length: self.length,
+            last: Mutex::new(asked.at + longest),
+        };
+        self.held.lock().insert((id, lease), Arc::new(held));
+        Ok(loaded)
+    }
+
+    /// Ends the leases of a call, and its waiting.
+    pub(super) async fn release(&self, id: SessionId, ticket: &str) {
+        let keys = self.wire.keys(id);
+        let release = Release { keys: &keys, ticket };
+        if let Err(error) = release.send(&self.wire).await {
+            tracing::warn!(
+                error = source_of(&error),
+                "a turn could not be given back; it passes on when its lease ends"
+            );
+        }
+    }
+
+    async fn renew(&self, id: SessionId, ticket: String) {
+        let keys = self.wire.keys(id);
+        let renew = Renew { keys: &keys, ticket: &ticket, lease: self.length };
+        if let Err(error) = renew.send(&self.wire).await {
+            tracing::warn!(error = source_of(&error), "a lease on a turn could not be renewed");
+        }
+    }
+
+    fn to_renew(&self) -> Vec<(SessionId, String)> {
+        let now = Instant::now();
+        let held = self.held.lock();
+        let renewed = held.iter().filter(|(_, held)| *held.last.lock() > now);
+        renewed.map(|((id, _), held)| (*id, held.ticket.clone())).collect()
+    }
+}
+
+/// Renews the leases that are held, until the backend is gone.
+pub(crate) async fn keep_alive(leases: Weak<Leases>) {
+    loop {
+        let Some(length) = leases.upgrade().map(|leases| leases.length) else { return };
+        sleep(length / 3).await;
+        let Some(leases) = leases.upgrade() else { return };
+        let leases = &*leases;
+        stream::iter(leases.to_renew())
+            .for_each_concurrent(RENEWED_AT_ONCE, |(id, ticket)| leases.renew(id, ticket))
+            .await;
+    }
+}
+
+fn source_of(error: &BackendError) -> Option<tracing::field::DisplayValue<&(dyn StdError + 'static)>> {
+    error.source().map(tracing::field::display)
+}
+
+/// A call in Redis's line. Dropped before it has its turns, it leaves the line, and gives back what it was granted
+/// without hearing of it.
+struct Place {
+    leases: Arc<Leases>,
+    id: SessionId,
+    ticket: String,
+    in_line: bool,
+}
+
+impl Place {
+    fn new(leases: &Arc<Leases>, id: SessionId) -> (Self, Arc<Notify>) {
+        let (ticket, woken) = (unique(), Arc::new(Notify::new()));
+        leases.waiting.lock().insert(ticket.clone(), Arc::clone(&woken));
+        (Self { leases: Arc::clone(leases), id, ticket, in_line: true }, woken)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leases.waiting.lock().remove(&self.ticket);
+        if self.in_line
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (leases, id, ticket) = (Arc::clone(&self.leases), self.id, std::mem::take(&mut self.ticket));
+            runtime.spawn(async move { leases.release(id, &ticket).await });
+        }
+    }
+}

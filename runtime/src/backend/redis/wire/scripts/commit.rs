@@ -1,0 +1,237 @@
+//! `commit.lua`: a commit, carried out once however often it is sent.
+
+use std::{sync::LazyLock, time::Duration};
+
+use redis::{FromRedisValue, ParsingError, Script, Value};
+
+use super::{
+    Fields, Tombstone,
+    call::{Answer, Call, run, script},
+};
+use crate::{
+    backend::{
+        BackendError, Lease,
+        redis::wire::{Wire, link::Failure, millis::span, names::SessionKeys},
+    },
+    process::REMEMBERED,
+};
+
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| script(include_str!("commit.lua")));
+
+/// What is sent.
+#[derive(Clone, Copy)]
+pub(crate) struct SendCommit<'a> {
+    pub(crate) keys: &'a SessionKeys,
+    /// The record under the new id, if it changes and the script can reach it.
+    pub(crate) new_record: Option<&'a str>,
+    pub(crate) action: CommitAction,
+    /// By this a second sending is known.
+    pub(crate) token: &'a str,
+    pub(crate) under: Option<UnderLease<'a>>,
+    pub(crate) expires: Option<&'a Expires>,
+    pub(crate) meta: Option<&'a str>,
+    pub(crate) operations: &'a [Operation],
+}
+
+/// What a commit does to the record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommitAction {
+    Create,
+    Update,
+    /// It moves to a new id in the same slot.
+    Change,
+    End,
+    /// It is about to move to another slot: the script checks everything, shuts it and gives it.
+    Leave,
+    /// It has moved to another slot.
+    Left,
+}
+
+/// The lease under which a commit is made.
+#[derive(Clone, Copy)]
+pub(crate) struct UnderLease<'a> {
+    /// The call that took it.
+    pub(crate) ticket: &'a str,
+    pub(crate) lease: Lease,
+    pub(crate) states: &'a [&'static str],
+    pub(crate) keep: Keep,
+    /// How long it lasts unless it is renewed.
+    pub(crate) length: Duration,
+    /// For how long the next call may hold it.
+    pub(crate) hold: Duration,
+}
+
+/// Whether the lease outlives the commit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    No,
+    /// Another call of this node is to have it, unless other nodes wait.
+    UnlessAwaited,
+    /// Another call of this node has it.
+    Yes,
+}
+
+/// A new moment of expiry.
+#[derive(Clone)]
+pub(crate) struct Expires {
+    /// In milliseconds since 1970.
+    pub(crate) at: String,
+    /// What must still stand in the session's [`Meta`](crate::backend::Meta) for `at` to count. Empty: no expiry.
+    pub(crate) reckoned_from: String,
+}
+
+/// What happens to one field of the record.
+pub(crate) enum Operation {
+    Set(String, Vec<u8>),
+    Remove(String),
+    /// Some fields of a value change; `from` is the value that they were merged into.
+    Merge {
+        field: String,
+        from: Option<Vec<u8>>,
+        to: Vec<u8>,
+    },
+}
+
+/// What comes back.
+pub(crate) enum CommitAnswer {
+    Done(LeaseAfter),
+    /// Merged values have changed meanwhile: those that are there now.
+    Conflict(Vec<Option<Vec<u8>>>),
+    /// The session's id is being changed: later.
+    Shut,
+    /// [`CommitAction::Leave`] is done: the record.
+    Left(Fields),
+    /// Nothing was written.
+    Refused(Refusal),
+}
+
+/// Why nothing was written.
+pub(crate) enum Refusal {
+    /// There is no such session.
+    Gone(Option<Tombstone>),
+    /// The lease is lost.
+    Lost,
+    /// Too many commits came after it to know whether it took place.
+    Unknown,
+    /// There is a session under the new id already.
+    Exists,
+    /// What is stored is not this crate's.
+    Broken,
+}
+
+/// What became of the lease.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeaseAfter {
+    Ended,
+    /// It is kept, and another node waits for it.
+    Awaited,
+    /// It is kept, and no other node waits for it.
+    Unawaited,
+    /// There was none, or the commit had taken place before.
+    Unsaid,
+}
+
+impl SendCommit<'_> {
+    pub(crate) async fn send(&self, wire: &Wire) -> Result<CommitAnswer, BackendError> {
+        run(wire, |retried| self.call(wire, retried)).await.map_err(Failure::of_commit)
+    }
+
+    pub(super) fn call(&self, wire: &Wire, retried: bool) -> Call {
+        let Self { keys, under, expires, .. } = self;
+        let mut call = Call::of(&SCRIPT)
+            .key("record", &keys.record)
+            .key("control", &keys.control)
+            .key("tokens", &keys.tokens)
+            .key("tombstone", &keys.tombstone);
+        if let Some(new) = self.new_record {
+            call = call.key("new_record", new);
+        }
+        call = call
+            .arg("prefix", &wire.prefix)
+            .arg("node", &wire.node)
+            .arg("hidden", &keys.hidden)
+            .arg("action", self.action.word())
+            .arg("token", self.token)
+            .arg("retried", u8::from(retried))
+            .arg("expires", expires.map_or("", |expires| &expires.at))
+            .arg("reckoned_from", expires.map_or("", |expires| &expires.reckoned_from))
+            .arg("meta", self.meta.unwrap_or_default())
+            .arg("recent_ms", span(REMEMBERED))
+            .arg("ticket", under.map_or("", |under| under.ticket))
+            .arg("lease_token", under.map_or(0, |under| under.lease.0))
+            .arg("keep", under.map_or("", |under| under.keep.word()))
+            .arg("lease_ms", under.map_or(0, |under| span(under.length)))
+            .arg("hold_ms", under.map_or(0, |under| span(under.hold)));
+        let states = under.map_or(&[][..], |under| under.states);
+        call = call.arg("count", states.len()).more(states);
+        for operation in self.operations {
+            let (word, field, to, from) = operation.words();
+            call = call.more(word).more(field).more(to).more(from);
+        }
+        call
+    }
+}
+
+impl CommitAction {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Change => "change",
+            Self::End => "end",
+            Self::Leave => "leave",
+            Self::Left => "left",
+        }
+    }
+}
+
+impl Keep {
+    fn word(self) -> &'static str {
+        match self {
+            Self::No => "",
+            Self::UnlessAwaited => "unless awaited",
+            Self::Yes => "yes",
+        }
+    }
+}
+
+impl Operation {
+    /// The word, the field, the new value, and the value that it was made from.
+    fn words(&self) -> (&'static str, &str, &[u8], &[u8]) {
+        match self {
+            Self::Set(field, value) => ("set", field, value, b""),
+            Self::Remove(field) => ("remove", field, b"", b""),
+            Self::Merge { field, from: Some(from), to } => ("merge", field, to, from),
+            Self::Merge { field, from: None, to } => ("begin", field, to, b""),
+        }
+    }
+}
+
+impl FromRedisValue for CommitAnswer {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let mut answer = Answer::new(value)?;
+        Ok(match &*answer.word {
+            b"done" => Self::Done(answer.take()?),
+            b"conflict" => Self::Conflict(answer.rest()?),
+            b"shut" => Self::Shut,
+            b"left" => Self::Left(answer.take()?),
+            b"gone" => Self::Refused(Refusal::Gone(Tombstone::take_from(&mut answer)?)),
+            b"lost" => Self::Refused(Refusal::Lost),
+            b"unknown" => Self::Refused(Refusal::Unknown),
+            b"exists" => Self::Refused(Refusal::Exists),
+            b"broken" => Self::Refused(Refusal::Broken),
+            _ => return answer.unexpected(),
+        })
+    }
+}
+
+impl FromRedisValue for LeaseAfter {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        Ok(match Option::<Vec<u8>>::from_redis_value(value)?.as_deref() {
+            Some(b"ended") => Self::Ended,
+            Some(b"awaited") => Self::Awaited,
+            Some(b"unawaited") => Self::Unawaited,
+            _ => Self::Unsaid,
+        })
+    }
+}

@@ -1,0 +1,22 @@
+//! The scripts that run in Redis, one round trip each. Beside each Lua file stands a Rust file that writes its keys and
+//! arguments by name and reads its answer.
+
+mod call;
+mod commit;
+mod messages;
+mod release;
+mod renew;
+mod take;
+
+pub(crate) use self::{
+    commit::{
+        CommitAction, CommitAnswer, Expires, Keep, LeaseAfter, Operation, Refusal, SendCommit, UnderLease,
+    },
+    messages::{HEARTBEAT, Message, Tombstone},
+    release::Release,
+    renew::Renew,
+    take::{Take, TakeAnswer},
+};
+
+/// Fields of a record and their values.
+pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;

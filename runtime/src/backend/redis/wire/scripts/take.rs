@@ -1,0 +1,81 @@
+//! `take.lua`: all turns of a call, or a place in the line for them, and what it loads.
+
+use std::{sync::LazyLock, time::Duration};
+
+use redis::{FromRedisValue, ParsingError, Script, Value};
+
+use super::{
+    Fields, Tombstone,
+    call::{Answer, Call, run, script},
+};
+use crate::backend::{
+    BackendError, Load,
+    redis::wire::{
+        Wire,
+        link::Failure,
+        millis::span,
+        names::{SessionKeys, wanted_fields},
+    },
+};
+
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| script(include_str!("take.lua")));
+
+/// What is sent.
+pub(crate) struct Take<'a> {
+    pub(crate) keys: &'a SessionKeys,
+    /// The name of the call in the line.
+    pub(crate) ticket: &'a str,
+    /// How long the lease lasts unless it is renewed.
+    pub(crate) lease: Duration,
+    pub(crate) load: Load<'a>,
+}
+
+/// What comes back.
+pub(crate) enum TakeAnswer {
+    /// The call has all its turns.
+    Granted { token: u64, fields: Fields },
+    /// It is in line: it asks again after so many milliseconds, or when it is woken.
+    Wait(u64),
+    /// There is no such session.
+    Gone(Option<Tombstone>),
+    /// What is stored is not this crate's.
+    Broken,
+}
+
+impl Take<'_> {
+    pub(crate) async fn send(&self, wire: &Wire) -> Result<TakeAnswer, BackendError> {
+        run(wire, |_| self.call(wire)).await.map_err(Failure::failed)
+    }
+
+    pub(super) fn call(&self, wire: &Wire) -> Call {
+        let Self { keys, load, .. } = self;
+        let call = Call::of(&SCRIPT)
+            .key("record", &keys.record)
+            .key("control", &keys.control)
+            .key("tombstone", &keys.tombstone)
+            .arg("prefix", &wire.prefix)
+            .arg("ticket", self.ticket)
+            .arg("node", &wire.node)
+            .arg("lease_ms", span(self.lease))
+            .arg("hold_ms", span(load.hold))
+            .arg("count", load.turns.len())
+            .more(load.turns);
+        match wanted_fields(load.keys) {
+            Some(fields) => call.more(fields),
+            None => call.more("*"),
+        }
+    }
+}
+
+impl FromRedisValue for TakeAnswer {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let mut answer = Answer::new(value)?;
+        Ok(match &*answer.word {
+            b"granted" => Self::Granted { token: answer.take()?, fields: answer.take()? },
+            b"wait" => Self::Wait(answer.take()?),
+            b"gone" => Self::Gone(Tombstone::take_from(&mut answer)?),
+            b"broken" => Self::Broken,
+            _ => return answer.unexpected(),
+        })
+    }
+}
