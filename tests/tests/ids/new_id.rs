@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use socketioxide_session_tests::{
+    fixture::site::{GUARDED, Of, Site, code, cookie_of, until},
     http::{self, Browser},
     raw::{RawSocket, poll},
     stores::Step,
 };
-
-use crate::site::{GUARDED, Of, Site, code, cookie_of, until};
 
 /// Whatever is tried with a dead id: nothing is read, nothing is written, no cookie is set.
 async fn is_dead(site: &Site, old: &str) {

@@ -16,6 +16,7 @@ use socketioxide_session::{
 use socketioxide_session_tests::{
     app::{App, sessions},
     http::Browser,
+    ready::{ready_socket, say_ready},
 };
 use tokio::time::sleep;
 use tower_sessions::MemoryStore;
@@ -23,8 +24,6 @@ use tower_sessions_sqlx_store::{
     SqliteStore,
     sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-
-use crate::{ready_socket, say_ready};
 
 const SOCKETS: u32 = 4;
 const OF_A_SOCKET: u32 = 400;

@@ -3,12 +3,11 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use socketioxide_session_tests::{
+    fixture::site::{GUARDED, NAMESPACES, Of, Site, code, cookie_of, until},
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
     raw::{Packet, RawSocket, poll},
 };
-
-use crate::site::{GUARDED, NAMESPACES, Of, Site, code, cookie_of, until};
 
 /// A page with a socket in each namespace, and a second one.
 async fn page(site: &Site) -> (Browser, RawSocket, RawSocket) {

@@ -19,11 +19,10 @@ use socketioxide_session_tests::{
     app::{App, sessions},
     http::Browser,
     raw::{Packet, RawSocket},
+    ready::{ready_socket, say_ready},
     stores::TestStore,
 };
 use tokio::task::yield_now;
-
-use crate::{ready_socket, say_ready};
 
 #[derive(Clone, Debug)]
 struct Person(String);

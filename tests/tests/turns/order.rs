@@ -16,11 +16,10 @@ use socketioxide_session::{
 use socketioxide_session_tests::{
     app::{App, sessions},
     http::Browser,
+    ready::{ready_socket, say_ready},
     stores::TestStore,
 };
 use tokio::{task::yield_now, time::sleep};
-
-use crate::{ready_socket, say_ready};
 
 /// As many events as are sent in one go.
 const EVENTS: u32 = 1000;

@@ -12,13 +12,12 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
+    fixture::site::{Of, Parts, User, parts},
     http::{self, Browser},
     raw::{RawSocket, poll},
     stores::{self, Step, TestStore},
 };
 use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
-
-use crate::site::{Of, Parts, User, parts};
 
 #[derive(Clone, Debug, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);

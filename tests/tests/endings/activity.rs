@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use socketioxide_session::{Expiry, SessionLayer, StoreBackend};
-use socketioxide_session_tests::{app::sessions, stores::TestStore};
-
-use crate::{
-    inside::{self, Polling},
-    site::{Parts, parts},
+use socketioxide_session_tests::{
+    app::sessions,
+    fixture::site::{Parts, parts},
+    polling::{self, Polling},
+    stores::TestStore,
 };
 
 const INACTIVITY: time::Duration = time::Duration::minutes(10);
@@ -21,7 +21,7 @@ async fn page(layer: impl FnOnce(SessionLayer) -> SessionLayer) -> (Parts, TestS
     let store = TestStore::default();
     let own = sessions(StoreBackend::new(store.clone())).with_expiry(Expiry::OnInactivity(INACTIVITY));
     let site = parts(layer(own));
-    let visit = inside::get(&site.router, "/visit", None).await;
+    let visit = polling::get(&site.router, "/visit", None).await;
     let line = visit.set_cookies().concat();
     let client = Polling::connect(&site.router, Some(&visit.new_cookie())).await;
     (site, store, client, line)
@@ -47,7 +47,7 @@ async fn events_keep_it_alive_and_are_written_once_per_touch_interval() {
         assert!((20..=30).contains(&written), "{event}: {written} writes in 30 minutes");
         // The cookie was set half an hour ago, three times the inactivity, and the page's next request is known.
         assert!(max_age(&line) > 30 * 60, "{line}");
-        assert_eq!(inside::get(&site.router, "/visit", Some(&client.cookie)).await.json(), 2);
+        assert_eq!(polling::get(&site.router, "/visit", Some(&client.cookie)).await.json(), 2);
     }
 }
 
@@ -127,17 +127,17 @@ async fn the_absolute_timeout_ends_the_busiest_page() {
     }
     let seconds = begun.elapsed().as_secs();
     assert!((3590..=3602).contains(&seconds), "{seconds} s, {events} events");
-    assert!(inside::get(&site.router, "/who", Some(&client.cookie)).await.json().is_null());
+    assert!(polling::get(&site.router, "/who", Some(&client.cookie)).await.json().is_null());
     // A login in between does not make it longer, nor does a new id.
     let (site, _store, client, _) = page(|layer| layer.with_absolute_timeout(hour)).await;
     tokio::time::sleep(9 * MINUTE).await;
-    let login = inside::get(&site.router, "/login", Some(&client.cookie)).await;
+    let login = polling::get(&site.router, "/login", Some(&client.cookie)).await;
     assert!(max_age(&login.set_cookies().concat()) <= 51 * 60 + 1);
     let new = login.new_cookie();
     for _ in 0..10 {
         tokio::time::sleep(5 * MINUTE).await;
-        inside::get(&site.router, "/visit", Some(&new)).await.ok();
+        polling::get(&site.router, "/visit", Some(&new)).await.ok();
     }
     tokio::time::sleep(2 * MINUTE).await;
-    assert!(inside::get(&site.router, "/who", Some(&new)).await.json().is_null());
+    assert!(polling::get(&site.router, "/who", Some(&new)).await.json().is_null());
 }

@@ -5,12 +5,11 @@ use serde_json::Value;
 use socketioxide_session::{Key, MemoryBackend, SameSite, SessionLayer};
 use socketioxide_session_tests::{
     app::{App, sessions},
+    fixture::site::{Of, Parts, parts},
     http,
     node::Chromium,
     raw::{RawSocket, poll},
 };
-
-use crate::site::{Of, Parts, parts};
 
 type Build = Box<dyn Fn(SessionLayer) -> SessionLayer>;
 

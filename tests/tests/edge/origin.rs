@@ -6,13 +6,12 @@ use serde_json::{Value, json};
 use socketioxide_session::SameSite;
 use socketioxide_session_tests::{
     app::App,
+    fixture::site::{PAGE, Site, until},
     http::{self},
     node::{Chromium, Connect, OfficialClients, Transport},
     raw::{RawSocket, poll},
     soon,
 };
-
-use crate::site::{Site, until};
 
 const HANDSHAKE: &str = "/socket.io/?EIO=4&transport=polling";
 const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
@@ -189,7 +188,7 @@ async fn under_same_site_strict_not_even_a_handshake_of_a_listed_origin_does() {
 
 /// A page of somebody else, who knows where the site is.
 async fn strangers_page() -> App {
-    App::serve(Router::new().route("/", get(async || Html(include_str!("page.html"))))).await
+    App::serve(Router::new().route("/", get(async || Html(PAGE)))).await
 }
 
 #[tokio::test]

@@ -7,16 +7,13 @@ use serde_json::json;
 use socketioxide_session::{Backend, Expiry, MemoryBackend, SessionLayer, StoreBackend};
 use socketioxide_session_tests::{
     app::{App, sessions},
+    fixture::site::{NAMESPACES, Parts, parts, parts_that_beat},
     http::{self, Browser},
+    polling::{self, Polling},
     raw::RawSocket,
     stores::TestStore,
 };
 use time::OffsetDateTime;
-
-use crate::{
-    inside::{self, Polling},
-    site::{NAMESPACES, Parts, parts, parts_that_beat},
-};
 
 /// When it may have ended, counted from its sockets' connection, which came a moment after the session's beginning.
 const EARLIEST: Duration = Duration::from_millis(2_300);
@@ -102,7 +99,7 @@ async fn a_day_without_a_word_ends_a_hundred_sessions_at_their_moments() {
         async move {
             // Each begins a minute after the one before.
             tokio::time::sleep(Duration::from_mins(number)).await;
-            let cookie = inside::get(&router, "/visit", None).await.new_cookie();
+            let cookie = polling::get(&router, "/visit", None).await.new_cookie();
             seconds_until_the_end(router, cookie).await
         }
     }));
@@ -117,12 +114,12 @@ async fn a_session_that_lives_on_keeps_its_sockets() {
     let hour = time::Duration::hours(1);
     let layer = sessions(MemoryBackend::default()).with_expiry(Expiry::OnInactivity(hour));
     let Parts { router, .. } = parts(layer);
-    let cookie = inside::get(&router, "/visit", None).await.new_cookie();
+    let cookie = polling::get(&router, "/visit", None).await.new_cookie();
     let mut quiet = Polling::connect(&router, Some(&cookie)).await;
     // The socket is silent; the page's requests keep the session.
     for _ in 0..6 {
         assert!(quiet.listen(Duration::from_mins(45)).await);
-        inside::get(&router, "/visits", Some(&cookie)).await.ok();
+        polling::get(&router, "/visits", Some(&cookie)).await.ok();
     }
     assert_eq!(quiet.ask("visits", &[]).await, Some(json!(1)));
     assert!(!quiet.listen(Duration::from_mins(61)).await);
@@ -134,9 +131,9 @@ async fn a_slow_handler_across_it_saves_nothing_and_is_told() {
     let store = TestStore::default();
     let layer = sessions(StoreBackend::new(store.clone())).with_expiry(Expiry::OnInactivity(life));
     let Parts { router, tools, .. } = parts(layer.with_turn_limit(Duration::from_hours(1)));
-    let cookie = inside::get(&router, "/visit", None).await.new_cookie();
+    let cookie = polling::get(&router, "/visit", None).await.new_cookie();
     let writes = store.writes();
-    let late = inside::get(&router, "/held", Some(&cookie));
+    let late = polling::get(&router, "/held", Some(&cookie));
     let meanwhile = async {
         tokio::time::sleep(Duration::from_mins(6)).await;
         tools.gate.open();

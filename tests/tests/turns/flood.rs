@@ -23,6 +23,7 @@ use socketioxide_session_tests::{
     gate::Gate,
     http::Browser,
     raw::{Packet, event_frame, join_frame},
+    ready::{ready_socket, say_ready},
     soon,
 };
 use tokio::{
@@ -34,8 +35,6 @@ use tokio_tungstenite::{
     client_async,
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
-
-use crate::{ready_socket, say_ready};
 
 const EVENTS: u64 = 100_000;
 

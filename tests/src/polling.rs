@@ -3,19 +3,19 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use crate::{http::Answer, raw::event_frame};
 use axum::{
     Router,
     body::{Body, to_bytes},
     http::{Method, Request, header},
 };
 use serde_json::Value;
-use socketioxide_session_tests::{http::Answer, raw::event_frame};
 use tower::ServiceExt;
 
 const ENGINE: &str = "/socket.io/?EIO=4&transport=polling";
 
 /// One request.
-pub(crate) async fn request(
+pub async fn request(
     router: &Router,
     method: Method,
     path: &str,
@@ -36,19 +36,19 @@ pub(crate) async fn request(
     }
 }
 
-pub(crate) async fn get(router: &Router, path: &str, cookie: Option<&str>) -> Answer {
+pub async fn get(router: &Router, path: &str, cookie: Option<&str>) -> Answer {
     request(router, Method::GET, path, cookie, "").await
 }
 
 /// A handshake and nothing more.
-pub(crate) async fn handshake(router: &Router, cookie: Option<&str>) -> Answer {
+pub async fn handshake(router: &Router, cookie: Option<&str>) -> Answer {
     get(router, ENGINE, cookie).await
 }
 
 /// A client that polls, and answers heartbeats while somebody reads from it.
-pub(crate) struct Polling {
+pub struct Polling {
     router: Router,
-    pub(crate) cookie: String,
+    pub cookie: String,
     sid: String,
     kept: VecDeque<String>,
     next_ack: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Polling {
 
 impl Polling {
     /// In the namespace `/`, with this cookie or with the one that it is given.
-    pub(crate) async fn connect(router: &Router, cookie: Option<&str>) -> Self {
+    pub async fn connect(router: &Router, cookie: Option<&str>) -> Self {
         let answer = handshake(router, cookie).await;
         let cookie = cookie.map_or_else(|| answer.new_cookie(), str::to_owned);
         let body = answer.ok();
@@ -76,12 +76,12 @@ impl Polling {
     }
 
     /// Sends a packet; whether the connection is still there is found out by reading.
-    pub(crate) async fn send(&self, packet: &str) {
+    pub async fn send(&self, packet: &str) {
         self.request(Method::POST, packet).await;
     }
 
     /// The next packet that is no heartbeat; `None` once the connection or the namespace is over.
-    pub(crate) async fn next(&mut self) -> Option<String> {
+    pub async fn next(&mut self) -> Option<String> {
         loop {
             while let Some(packet) = self.kept.pop_front() {
                 match &*packet {
@@ -100,13 +100,13 @@ impl Polling {
     }
 
     /// Listens and answers heartbeats for so long; `false` if the server ended it meanwhile.
-    pub(crate) async fn listen(&mut self, time: Duration) -> bool {
+    pub async fn listen(&mut self, time: Duration) -> bool {
         let listening = async { while self.next().await.is_some() {} };
         tokio::time::timeout(time, listening).await.is_err()
     }
 
     /// Emits, and gives the acknowledgement; `None` once it is over.
-    pub(crate) async fn ask(&mut self, event: &str, values: &[Value]) -> Option<Value> {
+    pub async fn ask(&mut self, event: &str, values: &[Value]) -> Option<Value> {
         let id = self.next_ack;
         self.next_ack += 1;
         self.send(&event_frame("/", Some(id), event, values)).await;

@@ -8,6 +8,7 @@ use socketioxide::socket::DisconnectReason;
 use socketioxide_session::MemoryBackend;
 use socketioxide_session_tests::{
     app::{App, sessions},
+    fixture::site::{NAMESPACES, Parts, Site, parts, until},
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
     raw::{Packet, RawSocket},
@@ -17,8 +18,6 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Command,
 };
-
-use crate::site::{NAMESPACES, Parts, Site, parts, until};
 
 #[tokio::test]
 async fn sockets_of_all_namespaces_and_connections_end_with_the_session_or_its_id() {

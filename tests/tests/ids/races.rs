@@ -12,12 +12,11 @@ use std::{
 use futures_util::future::join_all;
 use serde_json::Value;
 use socketioxide_session_tests::{
+    fixture::site::{Of, Site, code},
     http::Browser,
     raw::{Packet, RawSocket},
 };
 use tokio::sync::Barrier;
-
-use crate::site::{Of, Site, code};
 
 /// Reads, writes of several states, plain sessions: whatever a page may send at the moment of a login.
 const BESIDE: [&str; 10] = [

@@ -3,14 +3,11 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 use socketioxide_session_tests::{
+    fixture::site::{GUARDED, Of, Parts, Site, parts},
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
+    polling,
     raw::{Packet, RawSocket, poll},
-};
-
-use crate::{
-    inside,
-    site::{GUARDED, Of, Parts, Site, parts},
 };
 
 #[tokio::test]
@@ -114,18 +111,18 @@ async fn the_attackers_official_client_comes_back_as_nobody_at_best() {
 async fn nor_does_waiting_help() {
     let Parts { router, io, .. } =
         parts(socketioxide_session_tests::app::sessions(socketioxide_session::MemoryBackend::default()));
-    let planted = inside::get(&router, "/visit", None).await.new_cookie();
-    let mut socket = inside::Polling::connect(&router, Some(&planted)).await;
-    let own = inside::get(&router, "/login", Some(&planted)).await.new_cookie();
+    let planted = polling::get(&router, "/visit", None).await.new_cookie();
+    let mut socket = polling::Polling::connect(&router, Some(&planted)).await;
+    let own = polling::get(&router, "/login", Some(&planted)).await.new_cookie();
     assert_eq!(socket.ask("who", &[]).await.expect("an answer")["code"], "id_changed");
     for minutes in [1, 10, 60] {
         tokio::time::sleep(std::time::Duration::from_mins(minutes)).await;
-        let who = inside::get(&router, "/who", Some(&planted)).await;
+        let who = polling::get(&router, "/who", Some(&planted)).await;
         assert_eq!((who.set_cookies(), who.json()), (vec![], Value::Null));
-        let visit = inside::get(&router, "/visit", Some(&planted)).await;
+        let visit = polling::get(&router, "/visit", Some(&planted)).await;
         assert_ne!(visit.new_cookie(), planted);
         assert_eq!(visit.json(), 1);
-        let again = inside::request(&router, Method::GET, "/who", Some(&own), "").await;
+        let again = polling::request(&router, Method::GET, "/who", Some(&own), "").await;
         assert_eq!(again.json(), "Ada");
     }
     assert_eq!(io.sockets().len(), 0);

@@ -7,14 +7,11 @@ use serde_json::{Value, json};
 use socketioxide_session::{Expiry, MemoryBackend};
 use socketioxide_session_tests::{
     app::sessions,
+    fixture::site::{Parts, Site, nothing, parts, parts_that_beat},
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
+    polling::{self, Polling},
     raw::{RawSocket, poll},
-};
-
-use crate::{
-    inside::{self, Polling},
-    site::{Parts, Site, nothing, parts, parts_that_beat},
 };
 
 /// How long such a session lives, and how long the memory takes to sweep all its shards.
@@ -24,11 +21,11 @@ const GONE: Duration = Duration::from_secs(10 * 60 + 70);
 async fn a_flood_of_a_thousand_leaves_nothing_behind() {
     let backend = MemoryBackend::default();
     let Parts { router, io, .. } = parts(sessions(backend.clone()));
-    let kept = inside::get(&router, "/visit", None).await.new_cookie();
+    let kept = polling::get(&router, "/visit", None).await.new_cookie();
     let flood = (0..1_000).map(|number| {
         let router = router.clone();
         async move {
-            let answer = inside::handshake(&router, None).await;
+            let answer = polling::handshake(&router, None).await;
             assert_eq!(answer.set_cookies().len(), 1);
             if number % 10 == 0 {
                 // Some look around before they go.
@@ -43,7 +40,7 @@ async fn a_flood_of_a_thousand_leaves_nothing_behind() {
     tokio::time::sleep(GONE).await;
     assert_eq!(backend.len(), 1, "the one in which something was written");
     assert_eq!(io.sockets().len(), 0);
-    assert_eq!(inside::get(&router, "/visit", Some(&kept)).await.json(), 2);
+    assert_eq!(polling::get(&router, "/visit", Some(&kept)).await.json(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +49,7 @@ async fn its_life_is_never_longer_than_the_applications_sessions_live() {
     let layer = sessions(backend.clone()).with_expiry(Expiry::OnInactivity(time::Duration::minutes(2)));
     let Parts { router, .. } = parts(layer);
     for _ in 0..100 {
-        inside::handshake(&router, None).await.ok();
+        polling::handshake(&router, None).await.ok();
     }
     assert_eq!(backend.len(), 100);
     tokio::time::sleep(Duration::from_secs(2 * 60 + 70)).await;
@@ -75,7 +72,7 @@ async fn a_page_that_only_listens_is_not_cut_off_and_one_that_left_is_forgotten(
     drop(client.next().await);
     tokio::time::sleep(GONE).await;
     assert_eq!((backend.len(), io.sockets().len()), (1, 0));
-    assert_eq!(inside::get(&router, "/who", Some(&client.cookie)).await.json(), "Ada");
+    assert_eq!(polling::get(&router, "/who", Some(&client.cookie)).await.json(), "Ada");
 }
 
 #[tokio::test]
