@@ -1,4 +1,6 @@
 //! `examples/auth` in a real browser: axum-login, and sockets that follow it.
+//!
+//! Clauses: 10, 11.
 
 use serde_json::{Value, json};
 use socketioxide_session_tests::{

@@ -1,4 +1,6 @@
-//! 9: no event is lost at connect, and without a session there is no socket.
+//! No event is lost at connect, and without a session there is no socket.
+//!
+//! Clauses: 5, 9.
 
 use std::{fmt, time::Duration};
 

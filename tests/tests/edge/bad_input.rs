@@ -1,4 +1,6 @@
-//! 12 and more: what a client may send that it should not.
+//! What a client may send that it should not.
+//!
+//! Clauses: 12.
 
 use axum::{Json, Router, routing::get};
 use serde_json::json;

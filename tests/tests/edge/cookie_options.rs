@@ -1,4 +1,6 @@
 //! The cookie as the layer's options want it.
+//!
+//! Clauses: 12.
 
 use axum::{Json, Router, routing::get};
 use socketioxide_session::{Expiry, Key, MemoryBackend, SameSite, SessionLayer, http_handler, session_state};

@@ -1,4 +1,6 @@
-//! 12: cookies in every dress: what sets them, what removes them, and which are none.
+//! Cookies in every dress: what sets them, what removes them, and which are none.
+//!
+//! Clauses: 12.
 
 use axum::Router;
 use serde_json::Value;

@@ -1,4 +1,6 @@
-//! 13: a socket always has a session, unless the application turns that off.
+//! A socket always has a session, unless the application turns that off.
+//!
+//! Clauses: 13.
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};

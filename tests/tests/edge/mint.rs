@@ -1,4 +1,6 @@
-//! 13: a client without a cookie gets a session with its handshake; a flood of them leaves nothing behind.
+//! A client without a cookie gets a session with its handshake; a flood of them leaves nothing behind.
+//!
+//! Clauses: 12, 13.
 
 use std::time::Duration;
 

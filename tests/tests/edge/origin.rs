@@ -1,4 +1,6 @@
-//! 12: no stranger's page, on the handshake and on every later request; and a `sid` opens nothing.
+//! No stranger's page, on the handshake and on every later request; and a `sid` opens nothing.
+//!
+//! Clauses: 12.
 
 use axum::{Router, response::Html, routing::get};
 use reqwest::Method;

@@ -1,4 +1,6 @@
 //! Ids are secrets: in a whole run, written down to the last detail, none appears.
+//!
+//! Clauses: 12.
 
 use std::{
     io,

@@ -1,4 +1,6 @@
-//! 12: no stranger's page shakes hands, and a `sid` is no credential.
+//! No stranger's page shakes hands, and a `sid` is no credential.
+//!
+//! Clauses: 12.
 
 use axum::{Router, routing::get};
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
-//! 11: what keeps a session alive, how seldom that is written, and what does not keep it alive. Hours pass here in no
+//! What keeps a session alive, how seldom that is written, and what does not keep it alive. Hours pass here in no
 //! time.
+//!
+//! Clauses: 11.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
-//! 11: what keeps a session alive, and what does not.
+//! What keeps a session alive, and what does not.
+//!
+//! Clauses: 11.
 
 use std::time::Duration;
 

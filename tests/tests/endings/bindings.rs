@@ -1,4 +1,6 @@
 //! The tie between sockets and their session: in all namespaces, over several connections, and nothing left of it.
+//!
+//! Clauses: 10, 11.
 
 use std::{process::Stdio, time::Duration};
 

@@ -1,4 +1,6 @@
-//! 11: the end is the end, however it came.
+//! The end is the end, however it came.
+//!
+//! Clauses: 11.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

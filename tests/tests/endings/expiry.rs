@@ -1,4 +1,6 @@
 //! Expiry by time is noticed without traffic, within two seconds of its moment.
+//!
+//! Clauses: 11.
 
 use std::time::{Duration, Instant};
 

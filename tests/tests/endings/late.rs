@@ -1,4 +1,6 @@
-//! 11, as far as two hands can show it: the end is the end, and nothing late brings a session back.
+//! Nothing late brings a session back.
+//!
+//! Clauses: 11.
 
 use axum::{Json, Router, extract::State as HttpState, routing::get};
 use serde_json::{Value, json};

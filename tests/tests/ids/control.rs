@@ -1,4 +1,6 @@
-//! `SessionControl`, and 10: the id can change, and nobody rides along.
+//! `SessionControl`: the key, a new id, an expiry of its own.
+//!
+//! Clauses: 5, 10.
 
 use axum::{
     Json, Router,

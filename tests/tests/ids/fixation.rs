@@ -1,4 +1,6 @@
 //! Session fixation, played: an attacker plants an id in the victim's browser, and waits for the victim to log in.
+//!
+//! Clauses: 10.
 
 use axum::http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
-//! 10: a login gives the session a new id, and nobody rides along.
+//! A login gives the session a new id, and nobody rides along.
+//!
+//! Clauses: 10.
 
 use std::time::{Duration, Instant};
 

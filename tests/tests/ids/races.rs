@@ -1,5 +1,7 @@
 //! Logins against everything that runs beside them: the browser ends with the new cookie, and no page is logged out by
 //! its own reconnect.
+//!
+//! Clauses: 10.
 
 use std::{
     sync::{

@@ -1,4 +1,6 @@
-//! 6: what a client is told, value by value.
+//! What a client is told, value by value.
+//!
+//! Clauses: 6.
 
 use axum::Router;
 use serde::Serialize;

@@ -1,5 +1,7 @@
 //! A call that is broken off at any of its waits leaves nothing half done, and the queue whole: futures are dropped
 //! after their n-th poll, for every n until they are ready.
+//!
+//! Clauses: 5.
 
 use std::{
     sync::{Arc, Mutex},

@@ -1,4 +1,6 @@
-//! 5 in HTTP: all or nothing, whatever way a handler ends.
+//! All or nothing over HTTP, whatever way a handler ends.
+//!
+//! Clauses: 5.
 
 use axum::{
     Json, Router,

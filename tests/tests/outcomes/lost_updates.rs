@@ -1,4 +1,6 @@
 //! No update is lost: 2,000 increments of one session by four sockets and HTTP, each with a wait in its middle.
+//!
+//! Clauses: 3, 7.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,6 @@
 //! Every event is answered, however slowly its client reads: in a buffer of a few packets.
+//!
+//! Clauses: 6.
 
 use std::time::Instant;
 

@@ -1,4 +1,6 @@
-//! 5 on sockets: all or nothing, whatever way a handler ends.
+//! All or nothing on sockets, whatever way a handler ends.
+//!
+//! Clauses: 5.
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};

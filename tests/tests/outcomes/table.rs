@@ -1,4 +1,6 @@
 //! Every outcome of a handler, on both sides: what its client is told, and what is stored before and after. One table.
+//!
+//! Clauses: 5, 6.
 
 use std::{collections::HashMap, time::Duration};
 

@@ -1,4 +1,6 @@
-//! 6: told only what is saved.
+//! Told only what is saved.
+//!
+//! Clauses: 6.
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
 //! The read cache: what it saves, and that it is never stale for longer than is promised.
+//!
+//! Clauses: 14.
 
 use std::{
     sync::{

@@ -1,5 +1,7 @@
 //! A Redis Cluster of several nodes: while slots move, while a primary dies, and a change of id, which no script can
 //! make at once there.
+//!
+//! Clauses: 10, 14.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,6 @@
 //! Several nodes with their HTTP handlers and sockets: one truth.
+//!
+//! Clauses: 10, 11, 14.
 
 use std::{collections::BTreeSet, time::Duration};
 

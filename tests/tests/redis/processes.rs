@@ -1,4 +1,6 @@
 //! Nodes that are processes (`src/bin/node.rs`), and what can happen to a process.
+//!
+//! Clauses: 14.
 
 use std::{collections::BTreeSet, process::Stdio, time::Duration};
 

@@ -1,4 +1,6 @@
-//! 2: access is in the signature.
+//! Access is in the signature.
+//!
+//! Clauses: 2.
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
-//! 2: an expansion needs nothing of the user's: `hygiene` compiles without the prelude, with the crate renamed.
+//! An expansion needs nothing of the user's: `hygiene` compiles without the prelude, with the crate renamed.
+//!
+//! Clauses: 2.
 
 use serde_json::json;
 use socketioxide_session::MemoryBackend;

@@ -1,4 +1,6 @@
-//! 1: what one commits, all the others see at their next access.
+//! What one commits, all the others see at their next access.
+//!
+//! Clauses: 1.
 
 use axum::{
     Form, Json, Router,

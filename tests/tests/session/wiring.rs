@@ -1,4 +1,6 @@
 //! A forgotten or misplaced layer is an error that says what to write.
+//!
+//! Clauses: 9.
 
 use axum::{Router, routing::get};
 use socketioxide::handler::ConnectHandler as _;

@@ -1,4 +1,6 @@
 //! Handlers over several states in every order, on several threads: all finish, and no turn is given twice.
+//!
+//! Clauses: 3.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,8 @@
 //! A flood: 100,000 events in one go to a session whose handler is slow. What does not fit in the queue is refused,
 //! memory stays bounded, and other sessions are served meanwhile. The server is a process of its own, so that its
 //! memory is nobody else's.
+//!
+//! Clauses: 4.
 
 use std::{
     collections::HashMap,

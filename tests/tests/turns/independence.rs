@@ -1,4 +1,6 @@
 //! A state's turn holds up nobody who does not touch the state.
+//!
+//! Clauses: 3.
 
 use std::time::Duration;
 

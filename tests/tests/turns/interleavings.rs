@@ -3,6 +3,8 @@
 //! Requests run in this process on a paused clock, and each is held in its middle until the test lets it go on; so
 //! the case decides how they overlap, and the store is slow, so that commits overlap, too. What was observed is then
 //! explained by a search for an order: one that keeps the order of calls that did not overlap.
+//!
+//! Clauses: 1, 3, 5, 7, 11.
 
 use std::{
     collections::{BTreeMap, HashMap},

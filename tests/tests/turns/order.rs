@@ -1,5 +1,7 @@
 //! Events of one socket take effect in the order in which they were sent, whoever else writes, and a read sees the
 //! writes before it.
+//!
+//! Clauses: 3.
 
 use std::{cell::Cell, time::Duration};
 

@@ -1,5 +1,7 @@
 //! `Shared<T>` holds a turn for its closure only, outlives its request, and ends with the session. On a paused clock:
 //! who waits for nobody sees no time pass.
+//!
+//! Clauses: 2, 4, 10, 11.
 
 use std::time::Duration;
 

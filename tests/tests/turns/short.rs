@@ -1,4 +1,6 @@
-//! 3 and 4: turns are per state, first come, first served, and short by construction.
+//! Turns are per state, first come, first served, and short by construction.
+//!
+//! Clauses: 3, 4.
 
 use std::time::Duration;
 

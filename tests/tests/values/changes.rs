@@ -1,4 +1,6 @@
-//! 7: only what changed is written.
+//! Only what changed is written.
+//!
+//! Clauses: 7.
 
 use std::collections::BTreeMap;
 

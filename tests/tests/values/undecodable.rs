@@ -1,4 +1,6 @@
-//! 8: nothing undecodable is overwritten.
+//! Nothing undecodable is overwritten.
+//!
+//! Clauses: 8.
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};

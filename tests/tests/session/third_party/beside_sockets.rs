@@ -1,5 +1,7 @@
 //! axum-login 0.18 and axum-messages 0.8, unchanged, in one application with annotated handlers, while sockets of the
 //! same session write their state: nothing is lost on either side.
+//!
+//! Clauses: 1, 6, 7, 10, 11.
 
 use std::{
     convert::Infallible,

@@ -1,4 +1,6 @@
-//! 1 and 10 with axum-login 0.18 inside our layer: it speaks to a plain `Session` and is seen by all the others.
+//! axum-login 0.18 inside our layer: it speaks to a plain `Session` and is seen by all the others.
+//!
+//! Clauses: 1, 10.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,6 @@
-//! 1 and 7 with axum-messages 0.8 inside our layer: flash messages beside handlers and sockets.
+//! axum-messages 0.8 inside our layer: flash messages beside handlers and sockets.
+//!
+//! Clauses: 1, 7.
 
 use axum::{Json, Router, routing::get};
 use axum_messages::{Messages, MessagesManagerLayer};
