@@ -18,6 +18,7 @@ pub mod leases;
 pub mod node;
 pub mod polling;
 pub mod postgres_server;
+pub mod process;
 pub mod raw;
 pub mod ready;
 pub mod records;

@@ -2,9 +2,8 @@
 //!
 //! Clauses: 10, 11.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
-use axum::{Router, routing::get};
 use serde_json::{Value, json};
 use socketioxide::socket::DisconnectReason;
 use socketioxide_session::MemoryBackend;
@@ -13,12 +12,9 @@ use socketioxide_session_tests::{
     fixture::site::{NAMESPACES, Parts, Site, parts, until},
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
+    process::{Process, is_again, serve_parent},
     raw::{Packet, RawSocket},
     soon,
-};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::Command,
 };
 
 #[tokio::test]
@@ -103,9 +99,6 @@ async fn rooms_are_named_by_a_key_that_stays_and_opens_nothing() {
     assert_eq!(opened.set_cookies.len(), 1);
 }
 
-/// Set for the server's process of the test below.
-const SERVE: &str = "LIFECYCLE_SERVES_ALONE";
-
 const WARM_UP: usize = 2_400;
 const CYCLES: usize = 10_000;
 const AT_ONCE: usize = 8;
@@ -116,52 +109,24 @@ const NOISE: u64 = 1_000;
 /// The server has a process of its own, so that what is measured is the server's memory alone.
 #[tokio::test]
 async fn ten_thousand_connections_leave_nothing_behind() {
-    if std::env::var_os(SERVE).is_some() {
-        return serve_until_told().await;
+    if is_again() {
+        let Parts { router, .. } = parts(sessions(MemoryBackend::default()));
+        return serve_parent(router).await;
     }
-    let mut server = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "bindings::ten_thousand_connections_leave_nothing_behind", "--nocapture"])
-        .env(SERVE, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("this program, once more");
-    let process = server.id().expect("a running process");
-    let mut lines = BufReader::new(server.stdout.take().expect("a piped stdout")).lines();
-    let app = soon("the server's address", async {
-        loop {
-            let line = lines.next_line().await.expect("a readable line").expect("a line with the address");
-            if let Some((_, address)) = line.split_once("http://") {
-                return App::elsewhere(address.parse().expect("an address"));
-            }
-        }
-    })
-    .await;
+    let mut server = Process::again("bindings::ten_thousand_connections_leave_nothing_behind");
+    let app = server.app().await;
 
     let browser = Browser::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
     cycles(&app, &cookie, WARM_UP).await;
-    let before = memory(process);
+    let before = server.memory("VmRSS");
     cycles(&app, &cookie, CYCLES).await;
-    let after = memory(process);
+    let after = server.memory("VmRSS");
     assert_eq!(browser.get("/sockets").await.json(), 0);
     assert_eq!(browser.get("/visits").await.json(), WARM_UP + CYCLES + 1);
     println!("{CYCLES} connections: {before} KiB before, {after} KiB after");
     assert!(after <= before + NOISE, "{before} KiB before, {after} KiB after");
-    drop(server.stdin.take());
-    soon("the server's end", server.wait()).await.expect("an end");
-}
-
-async fn serve_until_told() {
-    let Parts { router, .. } = parts(sessions(MemoryBackend::default()));
-    let app = App::serve(Router::new().route("/alone", get(async || "yes")).fallback_service(router)).await;
-    let mut out = tokio::io::stdout();
-    out.write_all(format!("{}\n", app.url("")).as_bytes()).await.expect("someone who listens");
-    out.flush().await.expect("someone who listens");
-    // Until the other process closes it, or is gone.
-    BufReader::new(tokio::io::stdin()).lines().next_line().await.ok();
 }
 
 /// Connects, says something, and goes: politely, without a word, or from two namespaces.
@@ -185,11 +150,4 @@ async fn cycles(app: &App, cookie: &str, count: usize) {
         }
     })
     .await;
-}
-
-/// The resident memory of a process, in KiB.
-fn memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process that runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").trim().parse().expect("a number")
 }

@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashMap,
-    process::Stdio,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -24,15 +23,12 @@ use socketioxide_session_tests::{
     app::{App, sessions},
     gate::Gate,
     http::Browser,
+    process::{Process, is_again, serve_parent},
     raw::{Packet, event_frame, join_frame},
     ready::{ready_socket, say_ready},
     soon,
 };
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader, stdin},
-    net::TcpSocket,
-    process::{Child, Command},
-};
+use tokio::net::TcpSocket;
 use tokio_tungstenite::{
     client_async,
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
@@ -98,9 +94,6 @@ async fn connected(socket: SocketRef) {
     say_ready(&socket);
 }
 
-const ROLE: &str = "SOCKETIOXIDE_SESSION_FLOODED";
-const MARK: &str = "flooded server at ";
-
 /// What this test is in the server's process: an application, until its parent goes.
 async fn be_the_server() {
     let gate = Gate::default();
@@ -112,50 +105,20 @@ async fn be_the_server() {
         .route("/open", get(open))
         .route("/read", get(read))
         .with_state(gate);
-    let app = App::serve(routes.layer(sockets).layer(sessions(MemoryBackend::default()))).await;
-    println!("{MARK}{}", app.address());
-    stdin().read_to_end(&mut Vec::new()).await.expect("a parent");
+    serve_parent(routes.layer(sockets).layer(sessions(MemoryBackend::default()))).await;
 }
 
 /// The server's process; it ends with this.
 struct Server {
-    process: Child,
+    process: Process,
     app: App,
 }
 
 impl Server {
     async fn start(test: &str) -> Self {
-        let this = std::env::current_exe().expect("this program");
-        let mut process = Command::new(this)
-            .args(["--exact", test, "--nocapture"])
-            .env(ROLE, "server")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("a process for the server");
-        let mut lines = BufReader::new(process.stdout.take().expect("a piped stdout")).lines();
-        loop {
-            let line = soon("the server", lines.next_line()).await.expect("a line").expect("a server");
-            if let Some((_, address)) = line.split_once(MARK) {
-                let app = App::elsewhere(address.parse().expect("an address"));
-                return Self { process, app };
-            }
-        }
+        let mut process = Process::again(test);
+        Self { app: process.app().await, process }
     }
-
-    /// A figure of the system about the process, in kB.
-    fn memory(&self, name: &str) -> u64 {
-        let id = self.process.id().expect("a process that runs");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the system's figures");
-        let line = status.lines().find(|line| line.starts_with(name)).expect("the figure");
-        let figure = line.split_whitespace().nth(1).expect("a number");
-        figure.parse().expect("a number")
-    }
-}
-
-fn is_server() -> bool {
-    std::env::var_os(ROLE).is_some()
 }
 
 /// What came back for one event: the value, or the code of the error.
@@ -165,7 +128,7 @@ fn outcome(value: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_excess_is_refused_in_bounded_memory_while_others_are_served() {
-    if is_server() {
+    if is_again() {
         return be_the_server().await;
     }
     let server =
@@ -174,7 +137,7 @@ async fn the_excess_is_refused_in_bounded_memory_while_others_are_served() {
     attacker.get("/hit").await.ok();
     other.get("/hit").await.ok();
     let mut socket = ready_socket(&server.app, &attacker.session()).await;
-    let idle = server.memory("VmRSS");
+    let idle = server.process.memory("VmRSS");
 
     // Every other event asks for an acknowledgement.
     let frames: Vec<_> =
@@ -211,7 +174,7 @@ async fn the_excess_is_refused_in_bounded_memory_while_others_are_served() {
         () = others => unreachable!("they go on and on"),
     };
     let took = began.elapsed();
-    let (after, peak) = (server.memory("VmRSS"), server.memory("VmHWM"));
+    let (after, peak) = (server.process.memory("VmRSS"), server.process.memory("VmHWM"));
     latencies.sort_unstable();
     let (median, worst) = (latencies[latencies.len() / 2], latencies[latencies.len() - 1]);
     println!(
@@ -236,7 +199,7 @@ async fn memory_of(test: &str, events: u64) -> u64 {
     let server = Server::start(test).await;
     let attacker = Browser::new(&server.app);
     attacker.get("/hit").await.ok();
-    let idle = server.memory("VmRSS");
+    let idle = server.process.memory("VmRSS");
 
     let connection = TcpSocket::new_v4().expect("a socket");
     connection.set_recv_buffer_size(4096).expect("a small buffer");
@@ -268,7 +231,7 @@ async fn memory_of(test: &str, events: u64) -> u64 {
         }
         seen = read;
     }
-    let peak = server.memory("VmHWM");
+    let peak = server.process.memory("VmHWM");
     println!(
         "{events} events, of which {seen} are read and no answer is: {idle} kB before, {peak} kB at most"
     );
@@ -277,7 +240,7 @@ async fn memory_of(test: &str, events: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_does_not_grow_with_the_flood() {
-    if is_server() {
+    if is_again() {
         return be_the_server().await;
     }
     let test = "flood::memory_does_not_grow_with_the_flood";
