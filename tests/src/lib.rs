@@ -24,6 +24,7 @@ pub mod ready;
 pub mod records;
 pub mod redis_cluster;
 pub mod redis_server;
+pub mod soak;
 pub mod stores;
 
 use std::{future::Future, time::Duration};

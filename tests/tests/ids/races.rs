@@ -17,6 +17,7 @@ use socketioxide_session_tests::{
     fixture::site::{Of, Site, code},
     http::Browser,
     raw::{Packet, RawSocket},
+    soak::short_or_long,
 };
 use tokio::sync::Barrier;
 
@@ -38,7 +39,7 @@ const BESIDE: [&str; 10] = [
 async fn a_login_beside_ten_requests_with_the_old_cookie_ends_with_the_new_one() {
     let site = Site::open().await;
     let refused = AtomicUsize::new(0);
-    for round in 0..60 {
+    for round in 0..short_or_long(60, 1_200) {
         let of = Of::ALL[round % 3];
         let browser = site.visitor().await;
         let old = browser.session();
@@ -75,7 +76,7 @@ async fn a_login_beside_ten_requests_with_the_old_cookie_ends_with_the_new_one()
 async fn responses_that_leave_after_the_login_set_no_cookie() {
     let site = Site::with(|layer| layer.with_always_save(true)).await;
     let held = ["/renew", "/visits", "/who", "/plain/who", "/auth/who", "/visit"];
-    for round in 0..12 {
+    for round in 0..short_or_long(12, 240) {
         let of = Of::ALL[round % 3];
         let browser = site.visitor().await;
         assert_eq!(browser.get("/renew").await.new_cookie(), browser.session());
@@ -103,7 +104,6 @@ async fn responses_that_leave_after_the_login_set_no_cookie() {
 }
 
 const PAGES: usize = 25;
-const LOGINS: usize = 40;
 
 /// What a page does with its cookies when it shakes hands.
 async fn shake_hands(site: &Site, browser: &Browser, tally: &Tally) -> RawSocket {
@@ -126,25 +126,22 @@ async fn shake_hands(site: &Site, browser: &Browser, tally: &Tally) -> RawSocket
     }
 }
 
-/// Comes back, until it is let in.
+/// Comes back, until it is let in and its events have handlers.
 async fn come_back(site: &Site, browser: &Browser, tally: &Tally) -> RawSocket {
     loop {
         let mut socket = shake_hands(site, browser, tally).await;
-        if socket.join("/").await.is_ok() {
-            return socket;
+        if socket.join("/ready").await.is_ok() {
+            let first = socket.wait("its readiness or its end", |_| true).await;
+            if matches!(first, Packet::Event { .. }) {
+                return socket;
+            }
         }
         tally.refused.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Who the socket's user is. socketioxide answers CONNECT before it calls the connect handler: if the system takes the
-/// processor away in between, an event of a quick client finds no handler. That is not what is tested here.
-async fn ask_who(socket: &mut RawSocket, tally: &Tally) -> Value {
-    if let Ok(who) = tokio::time::timeout(Duration::from_secs(5), socket.ask("who", &[])).await {
-        return who;
-    }
-    tally.unheard.fetch_add(1, Ordering::Relaxed);
-    socket.ask("who", &[]).await
+async fn ask_who(socket: &mut RawSocket) -> Value {
+    socket.ask_in("/ready", "who", &[]).await
 }
 
 #[derive(Debug, Default)]
@@ -153,27 +150,27 @@ struct Tally {
     asked_again: AtomicUsize,
     refused: AtomicUsize,
     minted: AtomicUsize,
-    unheard: AtomicUsize,
 }
 
 /// A page whose socket comes back the moment it is ended, and a second tab whose socket shakes hands at the very
 /// moment of the login.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_thousand_logins_none_is_undone_by_the_pages_own_reconnect() {
+async fn no_login_is_undone_by_the_pages_own_reconnect() {
     let site = Arc::new(Site::open().await);
     let tally = Arc::new(Tally::default());
+    let logins: usize = short_or_long(10, 200);
     let pages = (0..PAGES).map(|page| {
         let (site, tally) = (Arc::clone(&site), Arc::clone(&tally));
         tokio::spawn(async move {
             let browser = site.visitor().await;
             let mut socket = come_back(&site, &browser, &tally).await;
-            for login in 0..LOGINS {
+            for login in 0..logins {
                 let before = browser.session();
                 let name = format!("{page}-{login}");
                 let path = format!("/login?name={name}");
                 let log_in = async { browser.get(&path).await.ok() };
                 let reconnect = async {
-                    socket.disconnected("/").await;
+                    socket.disconnected("/ready").await;
                     come_back(&site, &browser, &tally).await
                 };
                 let second_tab = async {
@@ -186,10 +183,10 @@ async fn of_a_thousand_logins_none_is_undone_by_the_pages_own_reconnect() {
 
                 assert_ne!(browser.session(), before, "page {page}, login {login}");
                 assert_eq!(browser.get("/who").await.json(), name.as_str(), "page {page}, login {login}");
-                let who = ask_who(&mut again, &tally).await;
+                let who = ask_who(&mut again).await;
                 assert_eq!(who, name.as_str(), "page {page}, login {login}");
                 // The tab's socket was either there before the login, and is told and ended, or it came after it.
-                let number = tab.ask_later("/", "who", &[]).await;
+                let number = tab.ask_later("/ready", "who", &[]).await;
                 let answered = tab.wait("an answer or the end", |packet| {
                     matches!(packet, Packet::Disconnected { .. })
                         || matches!(packet, Packet::Ack { id, .. } if *id == number)
@@ -198,12 +195,12 @@ async fn of_a_thousand_logins_none_is_undone_by_the_pages_own_reconnect() {
                     Packet::Ack { values, .. } if values == [Value::from(name.as_str())] => {}
                     Packet::Ack { values, .. } => {
                         assert_eq!(code(&values[0]), "id_changed", "page {page}, login {login}");
-                        tab.disconnected("/").await;
+                        tab.disconnected("/ready").await;
                         tab = come_back(&site, &browser, &tally).await;
                     }
                     _ => tab = come_back(&site, &browser, &tally).await,
                 }
-                let who = ask_who(&mut tab, &tally).await;
+                let who = ask_who(&mut tab).await;
                 assert_eq!(who, name.as_str(), "page {page}, login {login}");
                 tab.leave().await;
                 socket = again;
@@ -215,8 +212,6 @@ async fn of_a_thousand_logins_none_is_undone_by_the_pages_own_reconnect() {
         page.expect("a page that stays logged in");
     }
     println!("{tally:?}");
-    assert_eq!(tally.logins.load(Ordering::Relaxed), PAGES * LOGINS);
+    assert_eq!(tally.logins.load(Ordering::Relaxed), PAGES * logins);
     assert_eq!(tally.minted.load(Ordering::Relaxed), 0, "no handshake took the place of a login");
-    // On a machine under load, a few of some thousand.
-    assert!(tally.unheard.load(Ordering::Relaxed) <= 20, "events are lost");
 }

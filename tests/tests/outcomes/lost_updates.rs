@@ -1,4 +1,4 @@
-//! No update is lost: 2,000 increments of one session by four sockets and HTTP, each with a wait in its middle.
+//! No update is lost: increments of one session by four sockets and HTTP, each with a wait in its middle.
 //!
 //! Clauses: 3, 7.
 
@@ -19,6 +19,7 @@ use socketioxide_session_tests::{
     app::{App, sessions},
     http::Browser,
     ready::{ready_socket, say_ready},
+    soak::short_or_long,
 };
 use tokio::time::sleep;
 use tower_sessions::MemoryStore;
@@ -28,12 +29,17 @@ use tower_sessions_sqlx_store::{
 };
 
 const SOCKETS: u32 = 4;
-const OF_A_SOCKET: u32 = 400;
 const LOOPS: u32 = 4;
-const OF_A_LOOP: u32 = 100;
-const ALL: u32 = SOCKETS * OF_A_SOCKET + LOOPS * OF_A_LOOP;
 
-const NOTES: u32 = 400;
+/// How often each loop of requests counts. A socket counts four times as often.
+fn of_a_loop() -> u32 {
+    short_or_long(40, 250)
+}
+
+/// How many keys plain `Session`s write.
+fn notes() -> u32 {
+    LOOPS * of_a_loop()
+}
 
 #[session_state]
 struct Counter {
@@ -69,9 +75,9 @@ async fn note(session: Session, extract::Path(number): extract::Path<u32>) {
     session.insert(&format!("note {number}"), number).await.expect("a session that takes values");
 }
 
-async fn notes(session: Session) -> Json<Vec<u32>> {
+async fn noted(session: Session) -> Json<Vec<u32>> {
     let mut found = Vec::new();
-    for number in 0..NOTES {
+    for number in 0..notes() {
         found.extend(session.get::<u32>(&format!("note {number}")).await.expect("a session that loads"));
     }
     Json(found)
@@ -90,7 +96,7 @@ async fn app(backend: impl Backend) -> App {
         .route("/add", get(add))
         .route("/count", get(count))
         .route("/note/{number}", get(note))
-        .route("/notes", get(notes));
+        .route("/notes", get(noted));
     // Who comes last waits for all others, on a slow machine too.
     let layer = sessions(backend).with_turn_timeout(Duration::from_mins(2));
     App::serve(routes.layer(sockets).layer(layer)).await
@@ -98,17 +104,18 @@ async fn app(backend: impl Backend) -> App {
 
 /// All increments, and so many plain `Session`s that write a key each at the same time.
 async fn nothing_is_lost(name: &str, backend: impl Backend, plain: u32) {
+    let all = (4 * SOCKETS + LOOPS) * of_a_loop();
     let app = app(backend).await;
     let browser = Browser::new(&app);
     browser.get("/note/0").await.ok();
     let began = Instant::now();
     let sockets = (0..SOCKETS).map(|_| async {
         let mut socket = ready_socket(&app, &browser.session()).await;
-        socket.ask_all(&vec![("add", Value::Null); OF_A_SOCKET as usize]).await
+        socket.ask_all(&vec![("add", Value::Null); 4 * of_a_loop() as usize]).await
     });
     let requests = (0..LOOPS).map(|_| async {
         let mut answers = Vec::new();
-        for _ in 0..OF_A_LOOP {
+        for _ in 0..of_a_loop() {
             answers.push(browser.get("/add").await.json());
         }
         answers
@@ -123,14 +130,14 @@ async fn nothing_is_lost(name: &str, backend: impl Backend, plain: u32) {
     });
     let (sockets, requests, _) = tokio::join!(join_all(sockets), join_all(requests), join_all(writing_notes));
     let took = began.elapsed();
-    println!("{name}: {ALL} increments in {took:.1?}, {:.0} a second", f64::from(ALL) / took.as_secs_f64());
+    println!("{name}: {all} increments in {took:.1?}, {:.0} a second", f64::from(all) / took.as_secs_f64());
 
-    assert_eq!(browser.get("/count").await.json(), ALL);
+    assert_eq!(browser.get("/count").await.json(), all);
     // Each increment was told another number.
     let mut told: Vec<_> =
         sockets.into_iter().chain(requests).flatten().map(|answer| answer.as_u64()).collect();
     told.sort_unstable();
-    assert_eq!(told, (1..=u64::from(ALL)).map(Some).collect::<Vec<_>>());
+    assert_eq!(told, (1..=u64::from(all)).map(Some).collect::<Vec<_>>());
     // Each key is there.
     assert_eq!(browser.get("/notes").await.json(), json!((0..plain.max(1)).collect::<Vec<_>>()));
 }
@@ -177,7 +184,7 @@ async fn in_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_memory_beside_plain_sessions() {
-    nothing_is_lost("memory, plain sessions", MemoryBackend::default(), NOTES).await;
+    nothing_is_lost("memory, plain sessions", MemoryBackend::default(), notes()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,7 +195,7 @@ async fn in_a_memory_store() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_memory_store_beside_plain_sessions() {
     let backend = StoreBackend::new(MemoryStore::default());
-    nothing_is_lost("memory store, plain sessions", backend, NOTES).await;
+    nothing_is_lost("memory store, plain sessions", backend, notes()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -200,5 +207,5 @@ async fn in_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_sqlite_beside_plain_sessions() {
     let database = Database::new("increments-and-notes");
-    nothing_is_lost("SQLite, plain sessions", database.backend().await, NOTES).await;
+    nothing_is_lost("SQLite, plain sessions", database.backend().await, notes()).await;
 }

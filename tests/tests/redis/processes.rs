@@ -12,6 +12,7 @@ use socketioxide_session_tests::{
     raw::{Packet, RawSocket},
     records::SECOND,
     redis_server::RedisServer,
+    soak::short_or_long,
     soon,
 };
 use tokio::{
@@ -69,18 +70,20 @@ fn asked(app: &App, path: &'static str, cookie: &str) -> JoinHandle<Answer> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_increments_in_two_processes_are_all_counted() {
+async fn increments_in_two_processes_are_all_counted() {
     let redis = RedisServer::start().await;
     // A lease that outlives the pauses of a busy machine.
     let (nodes, cookie) = two_nodes(&redis, SECOND * 10).await;
     let [one, two] = &nodes;
+    let each: usize = short_or_long(50, 1_000);
+    let all = 1 + 16 * each as u64;
     let begun = Instant::now();
-    let (acknowledged, open) = count_together([&one.app, &two.app], &cookie, 125).await;
-    println!("2,000 increments in two processes took {:?}", begun.elapsed());
+    let (acknowledged, open) = count_together([&one.app, &two.app], &cookie, each).await;
+    println!("{} increments in two processes took {:?}", 16 * each, begun.elapsed());
     assert_eq!(open, Vec::<Value>::new());
-    assert_eq!(acknowledged, (2..=2001).collect::<BTreeSet<_>>());
+    assert_eq!(acknowledged, (2..=all).collect::<BTreeSet<_>>());
     for node in &nodes {
-        assert_eq!(node.all(&cookie).await, json!({ "n": 2001, "name": "Ada" }));
+        assert_eq!(node.all(&cookie).await, json!({ "n": all, "name": "Ada" }));
     }
 }
 

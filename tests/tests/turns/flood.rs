@@ -1,4 +1,4 @@
-//! A flood: 100,000 events in one go to a session whose handler is slow. What does not fit in the queue is refused,
+//! A flood: tens of thousands of events in one go to a session whose handler is slow. What does not fit in the queue is refused,
 //! memory stays bounded, and other sessions are served meanwhile. The server is a process of its own, so that its
 //! memory is nobody else's.
 //!
@@ -26,6 +26,7 @@ use socketioxide_session_tests::{
     process::{Process, is_again, serve_parent},
     raw::{Packet, event_frame, join_frame},
     ready::{ready_socket, say_ready},
+    soak::short_or_long,
     soon,
 };
 use tokio::net::TcpSocket;
@@ -34,7 +35,10 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-const EVENTS: u64 = 100_000;
+/// How many events a flood has.
+fn flood() -> u64 {
+    short_or_long(40_000, 400_000)
+}
 
 /// The one that holds the turn, and those that may wait: the default of `with_max_waiters`.
 const ACCEPTED: u64 = 1 + 4096;
@@ -140,14 +144,15 @@ async fn the_excess_is_refused_in_bounded_memory_while_others_are_served() {
     let idle = server.process.memory("VmRSS");
 
     // Every other event asks for an acknowledgement.
+    let events = flood();
     let frames: Vec<_> =
-        (0..EVENTS).map(|n| event_frame("/", (n % 2 == 0).then_some(n), "add", &[json!(n)])).collect();
+        (0..events).map(|n| event_frame("/", (n % 2 == 0).then_some(n), "add", &[json!(n)])).collect();
     let began = Instant::now();
     let mut counts: HashMap<String, u64> = HashMap::new();
-    let flood = async {
+    let flooding = async {
         socket.send(&frames).await;
         let sent = began.elapsed();
-        for _ in ACCEPTED..EVENTS {
+        for _ in ACCEPTED..events {
             let kind = match socket.wait("a refusal", |_| true).await {
                 Packet::Ack { id, values, .. } => {
                     assert!(id >= ACCEPTED, "refused although there was room: {id}");
@@ -170,7 +175,7 @@ async fn the_excess_is_refused_in_bounded_memory_while_others_are_served() {
         }
     };
     let sent = tokio::select! {
-        sent = flood => sent,
+        sent = flooding => sent,
         () = others => unreachable!("they go on and on"),
     };
     let took = began.elapsed();
@@ -178,13 +183,13 @@ async fn the_excess_is_refused_in_bounded_memory_while_others_are_served() {
     latencies.sort_unstable();
     let (median, worst) = (latencies[latencies.len() / 2], latencies[latencies.len() - 1]);
     println!(
-        "{EVENTS} events sent in {sent:.1?}, refused in {took:.1?}: {counts:?}; memory {idle} kB before, {after} kB \
+        "{events} events sent in {sent:.1?}, refused in {took:.1?}: {counts:?}; memory {idle} kB before, {after} kB \
          after, {peak} kB at most; {} requests of another session: {median:.1?} in the median, {worst:.1?} at most",
         latencies.len(),
     );
     assert!(peak - idle < BOUND_KB, "{idle} kB before, {peak} kB at most");
     assert!(median < Duration::from_millis(250) && worst < Duration::from_secs(5), "{median:?}, {worst:?}");
-    assert_eq!(counts["ack too_many_waiters"] + counts["session_error too_many_waiters"], EVENTS - ACCEPTED);
+    assert_eq!(counts["ack too_many_waiters"] + counts["session_error too_many_waiters"], events - ACCEPTED);
 
     // Those that were accepted all take effect, in order.
     attacker.get("/open").await.ok();
@@ -244,6 +249,6 @@ async fn memory_does_not_grow_with_the_flood() {
         return be_the_server().await;
     }
     let test = "flood::memory_does_not_grow_with_the_flood";
-    let (small, large) = (memory_of(test, EVENTS / 4).await, memory_of(test, EVENTS).await);
+    let (small, large) = (memory_of(test, flood() / 4).await, memory_of(test, flood()).await);
     assert!(large < 2 * small, "{small} kB for a quarter of the events, {large} kB for all");
 }

@@ -29,6 +29,7 @@ use socketioxide_session_tests::{
     app::sessions,
     gate::Gate,
     inside::Inside,
+    soak::short_or_long,
     stores::{Step as StoreStep, TestStore},
 };
 use tokio::time::sleep;
@@ -433,7 +434,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: short_or_long(400, 40_000),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_interleaving_equals_some_order_one_after_the_other(

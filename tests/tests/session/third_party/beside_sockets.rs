@@ -22,6 +22,7 @@ use socketioxide_session_tests::{
     http::Browser,
     raw::{Packet, RawSocket},
     ready::{ready_socket, say_ready},
+    soak::short_or_long,
     stores::TestStore,
 };
 use tokio::task::yield_now;
@@ -145,7 +146,7 @@ async fn add_until(stop: &AtomicBool, socket: &mut RawSocket) -> u64 {
 
 /// Somebody who is logged in says, listens and visits while three sockets write.
 async fn flash_messages_beside_sockets(backend: impl Backend) {
-    const ROUNDS: u64 = 40;
+    let rounds: u64 = short_or_long(40, 800);
     let app = app(backend).await;
     let browser = Browser::new(&app);
     assert_eq!(browser.get("/login/Ada").await.status, 204);
@@ -157,7 +158,7 @@ async fn flash_messages_beside_sockets(backend: impl Backend) {
     let stop = AtomicBool::new(false);
     let writing = join_all(sockets.iter_mut().map(|socket| add_until(&stop, socket)));
     let browsing = async {
-        for round in 1..=ROUNDS {
+        for round in 1..=rounds {
             // Said once, and heard once, by the next request.
             browser.get(&format!("/say/{round}")).await.ok();
             assert_eq!(browser.get("/listen").await.json(), json!([round.to_string()]));
@@ -169,9 +170,9 @@ async fn flash_messages_beside_sockets(backend: impl Backend) {
         stop.store(true, Ordering::Relaxed);
     };
     let (added, ()) = tokio::join!(writing, browsing);
-    println!("{ROUNDS} rounds beside {added:?} events");
+    println!("{rounds} rounds beside {added:?} events");
     assert!(added.iter().all(|added| *added > 0));
-    assert_eq!(browser.get("/counts").await.json(), json!([added.iter().sum::<u64>(), ROUNDS]));
+    assert_eq!(browser.get("/counts").await.json(), json!([added.iter().sum::<u64>(), rounds]));
     assert_eq!(browser.get("/person").await.json(), "Ada");
 }
 
@@ -251,11 +252,11 @@ async fn logs_in_and_out_beside_sockets(app: &App) -> (u64, u64) {
 async fn logins_and_logouts_beside_sockets(backend: impl Backend) {
     let app = app(backend).await;
     let (mut asked, mut told) = (0, 0);
-    for _ in 0..10 {
+    for _ in 0..short_or_long(10, 200) {
         let (more_asked, more_told) = logs_in_and_out_beside_sockets(&app).await;
         (asked, told) = (asked + more_asked, told + more_told);
     }
-    println!("10 logins and logouts: {asked} events sent, {told} acknowledged");
+    println!("logins and logouts: {asked} events sent, {told} acknowledged");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
