@@ -1,10 +1,10 @@
-//! Cookies in every dress: what sets them, what removes them, and which are none.
+//! The cookie as the layer's options want it, and in every dress: what sets it, what removes it, and what is none.
 //!
 //! Clauses: 12.
 
 use axum::Router;
 use serde_json::Value;
-use socketioxide_session::{Key, MemoryBackend, SameSite, SessionLayer};
+use socketioxide_session::{Expiry, Key, MemoryBackend, SameSite, SessionLayer};
 use socketioxide_session_tests::{
     app::{App, sessions},
     fixture::site::{Of, Parts, parts},
@@ -50,6 +50,65 @@ fn scope(line: &str) -> Vec<&str> {
     );
     scope[1..].sort_unstable();
     scope
+}
+
+/// The `Set-Cookie` line of a first visit.
+async fn line(layer: impl FnOnce(SessionLayer) -> SessionLayer) -> String {
+    let app = app_on(&MemoryBackend::default(), layer).await;
+    let lines = http::get(&app, "/visit", None).await.set_cookies();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    lines.concat()
+}
+
+fn has(line: &str, attribute: &str) -> bool {
+    line.split("; ").any(|part| part == attribute)
+}
+
+#[tokio::test]
+async fn by_default_it_is_careful() {
+    let line = line(|layer| layer.with_secure(true)).await;
+    assert!(line.starts_with("id="), "{line}");
+    for attribute in ["HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
+        assert!(has(&line, attribute), "{attribute} in {line}");
+    }
+    for attribute in ["Max-Age", "Expires", "Domain"] {
+        assert!(!line.contains(attribute), "{attribute} in {line}");
+    }
+}
+
+#[tokio::test]
+async fn each_attribute_can_be_told() {
+    let line = line(|layer| {
+        layer
+            .with_name("sid")
+            .with_http_only(false)
+            .with_same_site(SameSite::Strict)
+            .with_path("/app")
+            .with_domain("example.com")
+    })
+    .await;
+    assert!(line.starts_with("sid="), "{line}");
+    for attribute in ["SameSite=Strict", "Path=/app", "Domain=example.com"] {
+        assert!(has(&line, attribute), "{attribute} in {line}");
+    }
+    assert!(!has(&line, "HttpOnly") && !has(&line, "Secure"), "{line}");
+}
+
+#[tokio::test]
+async fn it_outlives_the_inactivity() {
+    let inactivity = time::Duration::hours(1);
+    let line = line(|layer| layer.with_expiry(Expiry::OnInactivity(inactivity))).await;
+    let age = line.split("; ").find_map(|part| part.strip_prefix("Max-Age="));
+    let age: i64 = age.expect("a Max-Age").parse().expect("a number");
+    assert!(age > inactivity.whole_seconds(), "{line}");
+}
+
+#[tokio::test]
+async fn always_saved_it_is_set_at_each_response_of_a_session() {
+    let app = app_on(&MemoryBackend::default(), |layer| layer.with_always_save(true)).await;
+    let cookie = http::get(&app, "/visit", None).await.new_cookie();
+    assert_eq!(http::get(&app, "/visits", Some(&cookie)).await.new_cookie(), cookie);
+    assert_eq!(http::get(&app, "/visits", None).await.set_cookies(), [""; 0]);
 }
 
 #[tokio::test]
@@ -141,6 +200,8 @@ async fn keys_rotate_under_live_sockets() {
         let before = app_on(&backend, |layer| rotate(layer, vec![old.clone()])).await;
         let cookie = http::get(&before, "/visit", None).await.new_cookie();
         let after = app_on(&backend, |layer| rotate(layer, vec![new.clone(), old.clone()])).await;
+        let stranger = app_on(&backend, |layer| rotate(layer, vec![new.clone(), Key::generate()])).await;
+        assert_eq!(http::get(&stranger, "/visits", Some(&cookie)).await.json(), 0);
         let mut socket = RawSocket::connect(&after, Some(&cookie)).await;
         assert_eq!(socket.ask("visit", &[]).await, 2);
         // The first key protects what is set from now on; the login's cookie no longer needs the old one.

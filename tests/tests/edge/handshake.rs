@@ -2,65 +2,13 @@
 //!
 //! Clauses: 13.
 
-use axum::{Json, Router, routing::get};
-use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
-use socketioxide_session::{
-    SessionLayer, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
-};
+use serde_json::Value;
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    fixture::site::Site,
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
     raw::{RawSocket, poll},
-    stores::TestStore,
 };
-
-#[session_state]
-struct User {
-    visits: u32,
-}
-
-#[http_handler(user)]
-async fn visits(user: &User) -> Json<u32> {
-    Json(user.visits)
-}
-
-#[http_handler(user)]
-async fn visit(user: &mut User) {
-    user.visits += 1;
-}
-
-#[socket_handler(user)]
-async fn socket_visit(user: &mut User) -> u32 {
-    user.visits += 1;
-    user.visits
-}
-
-#[socket_handler(user)]
-async fn socket_visits(user: &User) -> u32 {
-    user.visits
-}
-
-#[connect_handler(user)]
-async fn connected(user: &User, socket: SocketRef) {
-    socket.emit("welcome", &user.visits).expect("a connected socket");
-    socket.on("visit", socket_visit);
-    socket.on("visits", socket_visits);
-}
-
-async fn app_with(layer: impl FnOnce(SessionLayer) -> SessionLayer) -> (App, TestStore) {
-    let store = TestStore::default();
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
-    let routes = Router::new().route("/visits", get(visits)).route("/visit", get(visit));
-    let layer = layer(sessions(StoreBackend::new(store.clone())));
-    (App::serve(routes.layer(sockets).layer(layer)).await, store)
-}
-
-async fn app() -> (App, TestStore) {
-    app_with(|layer| layer).await
-}
 
 fn cookie_of(lines: &[String]) -> String {
     assert_eq!(lines.len(), 1, "one cookie: {lines:?}");
@@ -72,7 +20,7 @@ fn cookie_of(lines: &[String]) -> String {
 
 #[tokio::test]
 async fn a_handshake_without_a_cookie_gets_one_of_a_session_that_is_stored() {
-    let (app, store) = app().await;
+    let Site { app, store, .. } = Site::open().await;
     let polled = poll(&app, None).await;
     assert_eq!(polled.status, 200);
     assert!(store.has(&cookie_of(&polled.set_cookies())));
@@ -83,7 +31,7 @@ async fn a_handshake_without_a_cookie_gets_one_of_a_session_that_is_stored() {
 
 #[tokio::test]
 async fn a_handshake_with_a_session_gets_no_other() {
-    let (app, store) = app().await;
+    let Site { app, store, .. } = Site::open().await;
     let browser = Browser::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
@@ -96,10 +44,10 @@ async fn a_handshake_with_a_session_gets_no_other() {
 #[tokio::test]
 async fn official_clients_get_a_session_that_their_next_request_knows() {
     for transport in [Transport::Polling, Transport::WebSocket, Transport::Upgrade] {
-        let (app, store) = app().await;
+        let Site { app, store, .. } = Site::open().await;
         let clients = OfficialClients::start();
         let socket = clients.connect(Connect::to(&app, transport)).await;
-        assert_eq!(socket.event("welcome").await, json!([0]));
+        assert_eq!(socket.ask("visits", &[]).await, 0);
         let cookie = cookie_of(&socket.set_cookies().await);
         assert!(store.has(&cookie));
         assert_eq!(socket.ask("visit", &[]).await, 1);
@@ -109,14 +57,14 @@ async fn official_clients_get_a_session_that_their_next_request_knows() {
         assert_eq!(store.len(), 1);
         // Nor does a second connection of the same browser get another.
         let second = clients.connect(Connect::to(&app, transport).cookie(cookie)).await;
-        assert_eq!(second.event("welcome").await, json!([2]));
+        assert_eq!(second.ask("visits", &[]).await, 2);
         assert_eq!(second.set_cookies().await, [""; 0]);
     }
 }
 
 #[tokio::test]
 async fn it_lives_shortly_until_something_is_written() {
-    let (app, store) = app().await;
+    let Site { app, store, .. } = Site::open().await;
     let mut socket = RawSocket::connect(&app, None).await;
     let cookie = cookie_of(&socket.set_cookies);
     assert!(store.lives(&cookie) < time::Duration::hours(1));
@@ -128,12 +76,11 @@ async fn it_lives_shortly_until_something_is_written() {
 
 #[tokio::test]
 async fn turned_off_a_socket_without_a_session_reads_defaults_and_cannot_write() {
-    let (app, store) = app_with(|layer| layer.with_session_on_handshake(false)).await;
+    let Site { app, store, .. } = Site::with(|layer| layer.with_session_on_handshake(false)).await;
     let clients = OfficialClients::start();
     for transport in [Transport::Polling, Transport::WebSocket] {
         let socket = clients.connect(Connect::to(&app, transport)).await;
         assert_eq!(socket.set_cookies().await, [""; 0]);
-        assert_eq!(socket.event("welcome").await, json!([0]));
         assert_eq!(socket.ask("visits", &[]).await, 0);
         let answer = socket.ask("visit", &[]).await;
         assert_eq!(answer["code"], "no_session");
@@ -144,7 +91,7 @@ async fn turned_off_a_socket_without_a_session_reads_defaults_and_cannot_write()
 
 #[tokio::test]
 async fn turned_off_a_socket_with_a_session_works() {
-    let (app, _) = app_with(|layer| layer.with_session_on_handshake(false)).await;
+    let Site { app, .. } = Site::with(|layer| layer.with_session_on_handshake(false)).await;
     let browser = Browser::new(&app);
     browser.get("/visit").await.ok();
     let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;

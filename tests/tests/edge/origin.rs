@@ -9,7 +9,7 @@ use socketioxide_session::SameSite;
 use socketioxide_session_tests::{
     app::App,
     fixture::site::{PAGE, Site, until},
-    http::{self},
+    http,
     node::{Chromium, Connect, OfficialClients, Transport},
     raw::{RawSocket, poll},
     soon,
@@ -67,6 +67,38 @@ async fn each_kind(site: &Site, sid: &str, headers: &[(&str, &str)]) -> Vec<(u16
 }
 
 #[tokio::test]
+async fn pages_of_the_same_origin_and_programs_may() {
+    let site = Site::open().await;
+    let cookie = site.visitor().await.session();
+    let own = site.app.url("");
+    for headers in [
+        vec![],
+        vec![("origin", own.as_str())],
+        vec![("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
+        vec![("origin", own.as_str()), ("sec-fetch-site", "same-origin")],
+    ] {
+        let with_cookie: Vec<_> = headers.iter().copied().chain([("cookie", cookie.as_str())]).collect();
+        assert_eq!(status(&site, Method::GET, HANDSHAKE, &headers, "").await.0, 200, "{headers:?}");
+        assert_eq!(status(&site, Method::GET, HANDSHAKE, &with_cookie, "").await.0, 200, "{headers:?}");
+    }
+    RawSocket::open_with(&site.app, &[("origin", &own), ("cookie", &cookie)]).await.expect("a handshake");
+}
+
+#[tokio::test]
+async fn the_owner_of_a_sid_goes_on() {
+    let site = Site::open().await;
+    let cookie = site.visitor().await.session();
+    let clients = OfficialClients::start();
+    for (transport, visits) in [(Transport::Polling, 2), (Transport::Upgrade, 3)] {
+        let socket = clients.connect(Connect::to(&site.app, transport).cookie(&*cookie)).await;
+        assert_eq!(socket.ask("visit", &[]).await, visits);
+        // Nor does it matter that the session was minted by the handshake itself.
+        let anew = clients.connect(Connect::to(&site.app, transport)).await;
+        assert_eq!(anew.ask("visit", &[]).await, json!(1));
+    }
+}
+
+#[tokio::test]
 async fn a_strangers_page_is_refused_on_every_request_before_the_store_is_read() {
     let site = Site::open().await;
     let cookie = site.visitor().await.session();
@@ -78,6 +110,7 @@ async fn a_strangers_page_is_refused_on_every_request_before_the_store_is_read()
         vec![("origin", "https://evil.example")],
         vec![("origin", "null")],
         vec![("origin", "http://127.0.0.1:1")],
+        vec![("origin", "http://127.0.0.1.evil.example")],
         vec![("origin", &*sibling)],
         vec![("origin", &*own), ("origin", "https://evil.example")],
         vec![("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],

@@ -9,7 +9,7 @@ use serde_json::json;
 use socketioxide_session::{Backend, Expiry, MemoryBackend, SessionLayer, StoreBackend};
 use socketioxide_session_tests::{
     app::{App, sessions},
-    fixture::site::{NAMESPACES, Parts, parts, parts_that_beat},
+    fixture::site::{NAMESPACES, Parts, Site, parts, parts_that_beat},
     http::{self, Browser},
     polling::{self, Polling},
     raw::RawSocket,
@@ -144,4 +144,15 @@ async fn a_slow_handler_across_it_saves_nothing_and_is_told() {
     assert_eq!((late.status, late.set_cookies()), (409, vec![]), "{}", late.body);
     assert!(late.body.contains("ended"), "{}", late.body);
     assert_eq!(store.writes(), writes);
+}
+
+/// It expired where nobody of this process saw it.
+#[tokio::test]
+async fn the_sockets_of_an_expired_session_are_told_and_disconnected() {
+    let site = Site::open().await;
+    let cookie = site.visitor().await.session();
+    let mut socket = RawSocket::connect(&site.app, Some(&cookie)).await;
+    site.store.expire(&cookie);
+    assert_eq!(socket.ask("visits", &[]).await["code"], "session_ended");
+    socket.disconnected("/").await;
 }

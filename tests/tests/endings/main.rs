@@ -1,7 +1,6 @@
 //! Endings: logout and expiry end a session everywhere, sockets live and die with it, and activity keeps it alive.
 
 mod activity;
-mod activity_in_real_time;
 mod bindings;
 mod end;
 mod expiry;

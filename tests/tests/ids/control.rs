@@ -20,7 +20,7 @@ use socketioxide_session_tests::{
     app::{App, sessions},
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
-    raw::{RawSocket, poll},
+    raw::RawSocket,
     stores::TestStore,
 };
 
@@ -40,20 +40,6 @@ async fn visit(user: &mut User) -> Json<Value> {
 async fn login(user: &mut User, control: SessionControl) -> Result<(), Error> {
     user.name = Some("Ada".to_owned());
     control.cycle_id()
-}
-
-#[http_handler(user)]
-async fn login_with_500(user: &mut User, control: SessionControl) -> Result<StatusCode, Error> {
-    user.name = Some("Ada".to_owned());
-    control.cycle_id()?;
-    Ok(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-#[http_handler(user)]
-async fn login_with_404(user: &mut User, control: SessionControl) -> Result<StatusCode, Error> {
-    user.name = Some("Ada".to_owned());
-    control.cycle_id()?;
-    Ok(StatusCode::NOT_FOUND)
 }
 
 /// No attribute: the layer carries it out.
@@ -105,11 +91,6 @@ async fn key(control: SessionControl) -> String {
 }
 
 #[socket_handler]
-async fn cycle(control: SessionControl) -> Result<(), Error> {
-    control.cycle_id()
-}
-
-#[socket_handler]
 async fn socket_long_lived(control: SessionControl) -> Result<(), Error> {
     control.set_expiry(Expiry::OnInactivity(time::Duration::days(365)))
 }
@@ -120,7 +101,6 @@ async fn connected(user: &User, socket: SocketRef, control: SessionControl) {
     socket.join(control.key().to_owned());
     socket.on("visit", socket_visit);
     socket.on("key", key);
-    socket.on("cycle", cycle);
     socket.on("long lived", socket_long_lived);
     socket.on("unannotated", async |control: SessionControl, ack: AckSender| {
         let refusals =
@@ -137,8 +117,6 @@ async fn app() -> (App, TestStore) {
     let routes = Router::new()
         .route("/visit", get(visit))
         .route("/login", get(login))
-        .route("/login-with-500", get(login_with_500))
-        .route("/login-with-404", get(login_with_404))
         .route("/plain/cycle", get(plain_cycle))
         .route("/plain/key", get(plain_key))
         .route("/long-lived", get(long_lived))
@@ -163,38 +141,6 @@ async fn the_key_is_one_for_requests_and_sockets_and_no_credential() {
     // As a cookie it opens nothing.
     let forged = format!("id={key}");
     assert_eq!(http::get(&app, "/visit", Some(&forged)).await.json(), json!([null, 1]));
-}
-
-#[tokio::test]
-async fn cycle_id_gives_a_new_cookie_and_the_old_one_is_dead() {
-    for path in ["/login", "/login-with-404"] {
-        let (app, store) = app().await;
-        let browser = Browser::new(&app);
-        browser.get("/visit").await.ok();
-        let old = browser.session();
-        browser.get(path).await;
-        let new = browser.session();
-        assert_ne!(old, new, "{path}");
-        assert!(store.has(&new) && !store.has(&old), "{path}");
-        assert_eq!(browser.get("/visit").await.json(), json!(["Ada", 2]), "{path}");
-        // Whoever knows the old id cannot write, gets no cookie that would overwrite the new one, and is told.
-        let rider = http::get(&app, "/visit", Some(&old)).await;
-        assert_eq!((rider.status, rider.set_cookies()), (409, vec![]), "{path}");
-        assert_eq!(poll(&app, Some(&old)).await.status, 503, "{path}");
-        assert!(!store.has(&old), "{path}");
-    }
-}
-
-#[tokio::test]
-async fn cycle_id_of_a_handler_that_fails_changes_nothing() {
-    let (app, store) = app().await;
-    let browser = Browser::new(&app);
-    browser.get("/visit").await.ok();
-    let cookie = browser.session();
-    let answer = browser.get("/login-with-500").await;
-    assert_eq!((answer.status, answer.set_cookies()), (500, vec![]));
-    assert!(store.has(&cookie));
-    assert_eq!(browser.get("/visit").await.json(), json!([null, 2]));
 }
 
 #[tokio::test]
@@ -229,15 +175,6 @@ async fn the_owners_page_goes_on_as_the_user_and_the_fixer_stays_out() {
         let refused = RawSocket::open(&app, Some(&old)).await;
         assert_eq!(refused.err().map(|(status, _)| status), Some(503));
     }
-}
-
-#[tokio::test]
-async fn on_a_socket_cycle_id_is_an_error_that_says_what_to_do() {
-    let (app, _) = app().await;
-    let mut socket = RawSocket::connect(&app, None).await;
-    let answer = socket.ask("cycle", &[]).await;
-    assert_eq!(answer["code"], "unavailable");
-    assert!(answer["error"].as_str().is_some_and(|text| text.contains("HTTP")), "{answer}");
 }
 
 #[tokio::test]
