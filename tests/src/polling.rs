@@ -1,41 +1,16 @@
-//! Clients inside the application's own task: no network, so that a paused clock goes on exactly when everybody waits
-//! for it.
+//! A socket that polls inside the application's own task: no network, so that a paused clock goes on exactly when
+//! everybody waits for it.
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::{http::Answer, raw::event_frame};
-use axum::{
-    Router,
-    body::{Body, to_bytes},
-    http::{Method, Request, header},
-};
+use axum::{Router, http::Method};
 use serde_json::Value;
-use tower::ServiceExt;
+
+use crate::{http::Answer, inside::request, raw::event_frame};
 
 const ENGINE: &str = "/socket.io/?EIO=4&transport=polling";
 
-/// One request.
-pub async fn request(
-    router: &Router,
-    method: Method,
-    path: &str,
-    cookie: Option<&str>,
-    body: &str,
-) -> Answer {
-    let mut request = Request::builder().method(method).uri(path).header(header::HOST, "site.example");
-    if let Some(cookie) = cookie {
-        request = request.header(header::COOKIE, cookie);
-    }
-    let request = request.body(Body::from(body.to_owned())).expect("a request");
-    let (head, body) = router.clone().oneshot(request).await.expect("an answer").into_parts();
-    let body = to_bytes(body, usize::MAX).await.expect("a whole body");
-    Answer {
-        status: head.status.as_u16(),
-        headers: head.headers,
-        body: String::from_utf8(body.to_vec()).expect("text"),
-    }
-}
-
+/// A GET.
 pub async fn get(router: &Router, path: &str, cookie: Option<&str>) -> Answer {
     request(router, Method::GET, path, cookie, "").await
 }

@@ -2,7 +2,6 @@
 //!
 //! Clauses: 10.
 
-use axum::http::Method;
 use serde_json::{Value, json};
 use socketioxide_session_tests::{
     fixture::site::{GUARDED, Of, Parts, Site, parts},
@@ -124,7 +123,7 @@ async fn nor_does_waiting_help() {
         let visit = polling::get(&router, "/visit", Some(&planted)).await;
         assert_ne!(visit.new_cookie(), planted);
         assert_eq!(visit.json(), 1);
-        let again = polling::request(&router, Method::GET, "/who", Some(&own), "").await;
+        let again = polling::get(&router, "/who", Some(&own)).await;
         assert_eq!(again.json(), "Ada");
     }
     assert_eq!(io.sockets().len(), 0);

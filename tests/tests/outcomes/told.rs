@@ -2,70 +2,21 @@
 //!
 //! Clauses: 6.
 
-use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
-use socketioxide_session::{
-    Backend, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
-};
+use socketioxide_session::StoreBackend;
 use socketioxide_session_tests::{
     app::{App, sessions},
+    fixture::shop,
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
     raw::{Packet, RawSocket},
     stores::{ForgetfulBackend, Step, TestStore},
 };
 
-#[session_state]
-struct User {
-    visits: u32,
-}
-
-#[session_state]
-struct Cart {
-    items: u32,
-}
-
-#[http_handler(user, cart)]
-async fn both(user: &mut User, cart: &mut Cart) -> Json<u32> {
-    user.visits += 1;
-    cart.items += 1;
-    Json(cart.items)
-}
-
-#[http_handler(user, cart)]
-async fn read(user: &User, cart: &Cart) -> Json<[u32; 2]> {
-    Json([user.visits, cart.items])
-}
-
-#[socket_handler(user, cart)]
-async fn socket_both(user: &mut User, cart: &mut Cart) -> u32 {
-    user.visits += 1;
-    cart.items += 1;
-    cart.items
-}
-
-#[socket_handler]
-async fn echo() -> &'static str {
-    "echo"
-}
-
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("both", socket_both);
-    socket.on("echo", echo);
-}
-
-async fn app(backend: impl Backend) -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
-    let routes = Router::new().route("/both", get(both)).route("/read", get(read));
-    App::serve(routes.layer(sockets).layer(sessions(backend))).await
-}
-
 async fn app_with_store() -> (App, TestStore) {
     let store = TestStore::default();
-    (app(StoreBackend::new(store.clone())).await, store)
+    let (app, _) = shop::open(sessions(StoreBackend::new(store.clone()))).await;
+    (app, store)
 }
 
 #[tokio::test]
@@ -170,7 +121,7 @@ async fn a_failed_load_is_an_error() {
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_says_so() {
     let backend = ForgetfulBackend::default();
-    let app = app(backend.clone()).await;
+    let (app, _) = shop::open(sessions(backend.clone())).await;
     let browser = Browser::new(&app);
     browser.get("/both").await.ok();
     let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;

@@ -4,6 +4,6 @@ mod deadlock;
 mod flood;
 mod independence;
 mod interleavings;
+mod limits;
 mod order;
 mod shared;
-mod short;
