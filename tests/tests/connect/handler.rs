@@ -21,6 +21,7 @@ use socketioxide_session_tests::{
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
     raw::{RawSocket, join_frame},
+    soak::short_or_long,
     soon,
     stores::{Step, TestStore},
 };
@@ -142,7 +143,7 @@ async fn all_first_events_are_answered_though_the_store_is_slow() {
     let (app, _, store) = app().await;
     let browser = Browser::new(&app);
     browser.get("/touch").await.ok();
-    store.slow(Step::Load, Duration::from_millis(200));
+    store.slow(Step::Load, Duration::from_millis(short_or_long(50, 500)));
     for namespace in ["/", "/readers"] {
         let mut socket = open(&app, &browser).await;
         socket.join(namespace).await.expect("a connection");
@@ -162,7 +163,7 @@ async fn all_first_events_of_official_clients_are_answered_though_the_store_is_s
     let (app, _, store) = app().await;
     let browser = Browser::new(&app);
     browser.get("/touch").await.ok();
-    store.slow(Step::Load, Duration::from_millis(200));
+    store.slow(Step::Load, Duration::from_millis(short_or_long(50, 500)));
     let clients = OfficialClients::start();
     for transport in [Transport::WebSocket, Transport::Polling] {
         let socket = clients.connect(Connect::to(&app, transport).cookie(browser.session())).await;
