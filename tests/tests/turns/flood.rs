@@ -37,7 +37,7 @@ use tokio_tungstenite::{
 
 /// How many events a flood has.
 fn flood() -> u64 {
-    short_or_long(40_000, 400_000)
+    short_or_long(40_000, 100_000)
 }
 
 /// The one that holds the turn, and those that may wait: the default of `with_max_waiters`.

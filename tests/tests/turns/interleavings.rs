@@ -435,7 +435,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: short_or_long(400, 40_000),
+        cases: short_or_long(400, 20_000),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
