@@ -33,7 +33,7 @@ const LOOPS: u32 = 4;
 
 /// How often each loop of requests counts. A socket counts four times as often.
 fn of_a_loop() -> u32 {
-    short_or_long(40, 250)
+    short_or_long(40, 100)
 }
 
 /// How many keys plain `Session`s write.
