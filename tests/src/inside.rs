@@ -12,7 +12,10 @@ use std::{
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{Request, header::COOKIE},
+    http::{
+        Method, Request,
+        header::{COOKIE, HOST},
+    },
     serve::Listener,
 };
 use futures_util::{SinkExt, StreamExt, future::poll_fn};
@@ -43,6 +46,28 @@ pub struct Inside {
     router: Router,
     cookie: Arc<Mutex<Option<String>>>,
     server: Arc<Server>,
+}
+
+/// One request.
+pub async fn request(
+    router: &Router,
+    method: Method,
+    path: &str,
+    cookie: Option<&str>,
+    body: &str,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).header(HOST, "site.example");
+    if let Some(cookie) = cookie {
+        request = request.header(COOKIE, cookie);
+    }
+    let request = request.body(Body::from(body.to_owned())).expect("a request");
+    let (head, body) = router.clone().oneshot(request).await.expect("an answer").into_parts();
+    let body = to_bytes(body, usize::MAX).await.expect("a whole body");
+    Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).expect("text"),
+    }
 }
 
 /// Serves the pipes that come in; it ends when the last client is dropped.
@@ -92,17 +117,9 @@ impl Inside {
 
     /// A GET. It does nothing before it is polled, and its client is gone when it is dropped.
     pub fn get(&self, path: &str) -> impl Future<Output = Answer> + Send + use<> {
-        let (client, mut request) = (self.clone(), Request::get(path));
-        if let Some(cookie) = self.cookie() {
-            request = request.header(COOKIE, cookie);
-        }
-        let request = request.body(Body::empty()).expect("a request");
+        let (client, path, cookie) = (self.clone(), path.to_owned(), self.cookie());
         async move {
-            let response = client.router.clone().oneshot(request).await.expect("an answer");
-            let (parts, body) = response.into_parts();
-            let body = to_bytes(body, usize::MAX).await.expect("a body that arrives");
-            let body = String::from_utf8(body.into()).expect("a body that is text");
-            let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+            let answer = request(&client.router, Method::GET, &path, cookie.as_deref(), "").await;
             client.keep_cookie(&answer);
             answer
         }

@@ -10,16 +10,21 @@
 )]
 
 pub mod app;
+pub mod fixture;
 pub mod gate;
 pub mod http;
 pub mod inside;
 pub mod leases;
 pub mod node;
+pub mod polling;
 pub mod postgres_server;
+pub mod process;
 pub mod raw;
+pub mod ready;
 pub mod records;
 pub mod redis_cluster;
 pub mod redis_server;
+pub mod soak;
 pub mod stores;
 
 use std::{future::Future, time::Duration};

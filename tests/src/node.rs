@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    process::Stdio,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,19 +11,19 @@ use std::{
 
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    io::{AsyncWriteExt, BufReader, Lines},
+    process::{ChildStdin, ChildStdout},
     sync::{Mutex, oneshot},
 };
 
-use crate::{PATIENCE, app::App, soon};
+use crate::{PATIENCE, app::App, process::Process, soon};
 
 type Answers = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value, String>>>>>;
 
 /// A Node process that takes commands (see `node/lines.mjs`); it ends when this is dropped.
 #[derive(Debug)]
 struct Node {
-    _process: Child,
+    _process: Process,
     stdin: Mutex<ChildStdin>,
     answers: Answers,
     next: AtomicU64,
@@ -34,18 +34,10 @@ impl Node {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/node");
         let modules = format!("{folder}/node_modules");
         assert!(std::path::Path::new(&modules).exists(), "tests/run installs what is missing: {modules}");
-        let mut process = Command::new("node")
-            .arg(script)
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| panic!("tests/run says what is missing for node: {error}"));
-        let stdin = process.stdin.take().expect("a piped stdin");
-        let stdout = process.stdout.take().expect("a piped stdout");
+        let mut process = Process::start_talking(Command::new("node").arg(script).current_dir(folder));
+        let (stdin, lines) = process.take_pipes();
         let answers = Answers::default();
-        tokio::spawn(listen(stdout, Arc::clone(&answers)));
+        tokio::spawn(listen(lines, Arc::clone(&answers)));
         Self { _process: process, stdin: Mutex::new(stdin), answers, next: AtomicU64::new(0) }
     }
 
@@ -68,8 +60,7 @@ impl Node {
     }
 }
 
-async fn listen(stdout: ChildStdout, answers: Answers) {
-    let mut lines = BufReader::new(stdout).lines();
+async fn listen(mut lines: Lines<BufReader<ChildStdout>>, answers: Answers) {
     while let Ok(Some(line)) = lines.next_line().await {
         let mut line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"));
         let id = line["id"].as_u64().expect("an answer's number");

@@ -6,23 +6,27 @@
 use std::{
     env, fs,
     os::unix::{fs::chown, process::CommandExt},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 use tokio::sync::OnceCell;
 use tower_sessions_sqlx_store::{
     PostgresStore,
-    sqlx::postgres::{PgConnectOptions, PgPoolOptions},
+    sqlx::{
+        Error,
+        postgres::{PgConnectOptions, PgPoolOptions},
+    },
 };
+
+use crate::process::Process;
 
 /// A static is never dropped. But when this process ends, however it does, so does the standard input of the shell,
 /// which then tidies up.
 #[derive(Debug)]
 struct PostgresServer {
     directory: PathBuf,
-    keeper: Child,
+    _keeper: Process,
 }
 
 static SERVER: OnceCell<PostgresServer> = OnceCell::const_new();
@@ -40,7 +44,7 @@ const KEEPER: &str = r#"
 /// A store in a table that all tests of this target share.
 pub async fn store() -> PostgresStore {
     let server = SERVER.get_or_init(PostgresServer::start).await;
-    server.store().await.unwrap()
+    store_in(&server.directory).await.unwrap()
 }
 
 impl PostgresServer {
@@ -55,32 +59,19 @@ impl PostgresServer {
             chown(&directory, Some(user), Some(group)).unwrap();
             keeper.uid(user).gid(group);
         }
-        let mut server = Self { keeper: keeper.spawn().unwrap(), directory };
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while let Err(error) = server.migrated().await {
-            let runs = server.keeper.try_wait().unwrap().is_none();
-            assert!(
-                runs && Instant::now() < deadline,
-                "these tests need PostgreSQL (Debian: `apt-get install postgresql`): {error}\n{}",
-                fs::read_to_string(server.directory.join("log")).unwrap()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        server
+        let mut keeper = Process::start(&mut keeper);
+        let begun = keeper.answer(|| async { store_in(&directory).await.ok()?.migrate().await.ok() }).await;
+        let log = directory.join("log");
+        begun.unwrap_or_else(|| panic!("PostgreSQL does not begin: {}", fs::read_to_string(log).unwrap()));
+        Self { directory, _keeper: keeper }
     }
+}
 
-    async fn migrated(&self) -> Result<(), tower_sessions_sqlx_store::sqlx::Error> {
-        self.store().await?.migrate().await
-    }
-
-    async fn store(&self) -> Result<PostgresStore, tower_sessions_sqlx_store::sqlx::Error> {
-        let options = PgConnectOptions::new_without_pgpass()
-            .socket(&self.directory)
-            .username("test")
-            .database("postgres");
-        let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await?;
-        Ok(PostgresStore::new(pool))
-    }
+async fn store_in(directory: &Path) -> Result<PostgresStore, Error> {
+    let options =
+        PgConnectOptions::new_without_pgpass().socket(directory).username("test").database("postgres");
+    let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await?;
+    Ok(PostgresStore::new(pool))
 }
 
 /// Debian keeps the programs of the server where no `PATH` leads.

@@ -3,18 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
 use std::{
-    net::TcpListener,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
 use redis::{Client, FromRedisValue, RedisResult, aio::MultiplexedConnection};
 
+use crate::process::{Process, free_port};
+
 #[derive(Debug)]
 pub struct RedisServer {
-    process: Option<Child>,
+    process: Option<Process>,
     pub port: u16,
     directory: PathBuf,
     arguments: Vec<String>,
@@ -56,7 +57,7 @@ impl RedisServer {
             .status()
             .expect("this test needs `openssl` (Debian: `apt-get install openssl`)");
         assert!(made.success(), "openssl makes a certificate");
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         server.kill();
         let files = [
             ("--tls-cert-file", &certificate),
@@ -79,7 +80,7 @@ impl RedisServer {
         let arguments = arguments.iter().map(ToString::to_string).collect();
         let mut server = Self { process: None, port: 0, directory, arguments };
         loop {
-            server.port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+            server.port = free_port();
             if server.try_to_run().await {
                 return server;
             }
@@ -93,41 +94,24 @@ impl RedisServer {
         assert!(self.try_to_run().await, "the port was taken by somebody else");
     }
 
+    /// `false` if another server answers on that port, or this one ends because it is taken.
     async fn try_to_run(&mut self) -> bool {
-        let process = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--loglevel", "warning"])
-            .args(&self.arguments)
-            .current_dir(&self.directory)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("these tests need `redis-server` (Debian: `apt-get install redis-server`)");
-        let number = format!("process_id:{}\r\n", process.id());
-        let process = self.process.insert(process);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            if process.try_wait().unwrap().is_some() {
-                return false;
-            }
-            if let Some(about) = about(self.port).await {
-                return about.contains(&number);
-            }
-            assert!(Instant::now() < deadline, "redis-server does not answer");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--loglevel", "warning"]);
+        command.args(&self.arguments).current_dir(&self.directory).stdout(Stdio::null());
+        let process = self.process.insert(Process::start(&mut command));
+        let (port, number) = (self.port, format!("process_id:{}\r\n", process.id()));
+        process.answer(|| about(port)).await.is_some_and(|about| about.contains(&number))
     }
 
     /// Ends it as a crash would.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().ok();
-            process.wait().ok();
-        }
+        self.process = None;
     }
 
     /// Stops it (`STOP`) or lets it go on (`CONT`).
     pub fn signal(&self, signal: &str) {
-        let process = self.process.as_ref().expect("it runs").id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &process]).status().unwrap().success());
+        self.process.as_ref().expect("it runs").signal(signal);
     }
 
     pub fn url(&self) -> String {

@@ -7,7 +7,7 @@ use axum::{Json, Router, extract::Path, routing::get};
 use serde_json::{Value, json};
 use socketioxide::{SocketIo, extract::SocketRef};
 use socketioxide_session::{RedisBackend, connect_handler, http_handler, session_state, socket_handler};
-use socketioxide_session_tests::app::sessions;
+use socketioxide_session_tests::{app::sessions, process::say_where};
 use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
 
 /// A permit a line of standard input.
@@ -102,6 +102,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/hold", get(hold));
     let app = app.layer(sockets).layer(sessions(backend));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?);
+    say_where(listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)
 }

@@ -1,4 +1,6 @@
 //! `examples/chat` in a real browser, as its visitors have it.
+//!
+//! Clauses: 1, 11.
 
 use serde_json::{Value, json};
 use socketioxide_session_tests::{

@@ -1,4 +1,6 @@
 //! `examples/cluster`: what happens on one node is seen on the other.
+//!
+//! Clauses: 1, 11, 14.
 
 use serde_json::{Value, json};
 use socketioxide_session_tests::{

@@ -1,4 +1,6 @@
-//! `examples/counter`
+//! `examples/counter`: pages and sockets count together.
+//!
+//! Clauses: 1.
 
 use serde_json::json;
 use socketioxide_session_tests::{

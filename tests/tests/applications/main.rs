@@ -1,5 +1,6 @@
 //! The example applications, built as a user builds them and used as a visitor uses them.
 
+mod auth;
 mod chat;
 mod cluster;
 mod counter;

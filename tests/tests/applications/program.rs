@@ -2,12 +2,8 @@
 
 use std::process::Stdio;
 
-use socketioxide_session_tests::soon;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-    sync::Mutex,
-};
+use socketioxide_session_tests::process::Process;
+use tokio::{process::Command, sync::Mutex};
 
 /// One build at a time; cargo would wait anyway, and say so.
 static BUILD: Mutex<()> = Mutex::const_new(());
@@ -15,7 +11,7 @@ static BUILD: Mutex<()> = Mutex::const_new(());
 /// A running example; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Program {
-    _process: Child,
+    _process: Process,
     /// Its address, as it printed it.
     pub(crate) url: String,
 }
@@ -48,18 +44,10 @@ impl Program {
             .find_map(|message| message["executable"].as_str().map(str::to_owned))
             .expect("the program that was built");
 
-        let mut process = Command::new(executable)
-            .env("PORT", "0")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("a program that starts");
-        let stdout = process.stdout.take().expect("a piped stdout");
-        let mut lines = BufReader::new(stdout).lines();
+        let mut process = Process::start_talking(std::process::Command::new(executable).env("PORT", "0"));
         let mut urls = [const { String::new() }; N];
         for url in &mut urls {
-            let line = soon("the program's address", lines.next_line()).await.expect("a line that is read");
-            *url = line.expect("a line with the address");
+            *url = process.line().await;
             assert!(url.starts_with("http://127.0.0.1:"), "{url}");
         }
         (Self { _process: process, url: urls[0].clone() }, urls)

@@ -1,4 +1,6 @@
 //! Whatever becomes of a call, its lease ends, and ends once.
+//!
+//! Clauses: 5, 14.
 
 use axum::{Json, Router, extract::State as HttpState, http::StatusCode, routing::get};
 use serde_json::json;

@@ -1,4 +1,6 @@
 //! What every backend must do, tried on each of them.
+//!
+//! Clauses: 5, 7, 10, 11, 14.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 

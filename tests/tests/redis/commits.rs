@@ -1,4 +1,6 @@
 //! Commits that are carried out once, although their answer is lost.
+//!
+//! Clauses: 6, 14.
 
 use std::time::Duration;
 

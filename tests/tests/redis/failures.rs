@@ -1,4 +1,6 @@
 //! What Redis can do to a backend, short of losing what it acknowledged.
+//!
+//! Clauses: 12, 14.
 
 use serde_json::json;
 use socketioxide_session::{

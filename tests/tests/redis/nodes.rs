@@ -1,4 +1,6 @@
 //! Several nodes with their HTTP handlers and sockets: one truth.
+//!
+//! Clauses: 10, 11, 14.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,6 +17,7 @@ use socketioxide_session_tests::{
     raw::{Packet, RawSocket, poll},
     records::{SECOND, milliseconds},
     redis_server::RedisServer,
+    soak::short_or_long,
     soon,
 };
 use tokio::{
@@ -162,16 +165,17 @@ pub(crate) async fn count_together(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_increments_on_two_nodes_are_all_counted() {
+async fn increments_on_two_nodes_are_all_counted() {
     let server = RedisServer::start().await;
     let (apps, cookie) = two_nodes(&server).await;
     let begun = Instant::now();
-    let (acknowledged, open) = count_together(apps.each_ref(), &cookie, 125).await;
-    println!("2,000 increments on two nodes took {:?}", begun.elapsed());
+    let each = short_or_long(50, 1_000);
+    let (acknowledged, open) = count_together(apps.each_ref(), &cookie, each).await;
+    println!("{} increments on two nodes took {:?}", 16 * each, begun.elapsed());
     assert_eq!(open, Vec::<Value>::new());
-    assert_eq!(acknowledged.len(), 2000);
+    assert_eq!(acknowledged.len(), 16 * each);
     for app in &apps {
-        assert_eq!(count_at(app, &cookie).await, json!(2001));
+        assert_eq!(count_at(app, &cookie).await, json!(16 * each + 1));
     }
 }
 
@@ -191,17 +195,17 @@ async fn increments_while_connections_are_cut_are_counted_once() {
         }
     });
     let begun = Instant::now();
-    let (acknowledged, open) = count_together(apps.each_ref(), &cookie, 125).await;
+    let (acknowledged, open) = count_together(apps.each_ref(), &cookie, short_or_long(60, 1_000)).await;
     killer.abort();
     let last = count_at(&apps[0], &cookie).await.as_u64().unwrap();
     let (known, open_count) = (1 + acknowledged.len() as u64, open.len() as u64);
     println!(
-        "2,000 increments under CLIENT KILL took {:?}: {known} told, {open_count} left open, {last} counted",
+        "increments under CLIENT KILL took {:?}: {known} told, {open_count} left open, {last} counted",
         begun.elapsed()
     );
     assert!((known..=known + open_count).contains(&last));
     assert!(acknowledged.iter().all(|n| *n <= last));
-    assert!(open_count < 20, "calls are tried again, and yet: {open:?}");
+    assert!(open_count <= known / 100, "calls are tried again, and yet: {open:?}");
 }
 
 #[tokio::test]
@@ -345,7 +349,7 @@ async fn what_was_missed_while_cut_off_is_made_good() {
 #[tokio::test]
 async fn a_node_that_is_cut_off_disconnects_its_sockets() {
     let server = RedisServer::start().await;
-    for silently in [false, true] {
+    let cut_off = async |silently: bool| {
         let proxy = Proxy::before(server.port).await;
         let backend = RedisBackend::connect(&*proxy.url).await.unwrap();
         let app = serve(backend.with_timeout(SECOND).with_cut_off(SECOND * 3)).await;
@@ -375,7 +379,8 @@ async fn a_node_that_is_cut_off_disconnects_its_sockets() {
         proxy.close(false);
         sleep(Duration::from_millis(700)).await;
         assert_eq!(count_at(&app, &cookie).await, json!(2));
-    }
+    };
+    tokio::join!(cut_off(false), cut_off(true));
 }
 
 #[tokio::test]

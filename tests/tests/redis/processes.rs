@@ -1,19 +1,21 @@
 //! Nodes that are processes (`src/bin/node.rs`), and what can happen to a process.
+//!
+//! Clauses: 14.
 
-use std::{collections::BTreeSet, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use socketioxide_session_tests::{
     app::App,
     http::{self, Answer},
+    process::Process,
     raw::{Packet, RawSocket},
     records::SECOND,
     redis_server::RedisServer,
+    soak::short_or_long,
     soon,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
     sync::mpsc,
     task::{JoinHandle, JoinSet},
     time::Instant,
@@ -26,42 +28,26 @@ const LEASE: Duration = SECOND;
 
 /// It is killed when this is dropped, and ends by itself when the test does.
 struct Node {
-    process: Child,
-    stdin: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
+    process: Process,
     app: App,
 }
 
 impl Node {
     async fn start(redis: &RedisServer, lease: Duration) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_node"))
-            .args([redis.url(), lease.as_millis().to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let (stdin, stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
-        let mut lines = BufReader::new(stdout).lines();
-        let address = soon("the node's address", lines.next_line()).await.unwrap().unwrap();
-        Self { process, stdin, lines, app: App::elsewhere(address.parse().unwrap()) }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
+        let command = command.args([redis.url(), lease.as_millis().to_string()]);
+        let mut process = Process::start_talking(command);
+        Self { app: process.app().await, process }
     }
 
     /// Waits until a handler holds its turns.
     async fn holds(&mut self) {
-        let line = soon("a handler that holds its turns", self.lines.next_line()).await.unwrap();
-        assert_eq!(line.as_deref(), Some("holding"));
+        assert_eq!(self.process.line().await, "holding");
     }
 
     /// Lets the handler that holds its turns end.
     async fn go_on(&mut self) {
-        self.stdin.write_all(b"go on\n").await.unwrap();
-    }
-
-    /// `KILL`, `STOP` or `CONT`.
-    async fn signal(&self, signal: &str) {
-        let process = self.process.id().expect("it runs").to_string();
-        assert!(Command::new("kill").args(["-s", signal, &process]).status().await.unwrap().success());
+        self.process.say("go on").await;
     }
 
     async fn all(&self, cookie: &str) -> Value {
@@ -84,18 +70,20 @@ fn asked(app: &App, path: &'static str, cookie: &str) -> JoinHandle<Answer> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_increments_in_two_processes_are_all_counted() {
+async fn increments_in_two_processes_are_all_counted() {
     let redis = RedisServer::start().await;
     // A lease that outlives the pauses of a busy machine.
     let (nodes, cookie) = two_nodes(&redis, SECOND * 10).await;
     let [one, two] = &nodes;
+    let each: usize = short_or_long(50, 1_000);
+    let all = 1 + 16 * each as u64;
     let begun = Instant::now();
-    let (acknowledged, open) = count_together([&one.app, &two.app], &cookie, 125).await;
-    println!("2,000 increments in two processes took {:?}", begun.elapsed());
+    let (acknowledged, open) = count_together([&one.app, &two.app], &cookie, each).await;
+    println!("{} increments in two processes took {:?}", 16 * each, begun.elapsed());
     assert_eq!(open, Vec::<Value>::new());
-    assert_eq!(acknowledged, (2..=2001).collect::<BTreeSet<_>>());
+    assert_eq!(acknowledged, (2..=all).collect::<BTreeSet<_>>());
     for node in &nodes {
-        assert_eq!(node.all(&cookie).await, json!({ "n": 2001, "name": "Ada" }));
+        assert_eq!(node.all(&cookie).await, json!({ "n": all, "name": "Ada" }));
     }
 }
 
@@ -110,7 +98,7 @@ async fn the_turn_of_a_killed_process_passes_on() {
     let waits = asked(&two.app, "/add", &cookie);
     somebody_waits(&redis).await;
     let killed = Instant::now();
-    one.signal("KILL").await;
+    one.process.signal("KILL");
     assert_eq!(waits.await.unwrap().json(), json!(2));
     let took = killed.elapsed();
     println!("the turn of a killed process passed on after {took:?}, of a lease of {LEASE:?}");
@@ -141,7 +129,7 @@ async fn a_process_killed_in_a_relay_leaves_what_it_acknowledged() {
     // The third goes on with what the second has left.
     one.holds().await;
     assert_eq!(socket.answer("/", holds[0]).await, Value::Null);
-    one.signal("KILL").await;
+    one.process.signal("KILL");
     let killed = Instant::now();
     socket.disconnected("/").await;
     let told = socket.unasked().any(|packet| matches!(packet, Packet::Ack { id, .. } if *id == holds[1]));
@@ -179,7 +167,7 @@ async fn a_process_killed_while_it_counts_leaves_what_it_acknowledged() {
         assert!(acknowledged.insert(n), "{n} was given twice");
         of_the_first += usize::from(number == 0);
         if (number, of_the_first) == (0, 40) {
-            nodes[0].signal("KILL").await;
+            nodes[0].process.signal("KILL");
         }
     }
     let open: usize = clients.join_all().await.into_iter().sum();
@@ -201,14 +189,14 @@ async fn a_process_that_slept_through_its_lease_overwrites_nothing() {
         let request = (!over_a_socket).then(|| asked(&one.app, "/hold", &cookie));
         let event = if over_a_socket { socket.ask_later("/", "hold", &[]).await } else { 0 };
         one.holds().await;
-        one.signal("STOP").await;
+        one.process.signal("STOP");
         let stopped = Instant::now();
         assert_eq!(http::get(&two.app, "/add", Some(&cookie)).await.json(), json!(n));
         println!(
             "the turn of a stopped process passed on after {:?}, of a lease of {LEASE:?}",
             stopped.elapsed()
         );
-        one.signal("CONT").await;
+        one.process.signal("CONT");
         one.go_on().await;
         if let Some(request) = request {
             let answer = request.await.unwrap();

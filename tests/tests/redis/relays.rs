@@ -1,4 +1,6 @@
 //! Runs: calls that wait on one node have their turns one after the other under one lease, and commit together.
+//!
+//! Clauses: 6, 14.
 
 use std::{
     sync::{

@@ -1,4 +1,6 @@
 //! Turns across nodes.
+//!
+//! Clauses: 3, 4, 14.
 
 use std::{sync::Arc, time::Duration};
 

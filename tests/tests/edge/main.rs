@@ -1,0 +1,8 @@
+//! The edge: cookies, handshakes, strangers' pages and bad input, as they come in from the network.
+
+mod bad_input;
+mod cookies;
+mod handshake;
+mod mint;
+mod origin;
+mod secrets;

@@ -1,0 +1,130 @@
+//! Session fixation, played: an attacker plants an id in the victim's browser, and waits for the victim to log in.
+//!
+//! Clauses: 10.
+
+use serde_json::{Value, json};
+use socketioxide_session_tests::{
+    fixture::site::{GUARDED, Of, Parts, Site, parts},
+    http::{self, Browser},
+    node::{Connect, OfficialClients, Transport},
+    polling,
+    raw::{Packet, RawSocket, poll},
+};
+
+#[tokio::test]
+async fn who_knew_the_id_before_the_login_sees_and_changes_nothing_after_it() {
+    for of in Of::ALL {
+        let site = Site::open().await;
+
+        // The attacker has a session, and everything that can be opened with it.
+        let attacker = site.visitor().await;
+        let planted = attacker.session();
+        let mut socket = RawSocket::open(&site.app, Some(&planted)).await.expect("a handshake");
+        for namespace in GUARDED {
+            socket.join(namespace).await.expect("a connection");
+        }
+        let key = socket.ask("key", &[]).await.as_str().expect("a key").to_owned();
+        let mut not_joined = RawSocket::open(&site.app, Some(&planted)).await.expect("a handshake");
+        let polled = poll(&site.app, Some(&planted)).await.ok();
+        let opening: Value = serde_json::from_str(&polled[1..]).expect("the opening's JSON");
+        let poll_on =
+            format!("/socket.io/?EIO=4&transport=polling&sid={}", opening["sid"].as_str().expect("a sid"));
+        let held = async { http::get(&site.app, "/held", Some(&planted)).await };
+
+        let play = async {
+            site.tools.gate.reached().await;
+            // The victim comes with the attacker's cookie, and logs in.
+            let victim = Browser::new(&site.app);
+            victim.keep(&planted);
+            assert_eq!(victim.get("/visit").await.json(), 2);
+            let own = victim.get(&of.path("login")).await.new_cookie();
+            let mut page = RawSocket::connect(&site.app, Some(&own)).await;
+            assert_eq!(page.ask("visit", &[]).await, 3);
+
+            // Nothing that the attacker has opened hears of it.
+            let room = site.io.of("/").expect("a namespace").within(key.clone());
+            room.emit("secret", &"for the victim").await.expect("an event that leaves");
+            assert_eq!(page.event("secret").await, [json!("for the victim")]);
+            for namespace in GUARDED {
+                socket.disconnected(namespace).await;
+            }
+            assert!(!socket.unasked().any(|packet| matches!(packet, Packet::Event { .. })));
+            for namespace in GUARDED {
+                assert!(socket.join(namespace).await.is_err(), "{of:?} {namespace}");
+                assert!(not_joined.join(namespace).await.is_err(), "{of:?} {namespace}");
+            }
+            assert_eq!((site.in_room("/", &key), site.sockets("/")), (1, 1), "{of:?}");
+
+            // Nor does anything that is tried now.
+            for path in ["/who", "/plain/who", "/auth/who"] {
+                assert_eq!(http::get(&site.app, path, Some(&planted)).await.json(), Value::Null, "{path}");
+            }
+            for path in ["/visit", "/plain/visit", "/login", "/plain/login", "/auth/login"] {
+                assert_eq!(http::get(&site.app, path, Some(&planted)).await.status, 409, "{path}");
+            }
+            for path in ["/logout", "/plain/logout", "/auth/logout"] {
+                let answer = http::get(&site.app, path, Some(&planted)).await;
+                assert_eq!(answer.set_cookies(), [""; 0], "{path}");
+            }
+            assert_eq!(poll(&site.app, Some(&planted)).await.status, 503);
+            assert_eq!(
+                RawSocket::open(&site.app, Some(&planted)).await.err().map(|(status, _)| status),
+                Some(503)
+            );
+            // The connection that polls is the planted id's for ever: not the victim's.
+            assert_eq!(http::get(&site.app, &poll_on, Some(&own)).await.status, 403);
+            let by_key = http::get(&site.app, "/who", Some(&format!("id={key}"))).await;
+            assert_eq!(by_key.json(), Value::Null);
+
+            site.tools.gate.open();
+            (victim, page)
+        };
+        let (held, (victim, mut page)) = tokio::join!(held, play);
+        assert_eq!((held.status, held.set_cookies()), (409, vec![]), "{of:?}");
+        assert_eq!(victim.get(&of.path("who")).await.json(), "Ada", "{of:?}");
+        assert_eq!(victim.get("/visits").await.json(), 3, "{of:?}");
+        assert_eq!(page.ask("visit", &[]).await, 4, "{of:?}");
+        assert_eq!(site.store.len(), 1, "{of:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_attackers_official_client_comes_back_as_nobody_at_best() {
+    let site = Site::open().await;
+    let attacker = site.visitor().await;
+    let planted = attacker.session();
+    let clients = OfficialClients::start();
+    let connect = Connect::to(&site.app, Transport::WebSocket).cookie(&*planted).come_back();
+    let socket = clients.connect(connect).await;
+    let victim = Browser::new(&site.app);
+    victim.keep(&planted);
+    victim.get("/login").await.ok();
+    assert_eq!(socket.event("disconnect").await, json!(["io server disconnect"]));
+    // It tries to come back, with the only cookie that it knows.
+    let error = socket.event("connect_error").await;
+    assert_eq!(error[0], "websocket error");
+    assert!(!socket.is_connected().await);
+    assert_eq!(victim.get("/who").await.json(), "Ada");
+}
+
+/// An id that was changed is remembered for some seconds; after that it is one that never was.
+#[tokio::test(start_paused = true)]
+async fn nor_does_waiting_help() {
+    let Parts { router, io, .. } =
+        parts(socketioxide_session_tests::app::sessions(socketioxide_session::MemoryBackend::default()));
+    let planted = polling::get(&router, "/visit", None).await.new_cookie();
+    let mut socket = polling::Polling::connect(&router, Some(&planted)).await;
+    let own = polling::get(&router, "/login", Some(&planted)).await.new_cookie();
+    assert_eq!(socket.ask("who", &[]).await.expect("an answer")["code"], "id_changed");
+    for minutes in [1, 10, 60] {
+        tokio::time::sleep(std::time::Duration::from_mins(minutes)).await;
+        let who = polling::get(&router, "/who", Some(&planted)).await;
+        assert_eq!((who.set_cookies(), who.json()), (vec![], Value::Null));
+        let visit = polling::get(&router, "/visit", Some(&planted)).await;
+        assert_ne!(visit.new_cookie(), planted);
+        assert_eq!(visit.json(), 1);
+        let again = polling::get(&router, "/who", Some(&own)).await;
+        assert_eq!(again.json(), "Ada");
+    }
+    assert_eq!(io.sockets().len(), 0);
+}

@@ -1,0 +1,385 @@
+//! All or nothing over HTTP, whatever way a handler ends.
+//!
+//! Clauses: 5.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+use socketioxide_session::{MemoryBackend, SessionControl, StoreBackend, http_handler, session_state};
+use socketioxide_session_tests::{
+    app::{App, sessions},
+    gate::Gate,
+    http::{self, Answer, Browser},
+    soon,
+    stores::{Step, TestStore},
+};
+
+#[session_state]
+struct Counter {
+    count: u32,
+}
+
+/// An error with the status it says.
+#[derive(Debug)]
+struct Failure(u16);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        StatusCode::from_u16(self.0).expect("a status").into_response()
+    }
+}
+
+type Answered<T = ()> = Result<T, Failure>;
+
+#[http_handler(counter)]
+async fn count(counter: &Counter) -> Json<u32> {
+    Json(counter.count)
+}
+
+#[http_handler(counter)]
+async fn add(counter: &mut Counter) -> Answered {
+    counter.count += 1;
+    Ok(())
+}
+
+#[http_handler(counter)]
+async fn fail(counter: &mut Counter) -> Answered<Json<u32>> {
+    counter.count += 1;
+    Err(Failure(422))
+}
+
+#[http_handler(counter)]
+async fn fail_with_200(counter: &mut Counter) -> Answered {
+    counter.count += 1;
+    Err(Failure(200))
+}
+
+#[http_handler(counter)]
+async fn fail_unnamed(counter: &mut Counter) -> axum::response::Result<()> {
+    counter.count += 1;
+    Err(StatusCode::CONFLICT.into())
+}
+
+#[http_handler(counter)]
+async fn fail_and_keep(counter: &mut Counter, control: SessionControl) -> Answered {
+    counter.count += 1;
+    control.keep_changes().map_err(|_| Failure(500))?;
+    Err(Failure(401))
+}
+
+#[http_handler(counter)]
+async fn ok_but_503(counter: &mut Counter) -> Answered<StatusCode> {
+    counter.count += 1;
+    Ok(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+#[http_handler(counter)]
+async fn status_500(counter: &mut Counter) -> impl IntoResponse {
+    counter.count += 1;
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+#[http_handler(counter)]
+async fn status_404(counter: &mut Counter) -> impl IntoResponse {
+    counter.count += 1;
+    StatusCode::NOT_FOUND
+}
+
+#[http_handler(counter)]
+async fn hidden_err(counter: &mut Counter) -> impl IntoResponse {
+    counter.count += 1;
+    Err::<(), _>(Failure(400))
+}
+
+#[http_handler(counter)]
+async fn panic(counter: &mut Counter) {
+    counter.count += 1;
+    panic!("as the test wants");
+}
+
+#[http_handler(counter)]
+async fn held(counter: &mut Counter, State(gate): State<Gate>) {
+    counter.count += 100;
+    gate.pass().await;
+}
+
+#[http_handler]
+async fn flush_and_fail(control: SessionControl) -> Answered {
+    control.flush().map_err(|_| Failure(200))?;
+    Err(Failure(500))
+}
+
+#[http_handler(counter)]
+async fn flush_and_panic(counter: &mut Counter, control: SessionControl) {
+    counter.count += 1;
+    control.flush().expect("a session to end");
+    panic!("as the test wants");
+}
+
+#[http_handler(counter)]
+async fn flush_and_wait(counter: &mut Counter, control: SessionControl, State(gate): State<Gate>) {
+    counter.count += 1;
+    control.flush().expect("a session to end");
+    gate.pass().await;
+}
+
+#[http_handler]
+async fn flush(control: SessionControl) -> Result<(), socketioxide_session::Error> {
+    control.flush()
+}
+
+/// Its equality sees nothing.
+#[session_state]
+struct Blind {
+    count: u32,
+}
+
+impl PartialEq for Blind {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+#[http_handler(blind)]
+async fn add_blind(blind: &mut Blind) -> Json<u32> {
+    blind.count += 1;
+    Json(blind.count)
+}
+
+#[http_handler(counter)]
+async fn there_and_back(counter: &mut Counter) {
+    counter.count += 1;
+    tokio::task::yield_now().await;
+    counter.count -= 1;
+}
+
+fn routes(gate: &Gate) -> Router {
+    Router::new()
+        .route("/count", get(count))
+        .route("/add", get(add))
+        .route("/fail", get(fail))
+        .route("/fail-with-200", get(fail_with_200))
+        .route("/fail-unnamed", get(fail_unnamed))
+        .route("/fail-and-keep", get(fail_and_keep))
+        .route("/ok-but-503", get(ok_but_503))
+        .route("/status-500", get(status_500))
+        .route("/status-404", get(status_404))
+        .route("/hidden-err", get(hidden_err))
+        .route("/panic", get(panic))
+        .route("/held", get(held))
+        .route("/flush", get(flush))
+        .route("/flush-and-fail", get(flush_and_fail))
+        .route("/flush-and-panic", get(flush_and_panic))
+        .route("/flush-and-wait", get(flush_and_wait))
+        .route("/add-blind", get(add_blind))
+        .route("/there-and-back", get(there_and_back))
+        .with_state(gate.clone())
+}
+
+async fn app() -> (App, Gate) {
+    let gate = Gate::default();
+    (App::serve(routes(&gate).layer(sessions(MemoryBackend::default()))).await, gate)
+}
+
+async fn app_with_store() -> (App, Gate, TestStore) {
+    let (gate, store) = (Gate::default(), TestStore::default());
+    let app = App::serve(routes(&gate).layer(sessions(StoreBackend::new(store.clone())))).await;
+    (app, gate, store)
+}
+
+/// The status of `path`, and what the counter, which was at 1, is at afterwards.
+async fn outcome(path: &str) -> (u16, Value) {
+    let (app, _) = app().await;
+    let browser = Browser::new(&app);
+    browser.get("/add").await.ok();
+    let status = browser.get(path).await.status;
+    let after = browser.get("/count").await.json();
+    // The turn has ended: the next one goes on.
+    browser.get("/add").await.ok();
+    (status, after)
+}
+
+#[tokio::test]
+async fn a_normal_return_commits() {
+    assert_eq!(outcome("/add").await, (200, json!(2)));
+}
+
+#[tokio::test]
+async fn an_err_behind_an_alias_discards() {
+    assert_eq!(outcome("/fail").await, (422, json!(1)));
+}
+
+#[tokio::test]
+async fn an_err_discards_whatever_its_status() {
+    assert_eq!(outcome("/fail-with-200").await, (200, json!(1)));
+}
+
+#[tokio::test]
+async fn an_err_of_axums_own_result_discards() {
+    assert_eq!(outcome("/fail-unnamed").await, (409, json!(1)));
+}
+
+#[tokio::test]
+async fn an_err_with_keep_changes_commits() {
+    assert_eq!(outcome("/fail-and-keep").await, (401, json!(2)));
+}
+
+#[tokio::test]
+async fn an_ok_that_answers_5xx_discards() {
+    assert_eq!(outcome("/ok-but-503").await, (503, json!(1)));
+}
+
+#[tokio::test]
+async fn a_5xx_status_discards() {
+    assert_eq!(outcome("/status-500").await, (500, json!(1)));
+}
+
+#[tokio::test]
+async fn a_4xx_status_commits() {
+    assert_eq!(outcome("/status-404").await, (404, json!(2)));
+}
+
+#[tokio::test]
+async fn behind_impl_into_response_only_the_status_speaks() {
+    assert_eq!(outcome("/hidden-err").await, (400, json!(2)));
+}
+
+#[tokio::test]
+async fn a_panic_discards_and_is_a_500() {
+    assert_eq!(outcome("/panic").await, (500, json!(1)));
+}
+
+#[tokio::test]
+async fn a_failed_first_write_begins_no_session() {
+    let (app, _, store) = app_with_store().await;
+    for path in ["/fail", "/ok-but-503", "/status-500", "/panic"] {
+        let answer = http::get(&app, path, None).await;
+        assert_eq!(answer.set_cookies(), [""; 0], "{path}");
+    }
+    assert!(store.is_empty());
+}
+
+/// Two requests, the first at the gate, the second waiting for its turn; the first one's client leaves.
+#[tokio::test]
+async fn a_client_that_goes_away_discards_and_the_next_goes_on() {
+    let (app, gate) = app().await;
+    let browser = Browser::new(&app);
+    browser.get("/add").await.ok();
+    let leaving = http::begin(&app, "/held", Some(&browser.session())).await;
+    gate.reached().await;
+    let next = browser.get("/add");
+    tokio::pin!(next);
+    assert!(futures_util::poll!(&mut next).is_pending());
+    drop(leaving);
+    assert_eq!(next.await.status, 200);
+    assert_eq!(browser.get("/count").await.json(), 2);
+}
+
+async fn is_ended_by(path: &str, status: u16) {
+    let (app, _, store) = app_with_store().await;
+    let browser = Browser::new(&app);
+    browser.get("/add").await.ok();
+    let cookie = browser.session();
+    assert_eq!(browser.get(path).await.status, status);
+    assert!(!store.has(&cookie));
+    assert_eq!(http::get(&app, "/count", Some(&cookie)).await.json(), 0);
+}
+
+#[tokio::test]
+async fn flush_is_carried_out_after_a_normal_return() {
+    is_ended_by("/flush", 200).await;
+}
+
+#[tokio::test]
+async fn flush_is_carried_out_though_the_handler_fails() {
+    is_ended_by("/flush-and-fail", 500).await;
+}
+
+#[tokio::test]
+async fn flush_is_carried_out_though_the_handler_panics() {
+    is_ended_by("/flush-and-panic", 500).await;
+}
+
+#[tokio::test]
+async fn flush_is_carried_out_though_the_client_leaves() {
+    let (app, gate, store) = app_with_store().await;
+    let browser = Browser::new(&app);
+    browser.get("/add").await.ok();
+    let ending = store.hold(Step::Delete);
+    let leaving = http::begin(&app, "/flush-and-wait", Some(&browser.session())).await;
+    gate.reached().await;
+    drop(leaving);
+    ending.reached().await;
+    ending.open();
+    // The flush held the store's record; whoever is told after it finds nothing.
+    let gone = async {
+        while store.has(&browser.session()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the end of the session", gone).await;
+}
+
+#[tokio::test]
+async fn flush_waits_for_no_turn() {
+    let (app, gate, store) = app_with_store().await;
+    let browser = Browser::new(&app);
+    browser.get("/add").await.ok();
+    let cookie = browser.session();
+    let _holding = http::begin(&app, "/held", Some(&cookie)).await;
+    gate.reached().await;
+    browser.get("/flush").await.ok();
+    assert!(!store.has(&cookie));
+}
+
+#[tokio::test]
+async fn flush_decodes_nothing() {
+    let (app, _, store) = app_with_store().await;
+    let browser = Browser::new(&app);
+    browser.get("/add").await.ok();
+    let cookie = browser.session();
+    store.put(&cookie, "counter", json!("no counter"));
+    browser.get("/flush").await.ok();
+    assert!(!store.has(&cookie));
+}
+
+#[tokio::test]
+async fn nothing_changed_nothing_written() {
+    let (app, _, store) = app_with_store().await;
+    let browser = Browser::new(&app);
+    browser.get("/add").await.ok();
+    let writes = store.writes();
+    browser.get("/count").await.ok();
+    browser.get("/there-and-back").await.ok();
+    assert_eq!(store.writes(), writes);
+}
+
+#[tokio::test]
+async fn a_users_own_equality_is_not_trusted() {
+    let (app, _) = app().await;
+    let browser = Browser::new(&app);
+    assert_eq!(browser.get("/add-blind").await.json(), 1);
+    assert_eq!(browser.get("/add-blind").await.json(), 2);
+}
+
+#[tokio::test]
+async fn a_commit_once_begun_runs_to_its_end_though_the_client_leaves() {
+    let (app, _, store) = app_with_store().await;
+    let browser = Browser::new(&app);
+    browser.get("/add").await.ok();
+    let writing = store.hold(Step::Write);
+    let leaving = http::begin(&app, "/add", Some(&browser.session())).await;
+    writing.reached().await;
+    drop(leaving);
+    // The server has noticed once another request of another client got through.
+    let _: Answer = http::get(&app, "/count", None).await;
+    writing.open_for_all();
+    // The next writer comes after the commit.
+    browser.get("/add").await.ok();
+    assert_eq!(browser.get("/count").await.json(), 3);
+}

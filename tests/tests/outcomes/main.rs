@@ -1,0 +1,10 @@
+//! Outcomes: all or nothing however a call ends, over HTTP and on sockets, and a client is told only what is saved.
+
+mod acknowledgements;
+mod cancellation;
+mod http;
+mod lost_updates;
+mod small_buffers;
+mod socket;
+mod table;
+mod told;

@@ -1,0 +1,13 @@
+//! One session, and access to it: what one side commits all others see, whoever they are: handlers, sockets, a plain
+//! `Session`, a third party's middleware. A handler's signature says what it does to the session.
+
+mod access;
+mod hygiene;
+mod one_session;
+mod wiring;
+
+mod third_party {
+    mod beside_sockets;
+    mod login;
+    mod messages;
+}
