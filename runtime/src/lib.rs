@@ -295,6 +295,9 @@ mod macro_support;
 mod process;
 mod session;
 mod socket;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod turns;
 
 /// What the macros' expansions name. Not for users: it changes without notice.

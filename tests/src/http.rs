@@ -1,4 +1,4 @@
-//! HTTP clients: one that keeps cookies, one that shows what it is told to show, one that goes away.
+//! HTTP clients over real connections: one that keeps cookies, one that shows what it is told to show, one that goes away.
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: an application on a free port, clients of several kinds, stores that misbehave on
+//! What the end-to-end tests share: an application, clients of several kinds, stores that misbehave on
 //! request. Everything panics with a sentence that says what was waited for, and nothing waits longer than
 //! [`PATIENCE`].
 
@@ -10,13 +10,12 @@
 )]
 
 pub mod app;
+pub mod client;
 pub mod fixture;
 pub mod gate;
 pub mod http;
-pub mod inside;
 pub mod leases;
 pub mod node;
-pub mod polling;
 pub mod postgres_server;
 pub mod process;
 pub mod raw;

@@ -151,7 +151,7 @@ pub fn say_where(address: std::net::SocketAddr) {
 
 /// Serves the process that started this one, until that one ends.
 pub async fn serve_parent(router: Router) {
-    let app = App::serve(router).await;
+    let app = App::new(router);
     say_where(app.address());
     tokio::io::stdin().read_to_end(&mut Vec::new()).await.expect("a parent");
 }

@@ -1,4 +1,5 @@
-//! A small Socket.IO client that shows its hands: frames are written as the test says, many in one go if it wants.
+//! A small Socket.IO client over a real connection, for what only the edge shows and for other processes: frames are
+//! written as the test says, many in one go if it wants.
 
 use std::collections::VecDeque;
 
@@ -7,6 +8,7 @@ use futures_util::{
     stream::{SplitSink, SplitStream},
 };
 use serde_json::Value;
+use socketioxide_session::testing::Packet;
 use tokio::{net::TcpStream, sync::mpsc};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -20,17 +22,6 @@ use crate::{
 };
 
 type Connection = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// What came from the server, Engine.IO's own packets aside.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Packet {
-    Connected { namespace: String },
-    Refused { namespace: String, message: String },
-    Event { namespace: String, name: String, values: Vec<Value> },
-    Ack { namespace: String, id: u64, values: Vec<Value> },
-    Disconnected { namespace: String },
-    Closed,
-}
 
 /// One connection, over WebSocket from the start.
 #[derive(Debug)]
@@ -98,18 +89,15 @@ impl RawSocket {
     /// Joins a namespace; `Err` is the message of the `connect_error`.
     pub async fn join(&mut self, namespace: &str) -> Result<(), String> {
         self.send(&[join_frame(namespace)]).await;
-        self.joined(namespace).await
-    }
-
-    /// The outcome of a join that was sent before.
-    pub async fn joined(&mut self, namespace: &str) -> Result<(), String> {
         let what = format!("an answer to joining {namespace}");
         let answer = |packet: &Packet| match packet {
-            Packet::Connected { namespace: of } | Packet::Refused { namespace: of, .. } => of == namespace,
+            Packet::Connect { namespace: of, .. } | Packet::ConnectError { namespace: of, .. } => {
+                of == namespace
+            }
             _ => false,
         };
         match self.wait(&what, answer).await {
-            Packet::Refused { message, .. } => Err(message),
+            Packet::ConnectError { data, .. } => Err(data["message"].as_str().unwrap_or_default().to_owned()),
             _ => Ok(()),
         }
     }
@@ -150,22 +138,6 @@ impl RawSocket {
         id
     }
 
-    /// Emits all in one go and gives the acknowledgements in the order of the events.
-    pub async fn ask_all(&mut self, events: &[(&str, Value)]) -> Vec<Value> {
-        let first = self.next_ack;
-        let numbered = (first..).zip(events);
-        let frames: Vec<_> = numbered
-            .map(|(id, (event, value))| event_frame("/", Some(id), event, std::slice::from_ref(value)))
-            .collect();
-        self.next_ack += frames.len() as u64;
-        self.send(&frames).await;
-        let mut answers = Vec::with_capacity(frames.len());
-        for id in first..self.next_ack {
-            answers.push(self.answer("/", id).await);
-        }
-        answers
-    }
-
     /// The one value of an acknowledgement; `null` where it has none.
     pub async fn answer(&mut self, namespace: &str, number: u64) -> Value {
         let what = format!("acknowledgement {number}");
@@ -174,9 +146,9 @@ impl RawSocket {
             |packet| matches!(packet, Packet::Ack { namespace: of, id, .. } if of == namespace && *id == number),
         );
         match packet.await {
-            Packet::Ack { mut values, .. } => {
-                assert!(values.len() <= 1, "one value in the acknowledgement: {values:?}");
-                values.pop().unwrap_or_default()
+            Packet::Ack { mut args, .. } => {
+                assert!(args.len() <= 1, "one value in the acknowledgement: {args:?}");
+                args.pop().unwrap_or_default()
             }
             _ => unreachable!("only acknowledgements are let through"),
         }
@@ -188,7 +160,7 @@ impl RawSocket {
         let packet =
             self.wait(&what, |packet| matches!(packet, Packet::Event { name: of, .. } if of == name)).await;
         match packet {
-            Packet::Event { values, .. } => values,
+            Packet::Event { args, .. } => args,
             _ => unreachable!("only events are let through"),
         }
     }
@@ -196,27 +168,27 @@ impl RawSocket {
     /// Waits until the server has ended the namespace, or the connection.
     pub async fn disconnected(&mut self, namespace: &str) {
         let what = format!("the end of {namespace}");
-        let gone = |packet: &Packet| match packet {
-            Packet::Disconnected { namespace: of } => of == namespace,
-            Packet::Closed => true,
-            _ => false,
-        };
-        self.wait(&what, gone).await;
+        let is_end =
+            |packet: &Packet| matches!(packet, Packet::Disconnect { namespace: of } if of == namespace);
+        self.find(&what, is_end).await;
     }
 
     /// The first packet that `wanted` accepts; the others are kept for those who ask later.
     pub async fn wait(&mut self, what: &str, wanted: impl Fn(&Packet) -> bool) -> Packet {
+        let packet = self.find(what, wanted).await;
+        packet.unwrap_or_else(|| panic!("the connection ended before {what}: {:?}", self.kept))
+    }
+
+    /// `None`: the connection has ended.
+    async fn find(&mut self, what: &str, wanted: impl Fn(&Packet) -> bool) -> Option<Packet> {
         if let Some(at) = self.kept.iter().position(&wanted) {
-            return self.kept.remove(at).expect("a position that was just found");
+            return self.kept.remove(at);
         }
         loop {
-            match soon(what, self.incoming.recv()).await.unwrap_or(Incoming::Packet(Packet::Closed)) {
+            match soon(what, self.incoming.recv()).await? {
                 // Where the server has died since, the end is what is heard next.
                 Incoming::Ping => drop(self.sink.send(Message::text("3")).await),
-                Incoming::Packet(packet) if wanted(&packet) => return packet,
-                Incoming::Packet(Packet::Closed) => {
-                    panic!("the connection ended before {what}: {:?}", self.kept)
-                }
+                Incoming::Packet(packet) if wanted(&packet) => return Some(packet),
                 Incoming::Packet(packet) => self.kept.push_back(packet),
             }
         }
@@ -245,18 +217,11 @@ pub async fn poll(app: &App, cookie: Option<&str>) -> Answer {
 }
 
 pub fn join_frame(namespace: &str) -> String {
-    format!("40{}", of(namespace))
+    Packet::connect(namespace).to_string()
 }
 
 pub fn event_frame(namespace: &str, ack: Option<u64>, event: &str, values: &[Value]) -> String {
-    let mut all = vec![Value::from(event)];
-    all.extend_from_slice(values);
-    let ack = ack.map(|id| id.to_string()).unwrap_or_default();
-    format!("42{}{ack}{}", of(namespace), Value::from(all))
-}
-
-fn of(namespace: &str) -> String {
-    if namespace == "/" { String::new() } else { format!("{namespace},") }
+    Packet::event(namespace, ack, event, values).to_string()
 }
 
 async fn read(mut stream: SplitStream<Connection>, sender: mpsc::UnboundedSender<Incoming>) {
@@ -267,77 +232,12 @@ async fn read(mut stream: SplitStream<Connection>, sender: mpsc::UnboundedSender
         };
         let incoming = match frame {
             Some(Ok(Message::Text(text))) if text == "2" => Some(Incoming::Ping),
-            Some(Ok(Message::Text(text))) => packet(&text).map(Incoming::Packet),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => Some(Incoming::Packet(Packet::Closed)),
+            Some(Ok(Message::Text(text))) => Packet::parse(&text).map(Incoming::Packet),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             Some(Ok(_)) => None,
         };
-        let last = matches!(incoming, Some(Incoming::Packet(Packet::Closed)));
-        if incoming.is_some_and(|incoming| sender.send(incoming).is_err()) || last {
+        if incoming.is_some_and(|incoming| sender.send(incoming).is_err()) {
             return;
         }
-    }
-}
-
-/// A text frame of the server's, `None` where it is Engine.IO's own business.
-pub fn packet(frame: &str) -> Option<Packet> {
-    let frame = frame.strip_prefix('4')?;
-    let (kind, rest) = frame.split_at(1);
-    let (namespace, rest) = match rest.split_once(',') {
-        Some((namespace, rest)) if namespace.starts_with('/') => (namespace.to_owned(), rest),
-        _ if rest.starts_with('/') => (rest.to_owned(), ""),
-        _ => ("/".to_owned(), rest),
-    };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, body) = rest.split_at(digits);
-    let body: Value = serde_json::from_str(body).unwrap_or_default();
-    let values = || body.as_array().cloned().unwrap_or_default();
-    Some(match kind {
-        "0" => Packet::Connected { namespace },
-        "1" => Packet::Disconnected { namespace },
-        "2" => {
-            let mut values = values();
-            let name = values.remove(0).as_str().expect("an event's name").to_owned();
-            Packet::Event { namespace, name, values }
-        }
-        "3" => Packet::Ack {
-            namespace,
-            id: number.parse().expect("an acknowledgement's number"),
-            values: values(),
-        },
-        "4" => {
-            Packet::Refused { namespace, message: body["message"].as_str().unwrap_or_default().to_owned() }
-        }
-        _ => panic!("a packet that no test sends for: {frame}"),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn frames_are_written_as_the_protocol_says() {
-        assert_eq!(join_frame("/"), "40");
-        assert_eq!(join_frame("/shop"), "40/shop,");
-        assert_eq!(event_frame("/", None, "add", &[json!(1)]), r#"42["add",1]"#);
-        assert_eq!(event_frame("/shop", Some(7), "add", &[]), r#"42/shop,7["add"]"#);
-    }
-
-    #[test]
-    fn frames_are_read_as_the_protocol_says() {
-        let root = || "/".to_owned();
-        let read = |frame| packet(frame).expect("a packet");
-        assert_eq!(read(r#"40{"sid":"a"}"#), Packet::Connected { namespace: root() });
-        assert_eq!(read(r#"40/shop,{"sid":"a"}"#), Packet::Connected { namespace: "/shop".to_owned() });
-        let refused = Packet::Refused { namespace: root(), message: "no, never".to_owned() };
-        assert_eq!(read(r#"44{"message":"no, never"}"#), refused);
-        let event =
-            Packet::Event { namespace: root(), name: "a".to_owned(), values: vec![json!({"b": [1, 2]})] };
-        assert_eq!(read(r#"42["a",{"b":[1,2]}]"#), event);
-        let ack = Packet::Ack { namespace: "/shop".to_owned(), id: 12, values: vec![json!(null)] };
-        assert_eq!(read("43/shop,12[null]"), ack);
-        assert_eq!(read("41/shop,"), Packet::Disconnected { namespace: "/shop".to_owned() });
-        assert_eq!(packet("6"), None);
     }
 }

@@ -3,7 +3,7 @@
 
 use socketioxide::extract::SocketRef;
 
-use crate::{app::App, raw::RawSocket};
+use crate::{app::App, client::Socket};
 
 /// The last line of a connect handler.
 pub fn say_ready(socket: &SocketRef) {
@@ -11,8 +11,8 @@ pub fn say_ready(socket: &SocketRef) {
 }
 
 /// A socket whose connect handler has said so.
-pub async fn ready_socket(app: &App, cookie: &str) -> RawSocket {
-    let mut socket = RawSocket::connect(app, Some(cookie)).await;
+pub async fn ready_socket(app: &App, cookie: &str) -> Socket {
+    let socket = Socket::connect(app, Some(cookie)).await;
     socket.event("ready").await;
     socket
 }

@@ -9,6 +9,8 @@ mod handshake;
 mod layer;
 mod origin;
 pub(crate) mod plain_session;
+#[cfg(feature = "testing")]
+pub(crate) mod seed;
 mod service;
 mod settings;
 

@@ -75,6 +75,13 @@ where
         if let Some(refusal) = work.refusal_of_strangers(&request) {
             return Box::pin(async move { Ok(refusal) });
         }
+        #[cfg(feature = "testing")]
+        if let Some(seed) = request.extensions_mut().remove::<super::seed::Seed>() {
+            return Box::pin(async move {
+                seed.sow(&work.handle).await;
+                Ok(work.finish(Response::default()))
+            });
+        }
         work.hand_over_to(&mut request);
         if work.engine != EngineRequest::Handshake {
             let response = self.inner.call(request);

@@ -11,10 +11,9 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
+    client::{self, Socket},
     gate::Gate,
-    http,
     leases::{Fault, LeaseBackend},
-    raw::RawSocket,
     records::{SECOND, milliseconds},
 };
 
@@ -108,7 +107,7 @@ async fn connected(user: &mut User, socket: SocketRef) {
     socket.on("fails", socket_fails);
 }
 
-async fn app_with(backend: &LeaseBackend, layer: impl FnOnce(SessionLayer) -> SessionLayer) -> (App, Gate) {
+fn app_with(backend: &LeaseBackend, layer: impl FnOnce(SessionLayer) -> SessionLayer) -> (App, Gate) {
     let gate = Gate::default();
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", socketioxide::handler::ConnectHandler::with(connected, enters));
@@ -123,23 +122,23 @@ async fn app_with(backend: &LeaseBackend, layer: impl FnOnce(SessionLayer) -> Se
         .route("/held", get(held))
         .route("/shared", get(shared))
         .with_state(gate.clone());
-    (App::serve(routes.layer(sockets).layer(layer(sessions(backend.clone())))).await, gate)
+    (App::new(routes.layer(sockets).layer(layer(sessions(backend.clone())))), gate)
 }
 
 #[tokio::test]
 async fn every_outcome_in_http_ends_the_lease() {
     let backend = LeaseBackend::default();
-    let (app, _) = app_with(&backend, |layer| layer).await;
-    let cookie = http::get(&app, "/visit", None).await.new_cookie();
+    let (app, _) = app_with(&backend, |layer| layer);
+    let cookie = client::get(&app, "/visit", None).await.new_cookie();
     let mut granted = backend.granted();
     for path in ["/visit", "/unchanged", "/fails", "/panics", "/shared"] {
-        http::get(&app, path, Some(&cookie)).await;
+        client::get(&app, path, Some(&cookie)).await;
         backend.all_ended().await;
         assert_eq!(backend.granted(), granted + 1, "{path}");
         granted += 1;
     }
-    let cookie = http::get(&app, "/login", Some(&cookie)).await.new_cookie();
-    http::get(&app, "/logout", Some(&cookie)).await.ok();
+    let cookie = client::get(&app, "/login", Some(&cookie)).await.new_cookie();
+    client::get(&app, "/logout", Some(&cookie)).await.ok();
     backend.all_ended().await;
     assert_eq!(backend.granted(), granted + 2);
 }
@@ -147,9 +146,9 @@ async fn every_outcome_in_http_ends_the_lease() {
 #[tokio::test]
 async fn every_outcome_on_sockets_ends_the_lease() {
     let backend = LeaseBackend::default();
-    let (app, _) = app_with(&backend, |layer| layer).await;
-    let cookie = http::get(&app, "/visit", None).await.new_cookie();
-    let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
+    let (app, _) = app_with(&backend, |layer| layer);
+    let cookie = client::get(&app, "/visit", None).await.new_cookie();
+    let mut socket = Socket::connect(&app, Some(&cookie)).await;
     socket.ask("visit", &[]).await;
     socket.ask("fails", &[]).await;
     backend.all_ended().await;
@@ -157,7 +156,7 @@ async fn every_outcome_on_sockets_ends_the_lease() {
     for _ in 0..8 {
         socket.ask("visit", &[]).await;
     }
-    let mut refused = RawSocket::open(&app, Some(&cookie)).await.unwrap();
+    let refused = Socket::open(&app, Some(&cookie)).await.unwrap();
     assert_eq!(refused.join("/").await, Err("not today".to_owned()));
     backend.all_ended().await;
 }
@@ -165,22 +164,22 @@ async fn every_outcome_on_sockets_ends_the_lease() {
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_lease() {
     let backend = LeaseBackend::default();
-    let (app, gate) = app_with(&backend, |layer| layer).await;
-    let cookie = http::get(&app, "/visit", None).await.new_cookie();
-    let request = http::begin(&app, "/held", Some(&cookie)).await;
+    let (app, gate) = app_with(&backend, |layer| layer);
+    let cookie = client::get(&app, "/visit", None).await.new_cookie();
+    let request = client::begin(&app, "/held", Some(&cookie));
     gate.reached().await;
     drop(request);
     backend.all_ended().await;
-    assert_eq!(http::get(&app, "/visits", Some(&cookie)).await.json(), json!(1));
+    assert_eq!(client::get(&app, "/visits", Some(&cookie)).await.json(), json!(1));
 }
 
 #[tokio::test]
 async fn every_fault_has_its_answer_and_ends_the_lease() {
     let backend = LeaseBackend::default();
-    let (app, _) = app_with(&backend, |layer| layer).await;
-    let cookie = http::get(&app, "/visit", None).await.new_cookie();
-    let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
-    let before = http::get(&app, "/visits", Some(&cookie)).await.json();
+    let (app, _) = app_with(&backend, |layer| layer);
+    let cookie = client::get(&app, "/visit", None).await.new_cookie();
+    let mut socket = Socket::connect(&app, Some(&cookie)).await;
+    let before = client::get(&app, "/visits", Some(&cookie)).await.json();
     for (fault, status, code) in [
         (Fault::TurnTimeout, 503, "turn_timeout"),
         (Fault::TurnLost, 503, "turn_lost"),
@@ -189,19 +188,19 @@ async fn every_fault_has_its_answer_and_ends_the_lease() {
         (Fault::OutcomeUnknown, 500, "outcome_unknown"),
     ] {
         backend.fail_next_commit(fault);
-        assert_eq!(http::get(&app, "/visit", Some(&cookie)).await.status, status, "{fault:?}");
+        assert_eq!(client::get(&app, "/visit", Some(&cookie)).await.status, status, "{fault:?}");
         backend.all_ended().await;
         backend.fail_next_commit(fault);
         assert_eq!(socket.ask("visit", &[]).await["code"], json!(code), "{fault:?}");
         backend.all_ended().await;
         backend.fail_next_load(fault);
-        assert_eq!(http::get(&app, "/visit", Some(&cookie)).await.status, status, "{fault:?}");
+        assert_eq!(client::get(&app, "/visit", Some(&cookie)).await.status, status, "{fault:?}");
         backend.fail_next_load(fault);
         assert_eq!(socket.ask("visit", &[]).await["code"], json!(code), "{fault:?}");
         backend.all_ended().await;
     }
-    assert_eq!(http::get(&app, "/visits", Some(&cookie)).await.json(), before);
-    http::get(&app, "/visit", Some(&cookie)).await.ok();
+    assert_eq!(client::get(&app, "/visits", Some(&cookie)).await.json(), before);
+    client::get(&app, "/visit", Some(&cookie)).await.ok();
 }
 
 /// The turn limit is for holding; waiting for other processes has its own.
@@ -210,15 +209,17 @@ async fn waiting_for_another_process_is_not_holding() {
     let backend = LeaseBackend::default();
     let limits =
         |layer: SessionLayer| layer.with_turn_limit(milliseconds(200)).with_turn_timeout(milliseconds(1000));
-    let (app, _) = app_with(&backend, limits).await;
-    let cookie = http::get(&app, "/visit", None).await.new_cookie();
+    let (app, _) = app_with(&backend, limits);
+    let cookie = client::get(&app, "/visit", None).await.new_cookie();
     backend.busy(milliseconds(350));
-    let (first, second) =
-        tokio::join!(http::get(&app, "/visit", Some(&cookie)), http::get(&app, "/unchanged", Some(&cookie)));
+    let (first, second) = tokio::join!(
+        client::get(&app, "/visit", Some(&cookie)),
+        client::get(&app, "/unchanged", Some(&cookie))
+    );
     first.ok();
     second.ok();
     backend.busy(SECOND * 2);
-    let late = http::get(&app, "/visit", Some(&cookie)).await;
+    let late = client::get(&app, "/visit", Some(&cookie)).await;
     assert_eq!(late.status, 503, "{}", late.body);
     backend.all_ended().await;
 }

@@ -17,10 +17,10 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
+    client::{self, Client, Socket},
     gate::Gate,
-    http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
-    raw::{RawSocket, join_frame},
+    raw::join_frame,
     soak::short_or_long,
     soon,
     stores::{Step, TestStore},
@@ -111,7 +111,7 @@ async fn thrice(user: &mut User) -> Result<(), String> {
     if user.connections > 30 { Err(format!("{} are too many", user.connections)) } else { Ok(()) }
 }
 
-async fn app() -> (App, Gate, TestStore) {
+fn app() -> (App, Gate, TestStore) {
     let (gate, store) = (Gate::default(), TestStore::default());
     let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
     io.ns("/", connected);
@@ -127,11 +127,11 @@ async fn app() -> (App, Gate, TestStore) {
         .route("/flush", get(flush))
         .with_state(gate.clone());
     let layers = sessions(StoreBackend::new(store.clone()));
-    (App::serve(routes.layer(sockets).layer(layers)).await, gate, store)
+    (App::new(routes.layer(sockets).layer(layers)), gate, store)
 }
 
-async fn open(app: &App, browser: &Browser) -> RawSocket {
-    RawSocket::open(app, Some(&browser.session())).await.expect("a handshake")
+async fn open(app: &App, browser: &Client) -> Socket {
+    Socket::open(app, Some(&browser.session())).await.expect("a handshake")
 }
 
 fn ten() -> Vec<(&'static str, Value)> {
@@ -140,8 +140,8 @@ fn ten() -> Vec<(&'static str, Value)> {
 
 #[tokio::test]
 async fn all_first_events_are_answered_though_the_store_is_slow() {
-    let (app, _, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app();
+    let browser = Client::new(&app);
     browser.get("/touch").await.ok();
     store.slow(Step::Load, Duration::from_millis(short_or_long(50, 500)));
     for namespace in ["/", "/readers"] {
@@ -160,8 +160,8 @@ async fn all_first_events_are_answered_though_the_store_is_slow() {
 
 #[tokio::test]
 async fn all_first_events_of_official_clients_are_answered_though_the_store_is_slow() {
-    let (app, _, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app();
+    let browser = Client::new(&app);
     browser.get("/touch").await.ok();
     store.slow(Step::Load, Duration::from_millis(short_or_long(50, 500)));
     let clients = OfficialClients::start();
@@ -177,8 +177,8 @@ async fn all_first_events_of_official_clients_are_answered_though_the_store_is_s
 
 #[tokio::test]
 async fn a_connect_handler_waits_for_its_turn_before_connect_is_answered() {
-    let (app, gate, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, gate, _) = app();
+    let browser = Client::new(&app);
     browser.get("/touch").await.ok();
     let held = browser.get("/held");
     let meanwhile = async {
@@ -189,7 +189,7 @@ async fn a_connect_handler_waits_for_its_turn_before_connect_is_answered() {
             let joined = socket.joined("/");
             tokio::pin!(joined);
             // Others are served meanwhile; this connection waits for the turn.
-            http::get(&app, "/connections", None).await.ok();
+            client::get(&app, "/connections", None).await.ok();
             assert!(futures_util::poll!(&mut joined).is_pending());
             gate.open();
             joined.await.expect("a connection");
@@ -204,7 +204,7 @@ async fn a_connect_handler_waits_for_its_turn_before_connect_is_answered() {
 
 #[tokio::test]
 async fn a_connect_handler_reads_and_takes_other_extractors() {
-    let (app, _, _) = app().await;
+    let (app, _, _) = app();
     let clients = OfficialClients::start();
     for transport in [Transport::WebSocket, Transport::Polling] {
         let connect = Connect::to(&app, transport).namespace("/readers").auth(json!({ "token": 1 }));
@@ -215,8 +215,8 @@ async fn a_connect_handler_reads_and_takes_other_extractors() {
 
 #[tokio::test]
 async fn one_connect_handler_serves_several_namespaces() {
-    let (app, _, _) = app().await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let (app, _, _) = app();
+    let socket = Socket::connect(&app, None).await;
     let auth = r#"{"ticket":"first class"}"#;
     socket.send(&[format!("{}{auth}", join_frame("/ticket"))]).await;
     socket.joined("/ticket").await.expect("a connection");
@@ -226,10 +226,10 @@ async fn one_connect_handler_serves_several_namespaces() {
 
 #[tokio::test]
 async fn a_session_that_cannot_be_had_is_a_connect_error() {
-    let (app, _, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app();
+    let browser = Client::new(&app);
     browser.get("/touch").await.ok();
-    let mut socket = open(&app, &browser).await;
+    let socket = open(&app, &browser).await;
     store.break_down(Step::Load);
     let message = socket.join("/").await.expect_err("a connect_error");
     assert!(message.contains("backend"), "{message}");
@@ -240,7 +240,7 @@ async fn a_session_that_cannot_be_had_is_a_connect_error() {
 
 #[tokio::test]
 async fn official_clients_get_the_connect_error_too() {
-    let (app, _, store) = app().await;
+    let (app, _, store) = app();
     let clients = OfficialClients::start();
     for transport in [Transport::WebSocket, Transport::Polling] {
         let alive = clients.connect(Connect::to(&app, transport).namespace("/readers")).await;
@@ -253,10 +253,10 @@ async fn official_clients_get_the_connect_error_too() {
 
 #[tokio::test]
 async fn an_err_of_the_connect_handler_discards() {
-    let (app, _, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, _) = app();
+    let browser = Client::new(&app);
     browser.get("/touch").await.ok();
-    let mut socket = open(&app, &browser).await;
+    let socket = open(&app, &browser).await;
     socket.join("/failing").await.expect("a connection");
     assert_eq!(socket.event("session_error").await[0]["error"], "not today");
     assert_eq!(browser.get("/connections").await.json(), 0);
@@ -264,10 +264,10 @@ async fn an_err_of_the_connect_handler_discards() {
 
 #[tokio::test]
 async fn a_connect_handler_whose_commit_fails_is_told_and_disconnected() {
-    let (app, _, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app();
+    let browser = Client::new(&app);
     browser.get("/touch").await.ok();
-    let mut socket = open(&app, &browser).await;
+    let socket = open(&app, &browser).await;
     store.break_down(Step::Write);
     socket.join("/").await.expect("a connection, for now");
     assert_eq!(socket.event("session_error").await[0]["code"], "backend");
@@ -278,16 +278,16 @@ async fn a_connect_handler_whose_commit_fails_is_told_and_disconnected() {
 
 #[tokio::test]
 async fn a_client_gone_while_its_connect_handler_waits_releases_the_turn() {
-    let (app, gate, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, gate, _) = app();
+    let browser = Client::new(&app);
     browser.get("/touch").await.ok();
     let held = browser.get("/held");
     let meanwhile = async {
         gate.reached().await;
-        let mut socket = open(&app, &browser).await;
+        let socket = open(&app, &browser).await;
         socket.send(&[join_frame("/")]).await;
         socket.vanish();
-        http::get(&app, "/connections", None).await.ok();
+        client::get(&app, "/connections", None).await.ok();
         gate.open();
     };
     let (answer, ()) = tokio::join!(held, meanwhile);
@@ -297,7 +297,7 @@ async fn a_client_gone_while_its_connect_handler_waits_releases_the_turn() {
 
 #[tokio::test]
 async fn a_users_own_middleware_decides_beside_it() {
-    let (app, _, _) = app().await;
+    let (app, _, _) = app();
     let clients = OfficialClients::start();
     for transport in [Transport::WebSocket, Transport::Polling] {
         let connect = || Connect::to(&app, transport).namespace("/ticket");
@@ -311,31 +311,31 @@ async fn a_users_own_middleware_decides_beside_it() {
 
 #[tokio::test]
 async fn a_middleware_of_ours_commits_or_refuses_and_discards() {
-    let (app, _, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, _) = app();
+    let browser = Client::new(&app);
     browser.get("/touch").await.ok();
-    let mut socket = open(&app, &browser).await;
+    let socket = open(&app, &browser).await;
     // 10 by the middleware and 1 by the handler.
     socket.join("/thrice").await.expect("a connection");
     assert_eq!(socket.event("welcome").await, [json!(11)]);
-    let mut socket = open(&app, &browser).await;
+    let socket = open(&app, &browser).await;
     socket.join("/thrice").await.expect("a connection");
     assert_eq!(socket.event("welcome").await, [json!(22)]);
-    let mut socket = open(&app, &browser).await;
+    let socket = open(&app, &browser).await;
     assert_eq!(socket.join("/thrice").await, Err("32 are too many".to_owned()));
     assert_eq!(browser.get("/connections").await.json(), 22);
 }
 
 #[tokio::test]
 async fn session_alive_guards_a_plain_namespace() {
-    let (app, _, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, _) = app();
+    let browser = Client::new(&app);
     browser.get("/touch").await.ok();
-    let mut early = open(&app, &browser).await;
+    let early = open(&app, &browser).await;
     early.join("/alive").await.expect("a connection");
     assert_eq!(early.event("welcome").await, [json!("plain")]);
     // Shakes hands while the session lives, and joins when it is over.
-    let mut late = open(&app, &browser).await;
+    let late = open(&app, &browser).await;
     browser.get("/flush").await.ok();
     let refusal = soon("an answer", late.join("/alive")).await;
     assert!(refusal.is_err(), "a session that is over");

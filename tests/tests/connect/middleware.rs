@@ -15,9 +15,8 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::Browser,
+    client::{Client, Socket},
     node::{Connect, OfficialClients, Transport},
-    raw::RawSocket,
 };
 
 #[session_state]
@@ -68,7 +67,7 @@ async fn plain(socket: SocketRef) {
     socket.on("who", who);
 }
 
-async fn app() -> App {
+fn app() -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/annotated", annotated.with(members_only));
     io.ns("/plain", plain.with(members_only));
@@ -80,7 +79,7 @@ async fn app() -> App {
     io.ns("/full", annotated.with(count));
     io.ns("/alive", plain.with(session_alive).with(with_ticket));
     let routes = Router::new().route("/login", get(login)).route("/logout", get(logout));
-    App::serve(routes.layer(sockets).layer(sessions(MemoryBackend::default()))).await
+    App::new(routes.layer(sockets).layer(sessions(MemoryBackend::default())))
 }
 
 const MEMBERS: [&str; 6] =
@@ -88,9 +87,9 @@ const MEMBERS: [&str; 6] =
 
 #[tokio::test]
 async fn it_lets_in_whom_it_should_and_tells_the_others_why() {
-    let app = app().await;
+    let app = app();
     let clients = OfficialClients::start();
-    let browser = Browser::new(&app);
+    let browser = Client::new(&app);
     browser.get("/login").await.ok();
     let cookie = browser.session();
     for transport in [Transport::Polling, Transport::WebSocket] {
@@ -109,9 +108,9 @@ async fn it_lets_in_whom_it_should_and_tells_the_others_why() {
 
 #[tokio::test]
 async fn each_of_a_chain_is_asked_and_the_last_one_named_first() {
-    let app = app().await;
+    let app = app();
     let clients = OfficialClients::start();
-    let browser = Browser::new(&app);
+    let browser = Client::new(&app);
     browser.get("/login").await.ok();
     for (namespace, stranger) in [
         ("/annotated/ticket", "A ticket, please."),
@@ -132,10 +131,10 @@ async fn each_of_a_chain_is_asked_and_the_last_one_named_first() {
 
 #[tokio::test]
 async fn what_it_writes_the_handler_sees_and_what_it_refuses_is_undone() {
-    let app = app().await;
-    let browser = Browser::new(&app);
+    let app = app();
+    let browser = Client::new(&app);
     browser.get("/login").await.ok();
-    let mut socket = RawSocket::open(&app, Some(&browser.session())).await.expect("a handshake");
+    let socket = Socket::open(&app, Some(&browser.session())).await.expect("a handshake");
     for connections in 1..4 {
         assert_eq!(socket.join("/full").await.expect_err("no room"), "There is no room.");
         socket.join("/counted").await.expect("a connection");
@@ -146,10 +145,10 @@ async fn what_it_writes_the_handler_sees_and_what_it_refuses_is_undone() {
 
 #[tokio::test]
 async fn a_logout_ends_what_it_let_in_and_it_lets_in_nobody_after_it() {
-    let app = app().await;
-    let browser = Browser::new(&app);
+    let app = app();
+    let browser = Client::new(&app);
     browser.get("/login").await.ok();
-    let mut socket = RawSocket::open(&app, Some(&browser.session())).await.expect("a handshake");
+    let socket = Socket::open(&app, Some(&browser.session())).await.expect("a handshake");
     let namespaces = ["/annotated", "/plain"];
     for namespace in namespaces {
         socket.join(namespace).await.expect("a member");

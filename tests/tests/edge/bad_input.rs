@@ -42,7 +42,7 @@ async fn is_nobody(app: &App, store: &TestStore, cookie: &str) {
 
 #[tokio::test]
 async fn a_malformed_cookie_is_nobody() {
-    let Site { app, store, .. } = Site::open().await;
+    let Site { app, store, .. } = Site::open();
     let cookies = [
         "id=",
         "id=!!!",
@@ -63,7 +63,7 @@ async fn a_malformed_cookie_is_nobody() {
 
 #[tokio::test]
 async fn an_unknown_id_is_nobody() {
-    let Site { app, store, .. } = Site::open().await;
+    let Site { app, store, .. } = Site::open();
     let cookie = format!("id={}", Id::default());
     is_nobody(&app, &store, &cookie).await;
     assert!(!store.has(&cookie));
@@ -71,7 +71,7 @@ async fn an_unknown_id_is_nobody() {
 
 #[tokio::test]
 async fn an_expired_session_is_nobody() {
-    let Site { app, store, .. } = Site::open().await;
+    let Site { app, store, .. } = Site::open();
     let (_, cookie) = visitor(&app).await;
     store.expire(&cookie);
     is_nobody(&app, &store, &cookie).await;
@@ -79,7 +79,7 @@ async fn an_expired_session_is_nobody() {
 
 #[tokio::test]
 async fn two_cookies_of_our_name_count_as_none() {
-    let Site { app, store, .. } = Site::open().await;
+    let Site { app, store, .. } = Site::open();
     let (browser, cookie) = visitor(&app).await;
     let unknown = format!("id={}", Id::default());
     for both in
@@ -92,7 +92,7 @@ async fn two_cookies_of_our_name_count_as_none() {
 
 #[tokio::test]
 async fn other_cookies_do_not_matter() {
-    let Site { app, .. } = Site::open().await;
+    let Site { app, .. } = Site::open();
     let (_, cookie) = visitor(&app).await;
     let among = format!("a=1; {cookie}; idx=2; b=\"x y\"");
     assert_eq!(http::get(&app, "/visits", Some(&among)).await.json(), 1);
@@ -102,7 +102,7 @@ async fn other_cookies_do_not_matter() {
 
 #[tokio::test]
 async fn a_cookie_line_of_64_kib_is_nobody() {
-    let Site { app, store, .. } = Site::open().await;
+    let Site { app, store, .. } = Site::open();
     let (browser, cookie) = visitor(&app).await;
     is_nobody(&app, &store, &format!("id={}", "A".repeat(64 * 1024))).await;
     let long = format!("{cookie}; {}", "a=b; ".repeat(64 * 1024 / 5));
@@ -112,7 +112,7 @@ async fn a_cookie_line_of_64_kib_is_nobody() {
 
 #[tokio::test]
 async fn a_private_cookie_hides_the_id() {
-    let Site { app, store, .. } = Site::with(|layer| layer.with_private(Key::generate())).await;
+    let Site { app, store, .. } = Site::with(|layer| layer.with_private(Key::generate()));
     let (browser, cookie) = visitor(&app).await;
     assert_eq!(browser.get("/visits").await.json(), 1);
     let (_, value) = cookie.split_once('=').expect("a cookie's value");
@@ -122,7 +122,7 @@ async fn a_private_cookie_hides_the_id() {
 
 #[tokio::test]
 async fn events_that_make_no_sense_harm_nobody() {
-    let Site { app, .. } = Site::open().await;
+    let Site { app, .. } = Site::open();
     let (browser, cookie) = visitor(&app).await;
     let mut bystander = RawSocket::connect(&app, None).await;
     let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
@@ -146,7 +146,7 @@ async fn events_that_make_no_sense_harm_nobody() {
 
 #[tokio::test]
 async fn a_binary_payload_where_a_number_is_meant_harms_nobody() {
-    let Site { app, .. } = Site::open().await;
+    let Site { app, .. } = Site::open();
     let (browser, cookie) = visitor(&app).await;
     let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
     socket.send(&[r#"451-["add",{"_placeholder":true,"num":0}]"#.to_owned()]).await;
@@ -157,7 +157,7 @@ async fn a_binary_payload_where_a_number_is_meant_harms_nobody() {
 
 #[tokio::test]
 async fn frames_that_are_no_packets_harm_nobody_else() {
-    let Site { app, .. } = Site::open().await;
+    let Site { app, .. } = Site::open();
     let mut bystander = RawSocket::connect(&app, None).await;
     for frame in
         ["4", "49", "42", "42[", "42{}", "42[1]", "4zzz", "40/nowhere,", "9", "", "42[\"add\",1,", "🦀"]

@@ -36,9 +36,9 @@ fn dresses() -> Vec<(&'static str, Build)> {
     ]
 }
 
-async fn app_on(backend: &MemoryBackend, layer: impl FnOnce(SessionLayer) -> SessionLayer) -> App {
+fn app_on(backend: &MemoryBackend, layer: impl FnOnce(SessionLayer) -> SessionLayer) -> App {
     let Parts { router, .. } = parts(layer(sessions(backend.clone())));
-    App::serve(Router::new().fallback_service(router)).await
+    App::new(Router::new().fallback_service(router))
 }
 
 /// The attributes of a `Set-Cookie` line that decide which cookie it is, and who is sent it.
@@ -54,7 +54,7 @@ fn scope(line: &str) -> Vec<&str> {
 
 /// The `Set-Cookie` line of a first visit.
 async fn line(layer: impl FnOnce(SessionLayer) -> SessionLayer) -> String {
-    let app = app_on(&MemoryBackend::default(), layer).await;
+    let app = app_on(&MemoryBackend::default(), layer);
     let lines = http::get(&app, "/visit", None).await.set_cookies();
     assert_eq!(lines.len(), 1, "{lines:?}");
     lines.concat()
@@ -105,7 +105,7 @@ async fn it_outlives_the_inactivity() {
 
 #[tokio::test]
 async fn always_saved_it_is_set_at_each_response_of_a_session() {
-    let app = app_on(&MemoryBackend::default(), |layer| layer.with_always_save(true)).await;
+    let app = app_on(&MemoryBackend::default(), |layer| layer.with_always_save(true));
     let cookie = http::get(&app, "/visit", None).await.new_cookie();
     assert_eq!(http::get(&app, "/visits", Some(&cookie)).await.new_cookie(), cookie);
     assert_eq!(http::get(&app, "/visits", None).await.set_cookies(), [""; 0]);
@@ -114,7 +114,7 @@ async fn always_saved_it_is_set_at_each_response_of_a_session() {
 #[tokio::test]
 async fn in_every_dress_it_works_and_its_removal_matches() {
     for (dress, build) in dresses() {
-        let app = app_on(&MemoryBackend::default(), &build).await;
+        let app = app_on(&MemoryBackend::default(), &build);
         let set = http::get(&app, "/visit", None).await.set_cookies().concat();
         let cookie = set.split(';').next().expect("a cookie").to_owned();
         assert_eq!(http::get(&app, "/visit", Some(&cookie)).await.json(), 2, "{dress}");
@@ -135,7 +135,7 @@ async fn in_every_dress_it_works_and_its_removal_matches() {
 
 #[tokio::test]
 async fn host_cookies_keep_the_rules_of_browsers() {
-    let app = app_on(&MemoryBackend::default(), |layer| layer.with_name("__Host-id").with_secure(true)).await;
+    let app = app_on(&MemoryBackend::default(), |layer| layer.with_name("__Host-id").with_secure(true));
     let line = http::get(&app, "/visit", None).await.set_cookies().concat();
     let scope = scope(&line);
     assert_eq!(scope, ["__Host-id", "HttpOnly", "Path=/", "SameSite=Lax", "Secure"], "{line}");
@@ -161,9 +161,9 @@ async fn a_tampered_cookie_is_no_cookie() {
         dresses().into_iter().filter(|(dress, _)| dress.starts_with("signed") || *dress == "private")
     {
         let backend = MemoryBackend::default();
-        let app = app_on(&backend, &build).await;
+        let app = app_on(&backend, &build);
         let cookie = http::get(&app, "/visit", None).await.new_cookie();
-        let plain_app = app_on(&backend, |layer| layer).await;
+        let plain_app = app_on(&backend, |layer| layer);
         let unsigned = http::get(&plain_app, "/visit", None).await.new_cookie();
         assert_eq!(http::get(&plain_app, "/visits", Some(&unsigned)).await.json(), 1);
         // One letter after another, one more, one less, and a real id without its signature.
@@ -197,16 +197,16 @@ async fn keys_rotate_under_live_sockets() {
     let (old, new) = (Key::generate(), Key::generate());
     for rotate in [SessionLayer::with_signed, SessionLayer::with_private] as [fn(_, Vec<Key>) -> _; 2] {
         let backend = MemoryBackend::default();
-        let before = app_on(&backend, |layer| rotate(layer, vec![old.clone()])).await;
+        let before = app_on(&backend, |layer| rotate(layer, vec![old.clone()]));
         let cookie = http::get(&before, "/visit", None).await.new_cookie();
-        let after = app_on(&backend, |layer| rotate(layer, vec![new.clone(), old.clone()])).await;
-        let stranger = app_on(&backend, |layer| rotate(layer, vec![new.clone(), Key::generate()])).await;
+        let after = app_on(&backend, |layer| rotate(layer, vec![new.clone(), old.clone()]));
+        let stranger = app_on(&backend, |layer| rotate(layer, vec![new.clone(), Key::generate()]));
         assert_eq!(http::get(&stranger, "/visits", Some(&cookie)).await.json(), 0);
         let mut socket = RawSocket::connect(&after, Some(&cookie)).await;
         assert_eq!(socket.ask("visit", &[]).await, 2);
         // The first key protects what is set from now on; the login's cookie no longer needs the old one.
         let renewed = http::get(&after, "/login", Some(&cookie)).await.new_cookie();
-        let at_last = app_on(&backend, |layer| rotate(layer, vec![new.clone()])).await;
+        let at_last = app_on(&backend, |layer| rotate(layer, vec![new.clone()]));
         assert_eq!(http::get(&at_last, "/who", Some(&renewed)).await.json(), "Ada");
         assert_eq!(http::get(&at_last, "/who", Some(&cookie)).await.json(), Value::Null);
         assert_eq!(http::get(&before, "/who", Some(&renewed)).await.json(), Value::Null);
@@ -215,7 +215,7 @@ async fn keys_rotate_under_live_sockets() {
 
 #[tokio::test]
 async fn two_of_our_name_are_none() {
-    let app = app_on(&MemoryBackend::default(), |layer| layer).await;
+    let app = app_on(&MemoryBackend::default(), |layer| layer);
     let own = http::get(&app, "/visit", None).await.new_cookie();
     let planted = http::get(&app, "/visit", None).await.new_cookie();
     for shown in [

@@ -20,7 +20,7 @@ fn cookie_of(lines: &[String]) -> String {
 
 #[tokio::test]
 async fn a_handshake_without_a_cookie_gets_one_of_a_session_that_is_stored() {
-    let Site { app, store, .. } = Site::open().await;
+    let Site { app, store, .. } = Site::open();
     let polled = poll(&app, None).await;
     assert_eq!(polled.status, 200);
     assert!(store.has(&cookie_of(&polled.set_cookies())));
@@ -31,7 +31,7 @@ async fn a_handshake_without_a_cookie_gets_one_of_a_session_that_is_stored() {
 
 #[tokio::test]
 async fn a_handshake_with_a_session_gets_no_other() {
-    let Site { app, store, .. } = Site::open().await;
+    let Site { app, store, .. } = Site::open();
     let browser = Browser::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
@@ -44,7 +44,7 @@ async fn a_handshake_with_a_session_gets_no_other() {
 #[tokio::test]
 async fn official_clients_get_a_session_that_their_next_request_knows() {
     for transport in [Transport::Polling, Transport::WebSocket, Transport::Upgrade] {
-        let Site { app, store, .. } = Site::open().await;
+        let Site { app, store, .. } = Site::open();
         let clients = OfficialClients::start();
         let socket = clients.connect(Connect::to(&app, transport)).await;
         assert_eq!(socket.ask("visits", &[]).await, 0);
@@ -64,7 +64,7 @@ async fn official_clients_get_a_session_that_their_next_request_knows() {
 
 #[tokio::test]
 async fn it_lives_shortly_until_something_is_written() {
-    let Site { app, store, .. } = Site::open().await;
+    let Site { app, store, .. } = Site::open();
     let mut socket = RawSocket::connect(&app, None).await;
     let cookie = cookie_of(&socket.set_cookies);
     assert!(store.lives(&cookie) < time::Duration::hours(1));
@@ -76,7 +76,7 @@ async fn it_lives_shortly_until_something_is_written() {
 
 #[tokio::test]
 async fn turned_off_a_socket_without_a_session_reads_defaults_and_cannot_write() {
-    let Site { app, store, .. } = Site::with(|layer| layer.with_session_on_handshake(false)).await;
+    let Site { app, store, .. } = Site::with(|layer| layer.with_session_on_handshake(false));
     let clients = OfficialClients::start();
     for transport in [Transport::Polling, Transport::WebSocket] {
         let socket = clients.connect(Connect::to(&app, transport)).await;
@@ -91,7 +91,7 @@ async fn turned_off_a_socket_without_a_session_reads_defaults_and_cannot_write()
 
 #[tokio::test]
 async fn turned_off_a_socket_with_a_session_works() {
-    let Site { app, .. } = Site::with(|layer| layer.with_session_on_handshake(false)).await;
+    let Site { app, .. } = Site::with(|layer| layer.with_session_on_handshake(false));
     let browser = Browser::new(&app);
     browser.get("/visit").await.ok();
     let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;

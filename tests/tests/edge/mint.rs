@@ -8,11 +8,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use socketioxide_session::{Expiry, MemoryBackend};
 use socketioxide_session_tests::{
-    app::sessions,
+    app::{App, sessions},
+    client::{self, Socket},
     fixture::site::{Parts, Site, nothing, parts, parts_that_beat},
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
-    polling::{self, Polling},
     raw::{RawSocket, poll},
 };
 
@@ -23,17 +23,18 @@ const GONE: Duration = Duration::from_secs(10 * 60 + 70);
 async fn a_flood_of_a_thousand_leaves_nothing_behind() {
     let backend = MemoryBackend::default();
     let Parts { router, io, .. } = parts(sessions(backend.clone()));
-    let kept = polling::get(&router, "/visit", None).await.new_cookie();
+    let app = App::new(router);
+    let kept = client::get(&app, "/visit", None).await.new_cookie();
     let flood = (0..1_000).map(|number| {
-        let router = router.clone();
+        let app = &app;
         async move {
-            let answer = polling::handshake(&router, None).await;
+            let answer = client::poll(app, None).await;
             assert_eq!(answer.set_cookies().len(), 1);
             if number % 10 == 0 {
                 // Some look around before they go.
-                let mut client = Polling::connect(&router, None).await;
-                assert_eq!(client.ask("visits", &[]).await, Some(json!(0)));
-                client.send("1").await;
+                let mut client = Socket::polling(app, None).await;
+                assert_eq!(client.ask("visits", &[]).await, 0);
+                client.connection.close().await;
             }
         }
     });
@@ -42,16 +43,16 @@ async fn a_flood_of_a_thousand_leaves_nothing_behind() {
     tokio::time::sleep(GONE).await;
     assert_eq!(backend.len(), 1, "the one in which something was written");
     assert_eq!(io.sockets().len(), 0);
-    assert_eq!(polling::get(&router, "/visit", Some(&kept)).await.json(), 2);
+    assert_eq!(client::get(&app, "/visit", Some(&kept)).await.json(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn its_life_is_never_longer_than_the_applications_sessions_live() {
     let backend = MemoryBackend::default();
     let layer = sessions(backend.clone()).with_expiry(Expiry::OnInactivity(time::Duration::minutes(2)));
-    let Parts { router, .. } = parts(layer);
+    let app = App::new(parts(layer).router);
     for _ in 0..100 {
-        polling::handshake(&router, None).await.ok();
+        client::poll(&app, None).await.ok();
     }
     assert_eq!(backend.len(), 100);
     tokio::time::sleep(Duration::from_secs(2 * 60 + 70)).await;
@@ -62,25 +63,26 @@ async fn its_life_is_never_longer_than_the_applications_sessions_live() {
 async fn a_page_that_only_listens_is_not_cut_off_and_one_that_left_is_forgotten() {
     let backend = MemoryBackend::default();
     let Parts { router, io, .. } = parts_that_beat(sessions(backend.clone()), Duration::from_mins(5));
-    let mut client = Polling::connect(&router, None).await;
+    let app = App::new(router);
+    let mut client = Socket::polling(&app, None).await;
     for _ in 0..12 {
         assert!(client.listen(Duration::from_mins(15)).await);
     }
-    assert_eq!(client.ask("visits", &[]).await, Some(json!(0)));
+    assert_eq!(client.ask("visits", &[]).await, 0);
     assert_eq!(backend.len(), 1);
     // Then it logs in over the socket, and the session is one like any other.
-    assert_eq!(client.ask("login", &[json!("Ada")]).await, Some(nothing()));
-    client.send("1").await;
-    drop(client.next().await);
+    assert_eq!(client.ask("login", &[json!("Ada")]).await, nothing());
+    client.connection.close().await;
     tokio::time::sleep(GONE).await;
+    let cookie = client.set_cookies[0].split(';').next().expect("a cookie before its attributes");
     assert_eq!((backend.len(), io.sockets().len()), (1, 0));
-    assert_eq!(polling::get(&router, "/who", Some(&client.cookie)).await.json(), "Ada");
+    assert_eq!(client::get(&app, "/who", Some(cookie)).await.json(), "Ada");
 }
 
 #[tokio::test]
 async fn a_login_over_a_socket_is_the_next_pages_user() {
     for transport in [Transport::Polling, Transport::WebSocket, Transport::Upgrade] {
-        let site = Site::open().await;
+        let site = Site::open();
         let clients = OfficialClients::start();
         let socket = clients.connect(Connect::to(&site.app, transport)).await;
         let lines = socket.set_cookies().await;
@@ -105,7 +107,7 @@ async fn a_login_over_a_socket_is_the_next_pages_user() {
 
 #[tokio::test]
 async fn an_unknown_id_is_not_adopted() {
-    let site = Site::open().await;
+    let site = Site::open();
     let invented = "id=AAAAAAAAAAAAAAAAAAAAAA";
     let polled = poll(&site.app, Some(invented)).await.new_cookie();
     let socket = RawSocket::open(&site.app, Some(invented)).await.expect("a handshake");
@@ -120,7 +122,7 @@ async fn an_unknown_id_is_not_adopted() {
 
 #[tokio::test]
 async fn a_store_that_fails_opens_no_connection_and_mints_nothing() {
-    let site = Site::open().await;
+    let site = Site::open();
     let cookie = site.visitor().await.session();
     for step in
         [socketioxide_session_tests::stores::Step::Load, socketioxide_session_tests::stores::Step::Write]

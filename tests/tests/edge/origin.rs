@@ -68,7 +68,7 @@ async fn each_kind(site: &Site, sid: &str, headers: &[(&str, &str)]) -> Vec<(u16
 
 #[tokio::test]
 async fn pages_of_the_same_origin_and_programs_may() {
-    let site = Site::open().await;
+    let site = Site::open();
     let cookie = site.visitor().await.session();
     let own = site.app.url("");
     for headers in [
@@ -86,7 +86,7 @@ async fn pages_of_the_same_origin_and_programs_may() {
 
 #[tokio::test]
 async fn the_owner_of_a_sid_goes_on() {
-    let site = Site::open().await;
+    let site = Site::open();
     let cookie = site.visitor().await.session();
     let clients = OfficialClients::start();
     for (transport, visits) in [(Transport::Polling, 2), (Transport::Upgrade, 3)] {
@@ -100,7 +100,7 @@ async fn the_owner_of_a_sid_goes_on() {
 
 #[tokio::test]
 async fn a_strangers_page_is_refused_on_every_request_before_the_store_is_read() {
-    let site = Site::open().await;
+    let site = Site::open();
     let cookie = site.visitor().await.session();
     let sid = opened(&site, &cookie).await;
     let (loads, writes) = (site.store.loads(), site.store.writes());
@@ -135,7 +135,7 @@ async fn a_strangers_page_is_refused_on_every_request_before_the_store_is_read()
 
 #[tokio::test]
 async fn a_sid_opens_nothing_without_its_cookie() {
-    let site = Site::open().await;
+    let site = Site::open();
     let (cookie, other) = (site.visitor().await.session(), site.visitor().await.session());
     let sid = opened(&site, &cookie).await;
     let two = format!("{cookie}; {cookie}");
@@ -164,7 +164,7 @@ async fn a_sid_opens_nothing_without_its_cookie() {
 #[tokio::test]
 async fn listed_origins_may_in_place_of_the_own_one() {
     let listed = ["https://app.example", "http://localhost:5173"];
-    let site = Site::with(|layer| layer.with_allowed_origins(listed)).await;
+    let site = Site::with(|layer| layer.with_allowed_origins(listed));
     let clients = OfficialClients::start();
     let cookie = site.visitor().await.session();
     let own = site.app.url("");
@@ -186,7 +186,7 @@ async fn listed_origins_may_in_place_of_the_own_one() {
 
 #[tokio::test]
 async fn a_navigation_to_the_path_is_no_handshake() {
-    let site = Site::open().await;
+    let site = Site::open();
     for site_header in ["none", "same-origin", "cross-site"] {
         let headers = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", site_header)];
         assert_eq!(status(&site, Method::GET, HANDSHAKE, &headers, "").await, (403, 0), "{site_header}");
@@ -197,7 +197,7 @@ async fn a_navigation_to_the_path_is_no_handshake() {
 #[tokio::test]
 async fn under_same_site_strict_nothing_from_another_site_mints_a_session() {
     let from_elsewhere = |mode| [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", mode)];
-    let site = Site::with(|layer| layer.with_same_site(SameSite::Strict)).await;
+    let site = Site::with(|layer| layer.with_same_site(SameSite::Strict));
     for path in ["/visit", "/plain/visit", "/login", "/auth/login", HANDSHAKE] {
         let answer = http::get_with(&site.app, path, from_elsewhere("navigate")).await;
         assert_eq!(answer.set_cookies(), [""; 0], "{path}");
@@ -213,7 +213,7 @@ async fn under_same_site_strict_nothing_from_another_site_mints_a_session() {
 #[tokio::test]
 async fn under_same_site_strict_not_even_a_handshake_of_a_listed_origin_does() {
     let strict = |layer: socketioxide_session::SessionLayer| layer.with_same_site(SameSite::Strict);
-    let site = Site::with(|layer| strict(layer).with_allowed_origins(["https://app.example"])).await;
+    let site = Site::with(|layer| strict(layer).with_allowed_origins(["https://app.example"]));
     let headers =
         [("origin", "https://app.example"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")];
     let answer = http::get_with(&site.app, HANDSHAKE, headers).await;
@@ -222,19 +222,19 @@ async fn under_same_site_strict_not_even_a_handshake_of_a_listed_origin_does() {
 }
 
 /// A page of somebody else, who knows where the site is.
-async fn strangers_page() -> App {
-    App::serve(Router::new().route("/", get(async || Html(PAGE)))).await
+fn strangers_page() -> App {
+    App::new(Router::new().route("/", get(async || Html(PAGE))))
 }
 
 #[tokio::test]
 async fn in_chromium_the_attackers_page_reaches_nothing_and_the_sites_own_page_does() {
-    let evil = strangers_page().await;
+    let evil = strangers_page();
     let browser = Chromium::launch().await;
     let page = browser.page("page");
     // The same host with another port: the same site for cookies, which the browser therefore sends.
     let evil_pages = [evil.url("/"), evil.url("/").replace("127.0.0.1", "localhost")];
 
-    let site = Site::open().await;
+    let site = Site::open();
     page.open(&site.app.url("/login?name=Ada")).await;
     page.open(&site.app.url("/")).await;
     let reach = format!("reach('{}')", site.app.url(""));
@@ -254,7 +254,7 @@ async fn in_chromium_the_attackers_page_reaches_nothing_and_the_sites_own_page_d
 
     // The same page, once it is listed, can: so it was the origin that kept it out, and the cookie was sent.
     let origin = evil.url("");
-    let open = Site::with(|layer| layer.with_allowed_origins([origin])).await;
+    let open = Site::with(|layer| layer.with_allowed_origins([origin]));
     page.open(&open.app.url("/login?name=Ada")).await;
     page.open(&evil_pages[0]).await;
     let outcome = page.evaluate(&format!("reach('{}')", open.app.url(""))).await;

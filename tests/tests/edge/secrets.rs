@@ -101,7 +101,7 @@ async fn story(log: &Log, layer: impl Fn(SessionLayer) -> SessionLayer) -> Vec<S
             response
         },
     ));
-    let app = App::serve(outer).await;
+    let app = App::new(outer);
     let ids = || store.ids();
     let mut seen: Vec<String> = Vec::new();
     let mut told: Vec<String> = Vec::new();

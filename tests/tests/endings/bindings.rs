@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use socketioxide::socket::DisconnectReason;
-use socketioxide_session::MemoryBackend;
+use socketioxide_session::{MemoryBackend, testing::Packet};
 use socketioxide_session_tests::{
     app::{App, sessions},
+    client::{self, Socket},
     fixture::site::{NAMESPACES, Parts, Site, parts, until},
     http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
     process::{Process, is_again, serve_parent},
-    raw::{Packet, RawSocket},
+    raw::RawSocket,
     soak::short_or_long,
     soon,
 };
@@ -21,21 +22,21 @@ use socketioxide_session_tests::{
 #[tokio::test]
 async fn sockets_of_all_namespaces_and_connections_end_with_the_session_or_its_id() {
     for end in ["/logout", "/login", "/plain/logout", "/plain/login", "/auth/login"] {
-        let site = Site::open().await;
+        let site = Site::open();
         let browser = site.visitor().await;
         let cookie = browser.session();
-        let mut one = RawSocket::open(&site.app, Some(&cookie)).await.expect("a handshake");
+        let one = Socket::open(&site.app, Some(&cookie)).await.expect("a handshake");
         for namespace in NAMESPACES {
             one.join(namespace).await.expect("a connection");
         }
-        let mut other = RawSocket::open(&site.app, Some(&cookie)).await.expect("a handshake");
+        let other = Socket::open(&site.app, Some(&cookie)).await.expect("a handshake");
         other.join("/shop").await.expect("a connection");
         let clients = OfficialClients::start();
         let polling = clients.connect(Connect::to(&site.app, Transport::Polling).cookie(&*cookie)).await;
         let second =
             Connect::to(&site.app, Transport::Polling).namespace("/shop").over(&polling).browser("none");
         let polling_shop = clients.connect(second).await;
-        let mut stranger = RawSocket::connect(&site.app, None).await;
+        let mut stranger = Socket::connect(&site.app, None).await;
         assert_eq!(site.sockets("/") + site.sockets("/shop"), 6);
 
         browser.get(end).await.ok();
@@ -62,9 +63,9 @@ async fn sockets_of_all_namespaces_and_connections_end_with_the_session_or_its_i
 
 #[tokio::test]
 async fn the_disconnect_handler_is_the_users_own_and_may_name_states() {
-    let site = Site::open().await;
+    let site = Site::open();
     let browser = site.visitor().await;
-    let mut socket = RawSocket::connect(&site.app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&site.app, Some(&browser.session())).await;
     socket.emit("leave a mark", &[]).await;
     assert_eq!(socket.ask("visits", &[]).await, 1);
     socket.leave().await;
@@ -73,30 +74,30 @@ async fn the_disconnect_handler_is_the_users_own_and_may_name_states() {
 
 #[tokio::test]
 async fn rooms_are_named_by_a_key_that_stays_and_opens_nothing() {
-    let site = Site::open().await;
+    let site = Site::open();
     let browser = site.visitor().await;
     let old = browser.session();
-    let mut socket = RawSocket::connect(&site.app, Some(&old)).await;
-    let mut stranger = RawSocket::connect(&site.app, None).await;
+    let mut socket = Socket::connect(&site.app, Some(&old)).await;
+    let mut stranger = Socket::connect(&site.app, None).await;
     let key = socket.ask("key", &[]).await.as_str().expect("a key").to_owned();
     assert_ne!(stranger.ask("key", &[]).await, key);
     assert_eq!(site.in_room("/", &key), 1);
 
     browser.get("/login").await.ok();
     socket.disconnected("/").await;
-    let mut socket = RawSocket::connect(&site.app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&site.app, Some(&browser.session())).await;
     assert_eq!(socket.ask("key", &[]).await, key);
     assert_eq!((site.in_room("/", &key), site.in_room("/", "members")), (1, 1));
     site.io.to(key.clone()).emit("news", &"for Ada").await.expect("an event that leaves");
     assert_eq!(socket.event("news").await, [json!("for Ada")]);
     stranger.ask("visits", &[]).await;
-    assert!(!stranger.unasked().any(|packet| matches!(packet, Packet::Event { .. })));
+    assert!(!stranger.unasked().iter().any(|packet| matches!(packet, Packet::Event { .. })));
 
     // Whoever knows the key knows nothing.
     assert!(!old.contains(&key) && !browser.session().contains(&key));
     let shown = format!("id={key}");
-    assert_eq!(http::get(&site.app, "/who", Some(&shown)).await.json(), Value::Null);
-    let opened = RawSocket::open(&site.app, Some(&shown)).await.expect("a handshake of nobody");
+    assert_eq!(client::get(&site.app, "/who", Some(&shown)).await.json(), Value::Null);
+    let opened = Socket::open(&site.app, Some(&shown)).await.expect("a handshake of nobody");
     assert_eq!(opened.set_cookies.len(), 1);
 }
 

@@ -5,14 +5,11 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use serde_json::json;
 use socketioxide_session::{Backend, Expiry, MemoryBackend, SessionLayer, StoreBackend};
 use socketioxide_session_tests::{
     app::{App, sessions},
+    client::{self, Client, Socket},
     fixture::site::{NAMESPACES, Parts, Site, parts, parts_that_beat},
-    http::{self, Browser},
-    polling::{self, Polling},
-    raw::RawSocket,
     stores::TestStore,
 };
 use time::OffsetDateTime;
@@ -28,11 +25,11 @@ type Build = fn(SessionLayer) -> SessionLayer;
 /// Real seconds, real connections: the sockets of all namespaces end by themselves.
 async fn ends_by_itself(name: &str, backend: impl Backend, build: Build, busy: bool) {
     let Parts { router, io, tools } = parts(build(sessions(backend)));
-    let app = App::serve(router).await;
-    let browser = Browser::new(&app);
+    let app = App::new(router);
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
-    let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
+    let mut socket = Socket::connect(&app, Some(&cookie)).await;
     for namespace in ["/shop", "/alive", "/plain"] {
         socket.join(namespace).await.expect("a connection");
     }
@@ -52,7 +49,7 @@ async fn ends_by_itself(name: &str, backend: impl Backend, build: Build, busy: b
     assert!(took > EARLIEST && took < LATEST, "{name}: {took:?}");
     assert_eq!(tools.noted().len(), 4, "{name}: {:?}", tools.noted());
     assert!(socket.join("/").await.is_err(), "{name}");
-    assert!(http::get(&app, "/who", Some(&cookie)).await.json().is_null(), "{name}");
+    assert!(client::get(&app, "/who", Some(&cookie)).await.json().is_null(), "{name}");
     assert_eq!(io.sockets().len(), 0, "{name}");
 }
 
@@ -84,9 +81,9 @@ async fn whatever_ends_it_the_sockets_end_within_two_seconds() {
 }
 
 /// Connects, listens, and tells after how many seconds it was ended.
-async fn seconds_until_the_end(router: axum::Router, cookie: String) -> u64 {
+async fn seconds_until_the_end(app: &App, cookie: &str) -> u64 {
     let begun = tokio::time::Instant::now();
-    let mut client = Polling::connect(&router, Some(&cookie)).await;
+    let client = Socket::polling(app, Some(cookie)).await;
     assert!(!client.listen(Duration::from_secs(400_000)).await, "it never ended");
     begun.elapsed().as_secs()
 }
@@ -96,13 +93,14 @@ async fn a_day_without_a_word_ends_a_hundred_sessions_at_their_moments() {
     let day = 24 * 60 * 60;
     let layer = sessions(MemoryBackend::default()).with_expiry(Expiry::OnInactivity(time::Duration::days(1)));
     let Parts { router, io, .. } = parts_that_beat(layer, Duration::from_hours(12));
+    let app = App::new(router);
     let all = join_all((0..100).map(|number| {
-        let router = router.clone();
+        let app = &app;
         async move {
             // Each begins a minute after the one before.
             tokio::time::sleep(Duration::from_mins(number)).await;
-            let cookie = polling::get(&router, "/visit", None).await.new_cookie();
-            seconds_until_the_end(router, cookie).await
+            let cookie = client::get(app, "/visit", None).await.new_cookie();
+            seconds_until_the_end(app, &cookie).await
         }
     }));
     for (number, took) in all.await.into_iter().enumerate() {
@@ -115,15 +113,15 @@ async fn a_day_without_a_word_ends_a_hundred_sessions_at_their_moments() {
 async fn a_session_that_lives_on_keeps_its_sockets() {
     let hour = time::Duration::hours(1);
     let layer = sessions(MemoryBackend::default()).with_expiry(Expiry::OnInactivity(hour));
-    let Parts { router, .. } = parts(layer);
-    let cookie = polling::get(&router, "/visit", None).await.new_cookie();
-    let mut quiet = Polling::connect(&router, Some(&cookie)).await;
+    let app = App::new(parts(layer).router);
+    let cookie = client::get(&app, "/visit", None).await.new_cookie();
+    let mut quiet = Socket::polling(&app, Some(&cookie)).await;
     // The socket is silent; the page's requests keep the session.
     for _ in 0..6 {
         assert!(quiet.listen(Duration::from_mins(45)).await);
-        polling::get(&router, "/visits", Some(&cookie)).await.ok();
+        client::get(&app, "/visits", Some(&cookie)).await.ok();
     }
-    assert_eq!(quiet.ask("visits", &[]).await, Some(json!(1)));
+    assert_eq!(quiet.ask("visits", &[]).await, 1);
     assert!(!quiet.listen(Duration::from_mins(61)).await);
 }
 
@@ -133,9 +131,10 @@ async fn a_slow_handler_across_it_saves_nothing_and_is_told() {
     let store = TestStore::default();
     let layer = sessions(StoreBackend::new(store.clone())).with_expiry(Expiry::OnInactivity(life));
     let Parts { router, tools, .. } = parts(layer.with_turn_limit(Duration::from_hours(1)));
-    let cookie = polling::get(&router, "/visit", None).await.new_cookie();
+    let app = App::new(router);
+    let cookie = client::get(&app, "/visit", None).await.new_cookie();
     let writes = store.writes();
-    let late = polling::get(&router, "/held", Some(&cookie));
+    let late = client::get(&app, "/held", Some(&cookie));
     let meanwhile = async {
         tokio::time::sleep(Duration::from_mins(6)).await;
         tools.gate.open();
@@ -149,9 +148,9 @@ async fn a_slow_handler_across_it_saves_nothing_and_is_told() {
 /// It expired where nobody of this process saw it.
 #[tokio::test]
 async fn the_sockets_of_an_expired_session_are_told_and_disconnected() {
-    let site = Site::open().await;
+    let site = Site::open();
     let cookie = site.visitor().await.session();
-    let mut socket = RawSocket::connect(&site.app, Some(&cookie)).await;
+    let mut socket = Socket::connect(&site.app, Some(&cookie)).await;
     site.store.expire(&cookie);
     assert_eq!(socket.ask("visits", &[]).await["code"], "session_ended");
     socket.disconnected("/").await;

@@ -4,20 +4,19 @@
 
 use serde_json::{Value, json};
 use socketioxide_session_tests::{
+    client::{self, Client, Socket},
     fixture::site::Site,
-    http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
-    raw::RawSocket,
 };
 
 #[tokio::test]
 async fn a_late_http_handler_does_not_bring_the_session_back() {
-    let Site { app, tools, store, .. } = Site::open().await;
-    let browser = Browser::new(&app);
+    let Site { app, tools, store, .. } = Site::open();
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
-    let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
-    let late = http::get(&app, "/held", Some(&cookie));
+    let mut socket = Socket::connect(&app, Some(&cookie)).await;
+    let late = client::get(&app, "/held", Some(&cookie));
     let meanwhile = async {
         tools.gate.reached().await;
         assert_eq!(socket.ask("logout", &[json!("now")]).await, "bye");
@@ -32,8 +31,8 @@ async fn a_late_http_handler_does_not_bring_the_session_back() {
 #[tokio::test]
 async fn a_logout_over_a_socket_is_acknowledged_and_then_ends_every_socket() {
     for transport in [Transport::WebSocket, Transport::Polling] {
-        let Site { app, store, .. } = Site::open().await;
-        let browser = Browser::new(&app);
+        let Site { app, store, .. } = Site::open();
+        let browser = Client::new(&app);
         browser.get("/visit").await.ok();
         let cookie = browser.session();
         let clients = OfficialClients::start();
@@ -48,17 +47,17 @@ async fn a_logout_over_a_socket_is_acknowledged_and_then_ends_every_socket() {
         // The page comes back by itself, as nobody.
         assert_eq!(second.event("connect").await, json!([]));
         assert_eq!(second.ask("visits", &[]).await, 0);
-        assert_eq!(http::get(&app, "/visits", Some(&cookie)).await.json(), 0);
+        assert_eq!(client::get(&app, "/visits", Some(&cookie)).await.json(), 0);
     }
 }
 
 #[tokio::test]
 async fn after_a_logout_over_a_socket_the_next_write_begins_anew() {
-    let Site { app, store, .. } = Site::open().await;
-    let browser = Browser::new(&app);
+    let Site { app, store, .. } = Site::open();
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let ended = browser.session();
-    let mut socket = RawSocket::connect(&app, Some(&ended)).await;
+    let mut socket = Socket::connect(&app, Some(&ended)).await;
     assert_eq!(socket.ask("logout", &[json!("now")]).await, "bye");
     socket.disconnected("/").await;
     // The browser still shows the cookie, which a socket cannot remove.
@@ -71,16 +70,16 @@ async fn after_a_logout_over_a_socket_the_next_write_begins_anew() {
 
 #[tokio::test]
 async fn a_handshake_with_a_just_ended_session_tries_again_and_then_begins_another() {
-    let Site { app, store, .. } = Site::open().await;
-    let browser = Browser::new(&app);
+    let Site { app, store, .. } = Site::open();
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
     browser.get("/logout").await.ok();
-    let Err(refused) = RawSocket::open(&app, Some(&cookie)).await else { panic!("no refusal") };
+    let Err(refused) = Socket::open(&app, Some(&cookie)).await else { panic!("no refusal") };
     assert_eq!(refused.0, 503, "{refused:?}");
     let mut tries = 0;
     let socket = loop {
-        match RawSocket::open(&app, Some(&cookie)).await {
+        match Socket::open(&app, Some(&cookie)).await {
             Ok(socket) => break socket,
             Err(_) if tries < 40 => tries += 1,
             Err(error) => panic!("still refused: {error:?}"),

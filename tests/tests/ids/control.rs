@@ -18,9 +18,8 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::{self, Browser},
+    client::{self, Client, Socket},
     node::{Connect, OfficialClients, Transport},
-    raw::RawSocket,
     stores::TestStore,
 };
 
@@ -110,7 +109,7 @@ async fn connected(user: &User, socket: SocketRef, control: SessionControl) {
     });
 }
 
-async fn app() -> (App, TestStore) {
+fn app() -> (App, TestStore) {
     let store = TestStore::default();
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
@@ -122,17 +121,17 @@ async fn app() -> (App, TestStore) {
         .route("/long-lived", get(long_lived))
         .route("/set-expiry-and-fail", get(set_expiry_and_fail));
     let layer = sessions(StoreBackend::new(store.clone()));
-    (App::serve(routes.layer(sockets).layer(layer)).await, store)
+    (App::new(routes.layer(sockets).layer(layer)), store)
 }
 
 #[tokio::test]
 async fn the_key_is_one_for_requests_and_sockets_and_no_credential() {
-    let (app, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _) = app();
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
     let key = browser.get("/plain/key").await.ok();
-    let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
+    let mut socket = Socket::connect(&app, Some(&cookie)).await;
     assert_eq!(socket.ask("key", &[]).await, key.as_str());
     assert!(!key.is_empty() && !cookie.contains(&key) && !key.contains(cookie.trim_start_matches("id=")));
     // It stays when the id changes.
@@ -140,13 +139,13 @@ async fn the_key_is_one_for_requests_and_sockets_and_no_credential() {
     assert_eq!(browser.get("/plain/key").await.ok(), key);
     // As a cookie it opens nothing.
     let forged = format!("id={key}");
-    assert_eq!(http::get(&app, "/visit", Some(&forged)).await.json(), json!([null, 1]));
+    assert_eq!(client::get(&app, "/visit", Some(&forged)).await.json(), json!([null, 1]));
 }
 
 #[tokio::test]
 async fn cycle_id_needs_no_attribute_in_http() {
-    let (app, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, store) = app();
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let old = browser.session();
     browser.get("/plain/cycle").await.ok();
@@ -157,53 +156,53 @@ async fn cycle_id_needs_no_attribute_in_http() {
 
 #[tokio::test]
 async fn the_owners_page_goes_on_as_the_user_and_the_fixer_stays_out() {
-    let (app, _) = app().await;
+    let (app, _) = app();
     for transport in [Transport::WebSocket, Transport::Polling] {
-        let browser = Browser::new(&app);
+        let browser = Client::new(&app);
         browser.get("/visit").await.ok();
         let old = browser.session();
         let clients = OfficialClients::start();
         let page =
             clients.connect(Connect::to(&app, transport).browser("owner").cookie(&*old).come_back()).await;
-        let mut fixer = RawSocket::connect(&app, Some(&old)).await;
+        let fixer = Socket::connect(&app, Some(&old)).await;
         assert_eq!(page.event("welcome").await, json!([null]));
         browser.get("/login").await.ok();
         page.keep(&browser.session()).await;
         assert_eq!(page.event("disconnect").await, json!(["io server disconnect"]));
         fixer.disconnected("/").await;
         assert_eq!(page.event("welcome").await, json!(["Ada"]));
-        let refused = RawSocket::open(&app, Some(&old)).await;
+        let refused = Socket::open(&app, Some(&old)).await;
         assert_eq!(refused.err().map(|(status, _)| status), Some(503));
     }
 }
 
 #[tokio::test]
 async fn on_a_socket_without_an_attribute_its_methods_are_errors() {
-    let (app, _) = app().await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let (app, _) = app();
+    let mut socket = Socket::connect(&app, None).await;
     assert_eq!(socket.ask("unannotated", &[]).await, json!(vec!["unavailable"; 4]));
 }
 
 #[tokio::test]
 async fn an_expiry_of_its_own_is_kept() {
-    let (app, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, store) = app();
+    let browser = Client::new(&app);
     browser.get("/long-lived").await.ok();
     assert!(store.lives(&browser.session()) > time::Duration::days(300));
     browser.get("/visit").await.ok();
     assert!(store.lives(&browser.session()) > time::Duration::days(300));
 
-    let other = Browser::new(&app);
+    let other = Client::new(&app);
     other.get("/visit").await.ok();
-    let mut socket = RawSocket::connect(&app, Some(&other.session())).await;
+    let mut socket = Socket::connect(&app, Some(&other.session())).await;
     assert_eq!(socket.ask("long lived", &[]).await, Value::Null);
     assert!(store.lives(&other.session()) > time::Duration::days(300));
 }
 
 #[tokio::test]
 async fn an_expiry_set_by_a_handler_that_fails_is_discarded() {
-    let (app, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, store) = app();
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     assert_eq!(browser.get("/set-expiry-and-fail").await.status, 418);
     assert!(store.lives(&browser.session()) < time::Duration::days(300));

@@ -6,26 +6,25 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use socketioxide_session_tests::{
+    client::{self, Client, Socket, poll},
     fixture::site::{GUARDED, Of, Site, code, cookie_of, until},
-    http::{self, Browser},
-    raw::{RawSocket, poll},
     stores::Step,
 };
 
 /// Whatever is tried with a dead id: nothing is read, nothing is written, no cookie is set.
 async fn is_dead(site: &Site, old: &str) {
     for of in Of::ALL {
-        let answer = http::get(&site.app, &of.path("who"), Some(old)).await;
+        let answer = client::get(&site.app, &of.path("who"), Some(old)).await;
         assert_eq!(answer.set_cookies(), [""; 0]);
         assert_eq!(answer.json(), Value::Null, "{of:?}");
-        let login = http::get(&site.app, &of.path("login"), Some(old)).await;
+        let login = client::get(&site.app, &of.path("login"), Some(old)).await;
         assert_eq!((login.status, login.set_cookies()), (409, vec![]), "{of:?}");
     }
     for path in ["/visit", "/plain/visit"] {
-        let answer = http::get(&site.app, path, Some(old)).await;
+        let answer = client::get(&site.app, path, Some(old)).await;
         assert_eq!((answer.status, answer.set_cookies()), (409, vec![]), "{path}: {}", answer.body);
     }
-    assert_eq!(http::get(&site.app, "/visits", Some(old)).await.json(), 0);
+    assert_eq!(client::get(&site.app, "/visits", Some(old)).await.json(), 0);
     no_handshake(site, old).await;
 }
 
@@ -33,14 +32,14 @@ async fn no_handshake(site: &Site, old: &str) {
     let polled = poll(&site.app, Some(old)).await;
     assert_eq!((polled.status, polled.set_cookies()), (503, vec![]));
     assert!(polled.headers.contains_key("retry-after"));
-    let refused = RawSocket::open(&site.app, Some(old)).await.err().map(|(status, _)| status);
+    let refused = Socket::open(&site.app, Some(old)).await.err().map(|(status, _)| status);
     assert_eq!(refused, Some(503));
 }
 
 #[tokio::test]
 async fn after_a_login_the_new_id_works_and_the_old_one_is_dead() {
     for of in Of::ALL {
-        let site = Site::open().await;
+        let site = Site::open();
         let browser = site.visitor().await;
         let old = browser.session();
         let answer = browser.get(&of.path("login")).await;
@@ -48,7 +47,7 @@ async fn after_a_login_the_new_id_works_and_the_old_one_is_dead() {
         assert_ne!(new, old);
         assert_eq!(browser.get(&of.path("who")).await.json(), "Ada", "{of:?}");
         assert_eq!(browser.get("/visit").await.json(), 2, "{of:?}");
-        assert_eq!(RawSocket::connect(&site.app, Some(&new)).await.ask("visit", &[]).await, 3);
+        assert_eq!(Socket::connect(&site.app, Some(&new)).await.ask("visit", &[]).await, 3);
         is_dead(&site, &old).await;
         assert_eq!((site.store.len(), site.store.has(&new)), (1, true), "{of:?}");
         assert_eq!(browser.get("/visit").await.json(), 4, "{of:?}");
@@ -58,7 +57,7 @@ async fn after_a_login_the_new_id_works_and_the_old_one_is_dead() {
 #[tokio::test]
 async fn a_handshake_with_an_id_that_just_ended_is_asked_to_come_again() {
     for of in Of::ALL {
-        let site = Site::open().await;
+        let site = Site::open();
         let browser = site.visitor().await;
         let old = browser.session();
         browser.get(&of.path("logout")).await.ok();
@@ -70,19 +69,19 @@ async fn a_handshake_with_an_id_that_just_ended_is_asked_to_come_again() {
 #[tokio::test]
 async fn what_began_before_can_do_nothing_and_is_told() {
     for of in Of::ALL {
-        let site = Site::open().await;
+        let site = Site::open();
         let browser = site.visitor().await;
         let old = browser.session();
-        let mut socket = RawSocket::connect(&site.app, Some(&old)).await;
+        let mut socket = Socket::connect(&site.app, Some(&old)).await;
         for namespace in ["/shop", "/alive", "/plain"] {
             socket.join(namespace).await.expect("a connection");
         }
-        let mut in_flight = RawSocket::open(&site.app, Some(&old)).await.expect("a handshake");
+        let in_flight = Socket::open(&site.app, Some(&old)).await.expect("a handshake");
         let key = socket.ask("key", &[]).await.as_str().expect("a key").to_owned();
-        http::get(&site.app, "/background", Some(&old)).await.ok();
+        client::get(&site.app, "/background", Some(&old)).await.ok();
         let (app, gate) = (&site.app, &site.tools.gate);
-        let held = async { http::get(app, "/held", Some(&old)).await };
-        let plain_held = async { http::get(app, "/plain/held", Some(&old)).await };
+        let held = async { client::get(app, "/held", Some(&old)).await };
+        let plain_held = async { client::get(app, "/plain/held", Some(&old)).await };
         let rest = async {
             // The background task, the plain session, and one of the two that are after the cart.
             for _ in 0..3 {
@@ -134,17 +133,17 @@ async fn what_began_before_can_do_nothing_and_is_told() {
             assert_eq!((answer.status, answer.set_cookies()), (409, vec![]), "{of:?}: {}", answer.body);
             assert!(answer.body.contains("id has changed"), "{of:?}: {}", answer.body);
         }
-        assert_eq!(http::get(&site.app, "/visits", Some(&new)).await.json(), 1, "{of:?}");
+        assert_eq!(client::get(&site.app, "/visits", Some(&new)).await.json(), 1, "{of:?}");
         assert_eq!(site.store.stored(&new, "cart"), Value::Null, "{of:?}");
         assert_eq!(site.store.stored(&new, "plain"), Value::Null, "{of:?}");
     }
 }
 
 /// An old socket, and a login whose response is on its way.
-async fn under_way(of: Of) -> (Site, RawSocket, reqwest::Response) {
-    let site = Site::open().await;
+async fn under_way(of: Of) -> (Site, Socket, reqwest::Response) {
+    let site = Site::open();
     let browser = site.visitor().await;
-    let socket = RawSocket::connect(&site.app, Some(&browser.session())).await;
+    let socket = Socket::connect(&site.app, Some(&browser.session())).await;
     let path = format!("{}?then=slow", of.path("login"));
     let login = site.head(&path, Some(&browser.session())).await;
     (site, socket, login)
@@ -153,7 +152,7 @@ async fn under_way(of: Of) -> (Site, RawSocket, reqwest::Response) {
 #[tokio::test]
 async fn a_response_that_is_dropped_ends_the_sockets_too() {
     for of in Of::ALL {
-        let (_site, mut socket, login) = under_way(of).await;
+        let (_site, socket, login) = under_way(of).await;
         let dropped = Instant::now();
         drop(login);
         socket.disconnected("/").await;
@@ -163,7 +162,7 @@ async fn a_response_that_is_dropped_ends_the_sockets_too() {
 
 #[tokio::test]
 async fn a_response_that_never_ends_keeps_no_socket_for_long() {
-    let (_site, mut socket, _login) = under_way(Of::ThisCrate).await;
+    let (_site, socket, _login) = under_way(Of::ThisCrate).await;
     let begun = Instant::now();
     socket.disconnected("/").await;
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
@@ -171,11 +170,11 @@ async fn a_response_that_never_ends_keeps_no_socket_for_long() {
 
 #[tokio::test]
 async fn a_client_that_leaves_after_the_commit_does_not_keep_the_old_sockets() {
-    let site = Site::open().await;
+    let site = Site::open();
     let browser = site.visitor().await;
     let old = browser.session();
-    let mut socket = RawSocket::connect(&site.app, Some(&old)).await;
-    let login = http::begin(&site.app, "/login?then=hold", Some(&old)).await;
+    let socket = Socket::connect(&site.app, Some(&old)).await;
+    let login = client::begin(&site.app, "/login?then=hold", Some(&old));
     site.tools.door.reached().await;
     assert!(!site.store.has(&old));
     drop(login);
@@ -185,12 +184,12 @@ async fn a_client_that_leaves_after_the_commit_does_not_keep_the_old_sockets() {
 #[tokio::test]
 async fn a_client_that_leaves_during_the_commit_does_not_keep_the_old_sockets() {
     for of in Of::ALL {
-        let site = Site::open().await;
+        let site = Site::open();
         let browser = site.visitor().await;
         let old = browser.session();
-        let mut socket = RawSocket::connect(&site.app, Some(&old)).await;
+        let socket = Socket::connect(&site.app, Some(&old)).await;
         let gate = site.store.hold(Step::Write);
-        let login = http::begin(&site.app, &of.path("login"), Some(&old)).await;
+        let login = client::begin(&site.app, &of.path("login"), Some(&old));
         gate.reached().await;
         drop(login);
         // Long enough for the server to notice that nobody waits for the answer any more.
@@ -203,7 +202,7 @@ async fn a_client_that_leaves_during_the_commit_does_not_keep_the_old_sockets() 
 }
 
 /// The session is as it was before a login that failed: its cookie, its values, its socket, its rooms.
-async fn is_whole(what: &str, site: &Site, browser: &Browser, socket: &mut RawSocket, old: &str) {
+async fn is_whole(what: &str, site: &Site, browser: &Client, socket: &mut Socket, old: &str) {
     assert_eq!(browser.session(), old, "{what}");
     for of in Of::ALL {
         assert_eq!(browser.get(&of.path("who")).await.json(), Value::Null, "{what}");
@@ -213,15 +212,15 @@ async fn is_whole(what: &str, site: &Site, browser: &Browser, socket: &mut RawSo
     let visits = browser.get("/visits").await.json().as_u64().expect("a number");
     assert_eq!(socket.ask("visit", &[]).await, visits + 1, "{what}");
     assert_eq!(browser.get("/visit").await.json(), visits + 2, "{what}");
-    assert!(RawSocket::open(&site.app, Some(old)).await.is_ok(), "{what}");
+    assert!(Socket::open(&site.app, Some(old)).await.is_ok(), "{what}");
 }
 
 #[tokio::test]
 async fn a_login_whose_handler_fails_leaves_the_old_session_whole() {
-    let site = Site::open().await;
+    let site = Site::open();
     let browser = site.visitor().await;
     let old = browser.session();
-    let mut socket = RawSocket::connect(&site.app, Some(&old)).await;
+    let mut socket = Socket::connect(&site.app, Some(&old)).await;
     for (path, status) in [
         ("/login?status=500", 500),
         ("/login?status=503", 503),
@@ -235,16 +234,16 @@ async fn a_login_whose_handler_fails_leaves_the_old_session_whole() {
         assert_eq!(site.store.len(), 1, "{path}");
         is_whole(path, &site, &browser, &mut socket, &old).await;
     }
-    assert_eq!(socket.unasked().count(), 0, "nobody was disconnected");
+    assert_eq!(socket.unasked().len(), 0, "nobody was disconnected");
 }
 
 #[tokio::test]
 async fn a_store_that_fails_at_any_step_of_a_login_leaves_the_old_session_whole() {
     for of in Of::ALL {
-        let site = Site::open().await;
+        let site = Site::open();
         let browser = site.visitor().await;
         let old = browser.session();
-        let mut socket = RawSocket::connect(&site.app, Some(&old)).await;
+        let mut socket = Socket::connect(&site.app, Some(&old)).await;
         for step in [Step::Load, Step::Write, Step::Delete] {
             for once in [true, false] {
                 let what = format!("{of:?} {step:?} once: {once}");
@@ -264,7 +263,7 @@ async fn a_store_that_fails_at_any_step_of_a_login_leaves_the_old_session_whole(
                 is_whole(&what, &site, &browser, &mut socket, &old).await;
             }
         }
-        assert_eq!(socket.unasked().count(), 0, "nobody was disconnected");
+        assert_eq!(socket.unasked().len(), 0, "nobody was disconnected");
         // And when the store works again, so does the login.
         let new = browser.get(&of.path("login")).await.new_cookie();
         assert!(site.store.has(&new) && !site.store.has(&old), "{of:?}");
@@ -282,7 +281,7 @@ async fn once_committed_the_cookie_is_set_on_any_status() {
         ("/plain/login?status=422", 422),
         ("/auth/login?status=404", 404),
     ] {
-        let site = Site::open().await;
+        let site = Site::open();
         let browser = site.visitor().await;
         let old = browser.session();
         let answer = browser.get(path).await;
@@ -294,10 +293,10 @@ async fn once_committed_the_cookie_is_set_on_any_status() {
 
 #[tokio::test]
 async fn in_a_socket_handler_it_is_an_error_that_says_what_to_do() {
-    let site = Site::open().await;
+    let site = Site::open();
     let browser = site.visitor().await;
     let old = browser.session();
-    let mut socket = RawSocket::connect(&site.app, Some(&old)).await;
+    let mut socket = Socket::connect(&site.app, Some(&old)).await;
     let answer = socket.ask("cycle", &[]).await;
     assert_eq!(code(&answer), "unavailable");
     assert!(answer["error"].as_str().is_some_and(|text| text.contains("HTTP handler")), "{answer}");

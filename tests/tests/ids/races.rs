@@ -13,10 +13,10 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use socketioxide_session::testing::Packet;
 use socketioxide_session_tests::{
+    client::{Client, Socket},
     fixture::site::{Of, Site, code},
-    http::Browser,
-    raw::{Packet, RawSocket},
     soak::short_or_long,
 };
 use tokio::sync::Barrier;
@@ -37,7 +37,7 @@ const BESIDE: [&str; 10] = [
 
 #[tokio::test]
 async fn a_login_beside_ten_requests_with_the_old_cookie_ends_with_the_new_one() {
-    let site = Site::open().await;
+    let site = Site::open();
     let refused = AtomicUsize::new(0);
     for round in 0..short_or_long(60, 1_200) {
         let of = Of::ALL[round % 3];
@@ -74,7 +74,7 @@ async fn a_login_beside_ten_requests_with_the_old_cookie_ends_with_the_new_one()
 /// is saved at its end, it carries none any more.
 #[tokio::test]
 async fn responses_that_leave_after_the_login_set_no_cookie() {
-    let site = Site::with(|layer| layer.with_always_save(true)).await;
+    let site = Site::with(|layer| layer.with_always_save(true));
     let held = ["/renew", "/visits", "/who", "/plain/who", "/auth/who", "/visit"];
     for round in 0..short_or_long(12, 240) {
         let of = Of::ALL[round % 3];
@@ -106,9 +106,9 @@ async fn responses_that_leave_after_the_login_set_no_cookie() {
 const PAGES: usize = 25;
 
 /// What a page does with its cookies when it shakes hands.
-async fn shake_hands(site: &Site, browser: &Browser, tally: &Tally) -> RawSocket {
+async fn shake_hands(site: &Site, browser: &Client, tally: &Tally) -> Socket {
     loop {
-        match RawSocket::open(&site.app, Some(&browser.session())).await {
+        match Socket::open(&site.app, Some(&browser.session())).await {
             Ok(socket) => {
                 for cookie in &socket.set_cookies {
                     tally.minted.fetch_add(1, Ordering::Relaxed);
@@ -127,9 +127,9 @@ async fn shake_hands(site: &Site, browser: &Browser, tally: &Tally) -> RawSocket
 }
 
 /// Comes back, until it is let in and its events have handlers.
-async fn come_back(site: &Site, browser: &Browser, tally: &Tally) -> RawSocket {
+async fn come_back(site: &Site, browser: &Client, tally: &Tally) -> Socket {
     loop {
-        let mut socket = shake_hands(site, browser, tally).await;
+        let socket = shake_hands(site, browser, tally).await;
         if socket.join("/ready").await.is_ok() {
             let first = socket.wait("its readiness or its end", |_| true).await;
             if matches!(first, Packet::Event { .. }) {
@@ -140,7 +140,7 @@ async fn come_back(site: &Site, browser: &Browser, tally: &Tally) -> RawSocket {
     }
 }
 
-async fn ask_who(socket: &mut RawSocket) -> Value {
+async fn ask_who(socket: &mut Socket) -> Value {
     socket.ask_in("/ready", "who", &[]).await
 }
 
@@ -156,7 +156,7 @@ struct Tally {
 /// moment of the login.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_login_is_undone_by_the_pages_own_reconnect() {
-    let site = Arc::new(Site::open().await);
+    let site = Arc::new(Site::open());
     let tally = Arc::new(Tally::default());
     let logins: usize = short_or_long(10, 200);
     let pages = (0..PAGES).map(|page| {
@@ -188,12 +188,12 @@ async fn no_login_is_undone_by_the_pages_own_reconnect() {
                 // The tab's socket was either there before the login, and is told and ended, or it came after it.
                 let number = tab.ask_later("/ready", "who", &[]).await;
                 let answered = tab.wait("an answer or the end", |packet| {
-                    matches!(packet, Packet::Disconnected { .. })
+                    matches!(packet, Packet::Disconnect { .. })
                         || matches!(packet, Packet::Ack { id, .. } if *id == number)
                 });
                 match answered.await {
-                    Packet::Ack { values, .. } if values == [Value::from(name.as_str())] => {}
-                    Packet::Ack { values, .. } => {
+                    Packet::Ack { args: values, .. } if values == [Value::from(name.as_str())] => {}
+                    Packet::Ack { args: values, .. } => {
                         assert_eq!(code(&values[0]), "id_changed", "page {page}, login {login}");
                         tab.disconnected("/ready").await;
                         tab = come_back(&site, &browser, &tally).await;

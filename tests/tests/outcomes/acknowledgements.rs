@@ -14,8 +14,8 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
+    client::Socket,
     node::{Connect, OfficialClients, Transport},
-    raw::{Packet, RawSocket},
 };
 
 #[session_state]
@@ -124,15 +124,15 @@ async fn connected(socket: SocketRef) {
     socket.on("entries", entries);
 }
 
-async fn app() -> App {
+fn app() -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
-    App::serve(Router::new().layer(sockets).layer(sessions(MemoryBackend::default()))).await
+    App::new(Router::new().layer(sockets).layer(sessions(MemoryBackend::default())))
 }
 
 #[tokio::test]
 async fn each_kind_of_return_has_its_acknowledgement() {
-    let app = app().await;
+    let app = app();
     let clients = OfficialClients::start();
     for transport in [Transport::WebSocket, Transport::Polling] {
         let socket = clients.connect(Connect::to(&app, transport)).await;
@@ -153,8 +153,8 @@ async fn each_kind_of_return_has_its_acknowledgement() {
 
 #[tokio::test]
 async fn a_failure_without_an_acknowledgement_is_a_session_error_event() {
-    let app = app().await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let app = app();
+    let socket = Socket::connect(&app, None).await;
     socket.emit("err", &[]).await;
     let told = socket.event("session_error").await;
     assert_eq!(told[0]["error"], json!({ "reason": "sold_out", "left": 0 }));
@@ -166,36 +166,36 @@ async fn a_failure_without_an_acknowledgement_is_a_session_error_event() {
 
 #[tokio::test]
 async fn a_success_without_an_acknowledgement_says_nothing() {
-    let app = app().await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let app = app();
+    let mut socket = Socket::connect(&app, None).await;
     socket.emit("append", &[json!(1)]).await;
     assert_eq!(socket.ask("entries", &[]).await, json!([1]));
-    assert_eq!(socket.unasked().count(), 0);
+    assert_eq!(socket.unasked().len(), 0);
 }
 
 #[tokio::test]
 async fn a_handler_with_its_own_sender_answers_once() {
-    let app = app().await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let app = app();
+    let mut socket = Socket::connect(&app, None).await;
     for event in ["with sender", "with sender and result"] {
         assert_eq!(socket.ask(event, &[json!(7)]).await, json!({ "sent": 7 }));
     }
     assert_eq!(socket.ask("entries", &[]).await, json!([7, 7]));
-    assert_eq!(socket.unasked().collect::<Vec<_>>(), [] as [&Packet; 0]);
+    assert_eq!(socket.unasked(), []);
 }
 
 #[tokio::test]
 async fn a_handler_with_its_own_sender_that_fails_is_reported() {
-    let app = app().await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let app = app();
+    let mut socket = Socket::connect(&app, None).await;
     assert_eq!(socket.ask("with sender and result", &[json!(101)]).await, json!({ "error": "too many" }));
     assert_eq!(socket.ask("entries", &[]).await, json!([]));
 }
 
 #[tokio::test]
 async fn every_event_of_a_flood_is_answered() {
-    let app = app().await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let app = app();
+    let mut socket = Socket::connect(&app, None).await;
     let events: Vec<_> = (0..1000).map(|n| ("append", json!(n))).collect();
     let expected: Vec<_> = (1..=1000).map(|n| json!(n)).collect();
     assert_eq!(socket.ask_all(&events).await, expected);
@@ -205,7 +205,7 @@ async fn every_event_of_a_flood_is_answered() {
 
 #[tokio::test]
 async fn every_event_of_an_official_clients_flood_is_answered() {
-    let app = app().await;
+    let app = app();
     let clients = OfficialClients::start();
     for transport in [Transport::WebSocket, Transport::Polling] {
         let socket = clients.connect(Connect::to(&app, transport)).await;

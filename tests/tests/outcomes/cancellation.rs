@@ -15,7 +15,7 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::sessions,
-    inside::{Inside, dropped_after},
+    client::{Client, dropped_after},
     stores::{Step, TestStore},
 };
 use tokio::{
@@ -93,7 +93,7 @@ async fn keep(shared: Shared<Left>, State(kept): State<Kept>) {
 }
 
 /// Every step of the store takes a while, so that there is a wait in it.
-fn app() -> (Inside, TestStore, Kept) {
+fn app() -> (Client, TestStore, Kept) {
     let (store, kept) = (TestStore::default(), Kept::default());
     for step in [Step::Load, Step::Write, Step::Delete] {
         store.slow(step, Duration::from_millis(3));
@@ -108,7 +108,7 @@ fn app() -> (Inside, TestStore, Kept) {
         .route("/keep", get(keep))
         .with_state(Arc::clone(&kept));
     let layer = sessions(StoreBackend::new(store.clone()));
-    (Inside::new(routes.layer(layer)), store, kept)
+    (Client::of(routes.layer(layer)), store, kept)
 }
 
 /// How far the session of this cookie has come, if it is stored: everything that is changed together is equal.
@@ -145,7 +145,7 @@ async fn broken_off_in_a_queue(path: &str) {
         };
         let behind = async {
             sleep(Duration::from_millis(2)).await;
-            client.another(Some(cookie.clone())).get("/change").await
+            client.another(Some(&cookie)).get("/change").await
         };
         let (holder, leaving, behind) = tokio::join!(holder, leaving, behind);
         assert_eq!((holder.status, behind.status), (200, 200), "{polls} polls");
@@ -154,7 +154,7 @@ async fn broken_off_in_a_queue(path: &str) {
         let count = count(&store, &cookie).expect("a session");
         let told = leaving.is_some();
         assert!(count == 4 || (count == 3 && !told), "{count} after {polls} polls, told: {told}");
-        client.another(Some(cookie.clone())).get("/change").await.ok();
+        client.another(Some(&cookie)).get("/change").await.ok();
         assert!(began.elapsed() < Duration::from_secs(2), "stuck after {polls} polls");
         broken_off += usize::from(!told);
         ready += usize::from(told);

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use socketioxide_session::{MemoryBackend, SessionControl, StoreBackend, http_handler, session_state};
 use socketioxide_session_tests::{
     app::{App, sessions},
+    client::{self, Client},
     gate::Gate,
-    http::{self, Answer, Browser},
+    http::Answer,
     soon,
     stores::{Step, TestStore},
 };
@@ -181,21 +182,21 @@ fn routes(gate: &Gate) -> Router {
         .with_state(gate.clone())
 }
 
-async fn app() -> (App, Gate) {
+fn app() -> (App, Gate) {
     let gate = Gate::default();
-    (App::serve(routes(&gate).layer(sessions(MemoryBackend::default()))).await, gate)
+    (App::new(routes(&gate).layer(sessions(MemoryBackend::default()))), gate)
 }
 
-async fn app_with_store() -> (App, Gate, TestStore) {
+fn app_with_store() -> (App, Gate, TestStore) {
     let (gate, store) = (Gate::default(), TestStore::default());
-    let app = App::serve(routes(&gate).layer(sessions(StoreBackend::new(store.clone())))).await;
+    let app = App::new(routes(&gate).layer(sessions(StoreBackend::new(store.clone()))));
     (app, gate, store)
 }
 
 /// The status of `path`, and what the counter, which was at 1, is at afterwards.
 async fn outcome(path: &str) -> (u16, Value) {
-    let (app, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _) = app();
+    let browser = Client::new(&app);
     browser.get("/add").await.ok();
     let status = browser.get(path).await.status;
     let after = browser.get("/count").await.json();
@@ -256,9 +257,9 @@ async fn a_panic_discards_and_is_a_500() {
 
 #[tokio::test]
 async fn a_failed_first_write_begins_no_session() {
-    let (app, _, store) = app_with_store().await;
+    let (app, _, store) = app_with_store();
     for path in ["/fail", "/ok-but-503", "/status-500", "/panic"] {
-        let answer = http::get(&app, path, None).await;
+        let answer = client::get(&app, path, None).await;
         assert_eq!(answer.set_cookies(), [""; 0], "{path}");
     }
     assert!(store.is_empty());
@@ -267,10 +268,10 @@ async fn a_failed_first_write_begins_no_session() {
 /// Two requests, the first at the gate, the second waiting for its turn; the first one's client leaves.
 #[tokio::test]
 async fn a_client_that_goes_away_discards_and_the_next_goes_on() {
-    let (app, gate) = app().await;
-    let browser = Browser::new(&app);
+    let (app, gate) = app();
+    let browser = Client::new(&app);
     browser.get("/add").await.ok();
-    let leaving = http::begin(&app, "/held", Some(&browser.session())).await;
+    let leaving = client::begin(&app, "/held", Some(&browser.session()));
     gate.reached().await;
     let next = browser.get("/add");
     tokio::pin!(next);
@@ -281,13 +282,13 @@ async fn a_client_that_goes_away_discards_and_the_next_goes_on() {
 }
 
 async fn is_ended_by(path: &str, status: u16) {
-    let (app, _, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/add").await.ok();
     let cookie = browser.session();
     assert_eq!(browser.get(path).await.status, status);
     assert!(!store.has(&cookie));
-    assert_eq!(http::get(&app, "/count", Some(&cookie)).await.json(), 0);
+    assert_eq!(client::get(&app, "/count", Some(&cookie)).await.json(), 0);
 }
 
 #[tokio::test]
@@ -307,11 +308,11 @@ async fn flush_is_carried_out_though_the_handler_panics() {
 
 #[tokio::test]
 async fn flush_is_carried_out_though_the_client_leaves() {
-    let (app, gate, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, gate, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/add").await.ok();
     let ending = store.hold(Step::Delete);
-    let leaving = http::begin(&app, "/flush-and-wait", Some(&browser.session())).await;
+    let leaving = client::begin(&app, "/flush-and-wait", Some(&browser.session()));
     gate.reached().await;
     drop(leaving);
     ending.reached().await;
@@ -327,11 +328,11 @@ async fn flush_is_carried_out_though_the_client_leaves() {
 
 #[tokio::test]
 async fn flush_waits_for_no_turn() {
-    let (app, gate, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, gate, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/add").await.ok();
     let cookie = browser.session();
-    let _holding = http::begin(&app, "/held", Some(&cookie)).await;
+    let _holding = client::begin(&app, "/held", Some(&cookie));
     gate.reached().await;
     browser.get("/flush").await.ok();
     assert!(!store.has(&cookie));
@@ -339,8 +340,8 @@ async fn flush_waits_for_no_turn() {
 
 #[tokio::test]
 async fn flush_decodes_nothing() {
-    let (app, _, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/add").await.ok();
     let cookie = browser.session();
     store.put(&cookie, "counter", json!("no counter"));
@@ -350,8 +351,8 @@ async fn flush_decodes_nothing() {
 
 #[tokio::test]
 async fn nothing_changed_nothing_written() {
-    let (app, _, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/add").await.ok();
     let writes = store.writes();
     browser.get("/count").await.ok();
@@ -361,23 +362,23 @@ async fn nothing_changed_nothing_written() {
 
 #[tokio::test]
 async fn a_users_own_equality_is_not_trusted() {
-    let (app, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _) = app();
+    let browser = Client::new(&app);
     assert_eq!(browser.get("/add-blind").await.json(), 1);
     assert_eq!(browser.get("/add-blind").await.json(), 2);
 }
 
 #[tokio::test]
 async fn a_commit_once_begun_runs_to_its_end_though_the_client_leaves() {
-    let (app, _, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/add").await.ok();
     let writing = store.hold(Step::Write);
-    let leaving = http::begin(&app, "/add", Some(&browser.session())).await;
+    let leaving = client::begin(&app, "/add", Some(&browser.session()));
     writing.reached().await;
     drop(leaving);
     // The server has noticed once another request of another client got through.
-    let _: Answer = http::get(&app, "/count", None).await;
+    let _: Answer = client::get(&app, "/count", None).await;
     writing.open_for_all();
     // The next writer comes after the commit.
     browser.get("/add").await.ok();

@@ -17,7 +17,7 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::Browser,
+    client::Client,
     ready::{ready_socket, say_ready},
     soak::short_or_long,
 };
@@ -89,7 +89,7 @@ async fn connected(socket: SocketRef) {
     say_ready(&socket);
 }
 
-async fn app(backend: impl Backend) -> App {
+fn app(backend: impl Backend) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     let routes = Router::new()
@@ -99,14 +99,14 @@ async fn app(backend: impl Backend) -> App {
         .route("/notes", get(noted));
     // Who comes last waits for all others, on a slow machine too.
     let layer = sessions(backend).with_turn_timeout(Duration::from_mins(2));
-    App::serve(routes.layer(sockets).layer(layer)).await
+    App::new(routes.layer(sockets).layer(layer))
 }
 
 /// All increments, and so many plain `Session`s that write a key each at the same time.
 async fn nothing_is_lost(name: &str, backend: impl Backend, plain: u32) {
     let all = (4 * SOCKETS + LOOPS) * of_a_loop();
-    let app = app(backend).await;
-    let browser = Browser::new(&app);
+    let app = app(backend);
+    let browser = Client::new(&app);
     browser.get("/note/0").await.ok();
     let began = Instant::now();
     let sockets = (0..SOCKETS).map(|_| async {

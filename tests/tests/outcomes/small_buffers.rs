@@ -10,12 +10,8 @@ use socketioxide::{
     SocketIo,
     extract::{Data, SocketRef},
 };
-use socketioxide_session::{MemoryBackend, connect_handler, session_state, socket_handler};
-use socketioxide_session_tests::{
-    app::sessions,
-    inside::{Inside, WIDE},
-    raw::{Packet, event_frame},
-};
+use socketioxide_session::{MemoryBackend, connect_handler, session_state, socket_handler, testing::Packet};
+use socketioxide_session_tests::{app::sessions, client::Client, raw::event_frame};
 
 const EVENTS: u64 = 1000;
 
@@ -42,22 +38,24 @@ async fn connected(socket: SocketRef) {
     socket.on("fail", fail);
 }
 
-fn app(buffered: usize) -> Inside {
+fn app(buffered: usize) -> Client {
     let (sockets, io) = SocketIo::builder().max_buffer_size(buffered).build_layer();
     io.ns("/", connected);
-    Inside::new(Router::new().layer(sockets).layer(sessions(MemoryBackend::default())))
+    Client::of(Router::new().layer(sockets).layer(sessions(MemoryBackend::default())))
 }
 
 /// Sends all events before it reads anything; gives what comes back, an answer an event.
 async fn answers(buffered: usize, pipe: usize, frame: impl Fn(u64) -> String) -> Vec<Packet> {
     let client = app(buffered);
-    let mut socket = client.socket_through(pipe).await;
+    let socket = client.socket_through(pipe).await;
     let frames: Vec<_> = (0..EVENTS).map(frame).collect();
+    socket.connection.pause_reading();
     socket.send(&frames).await;
+    socket.connection.resume_reading();
     let began = Instant::now();
     let mut packets = Vec::new();
     for _ in 0..EVENTS {
-        packets.push(socket.next().await);
+        packets.push(socket.next().await.expect("a packet"));
     }
     println!("{EVENTS} answers through {buffered} packets and {pipe} bytes in {:.1?}", began.elapsed());
     packets
@@ -68,7 +66,7 @@ async fn every_event_is_acknowledged(buffered: usize, pipe: usize) {
     let mut answered: Vec<_> = packets
         .into_iter()
         .map(|packet| match packet {
-            Packet::Ack { id, values, .. } => {
+            Packet::Ack { id, args: values, .. } => {
                 // The events took effect in order, whatever the order of their answers.
                 assert_eq!(values, [json!(id), json!(id + 1)]);
                 id
@@ -92,7 +90,7 @@ async fn through_a_buffer_of_one() {
 
 #[tokio::test]
 async fn through_the_usual_buffer() {
-    every_event_is_acknowledged(128, WIDE).await;
+    every_event_is_acknowledged(128, 64 * 1024).await;
 }
 
 /// An event without an acknowledgement that fails is reported as surely.
@@ -102,7 +100,9 @@ async fn every_failure_is_reported_through_a_small_buffer() {
     let mut reported: Vec<_> = packets
         .into_iter()
         .map(|packet| match packet {
-            Packet::Event { name, values, .. } if name == "session_error" => values[0]["error"].as_u64(),
+            Packet::Event { name, args: values, .. } if name == "session_error" => {
+                values[0]["error"].as_u64()
+            }
             other => panic!("no session_error: {other:?}"),
         })
         .collect();

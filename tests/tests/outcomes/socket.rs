@@ -14,9 +14,8 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
+    client::{Client, Socket},
     gate::Gate,
-    http::Browser,
-    raw::RawSocket,
     soon,
     stores::{Step, TestStore},
 };
@@ -121,25 +120,25 @@ async fn connected(socket: SocketRef) {
     socket.on_disconnect(farewell);
 }
 
-async fn app(backend: impl Backend) -> (App, Gate) {
+fn app(backend: impl Backend) -> (App, Gate) {
     let gate = Gate::default();
     let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
     io.ns("/", connected);
     let routes = Router::new().route("/count", get(http_count)).route("/add", get(http_add));
-    (App::serve(routes.layer(sockets).layer(sessions(backend))).await, gate)
+    (App::new(routes.layer(sockets).layer(sessions(backend))), gate)
 }
 
 /// A browser whose counter is at 1, and a socket of its session.
-async fn visitor(app: &App) -> (Browser, RawSocket) {
-    let browser = Browser::new(app);
+async fn visitor(app: &App) -> (Client, Socket) {
+    let browser = Client::new(app);
     browser.get("/add").await.ok();
-    let socket = RawSocket::connect(app, Some(&browser.session())).await;
+    let socket = Socket::connect(app, Some(&browser.session())).await;
     (browser, socket)
 }
 
 /// The acknowledgement of `event`, and what the counter, which was at 1, is at afterwards.
 async fn outcome(event: &str) -> (Value, Value) {
-    let (app, _) = app(MemoryBackend::default()).await;
+    let (app, _) = app(MemoryBackend::default());
     let (browser, mut socket) = visitor(&app).await;
     let answer = socket.ask(event, &[]).await;
     let after = browser.get("/count").await.json();
@@ -181,7 +180,7 @@ async fn a_panic_discards_and_is_an_error() {
 #[tokio::test]
 async fn nothing_changed_nothing_written() {
     let store = TestStore::default();
-    let (app, _) = app(StoreBackend::new(store.clone())).await;
+    let (app, _) = app(StoreBackend::new(store.clone()));
     let (_, mut socket) = visitor(&app).await;
     let writes = store.writes();
     assert_eq!(socket.ask("there and back", &[]).await, Value::Null);
@@ -191,7 +190,7 @@ async fn nothing_changed_nothing_written() {
 /// A client that is gone holds up no one: neither while its handler runs nor while it waits.
 #[tokio::test]
 async fn those_who_come_after_a_vanished_client_go_on() {
-    let (app, gate) = app(MemoryBackend::default()).await;
+    let (app, gate) = app(MemoryBackend::default());
     let (browser, mut socket) = visitor(&app).await;
     socket.ask_later("/", "held", &[]).await;
     gate.reached().await;
@@ -211,7 +210,7 @@ async fn those_who_come_after_a_vanished_client_go_on() {
 
 #[tokio::test]
 async fn a_disconnect_handler_commits() {
-    let (app, _) = app(MemoryBackend::default()).await;
+    let (app, _) = app(MemoryBackend::default());
     let (browser, socket) = visitor(&app).await;
     socket.leave().await;
     let counted = async {
@@ -225,7 +224,7 @@ async fn a_disconnect_handler_commits() {
 #[tokio::test]
 async fn flush_is_carried_out_though_the_handler_fails() {
     let store = TestStore::default();
-    let (app, _) = app(StoreBackend::new(store.clone())).await;
+    let (app, _) = app(StoreBackend::new(store.clone()));
     let (browser, mut socket) = visitor(&app).await;
     assert_eq!(socket.ask("flush and fail", &[]).await, json!({ "error": "refused, and ended" }));
     socket.disconnected("/").await;
@@ -235,7 +234,7 @@ async fn flush_is_carried_out_though_the_handler_fails() {
 #[tokio::test]
 async fn flush_is_carried_out_though_the_handler_panics() {
     let store = TestStore::default();
-    let (app, _) = app(StoreBackend::new(store.clone())).await;
+    let (app, _) = app(StoreBackend::new(store.clone()));
     let (browser, mut socket) = visitor(&app).await;
     assert_eq!(socket.ask("flush and panic", &[]).await["code"], "panicked");
     socket.disconnected("/").await;
@@ -245,7 +244,7 @@ async fn flush_is_carried_out_though_the_handler_panics() {
 #[tokio::test]
 async fn a_commit_once_begun_runs_to_its_end_though_the_client_leaves() {
     let store = TestStore::default();
-    let (app, _) = app(StoreBackend::new(store.clone())).await;
+    let (app, _) = app(StoreBackend::new(store.clone()));
     let (browser, mut socket) = visitor(&app).await;
     let writing = store.hold(Step::Write);
     socket.ask_later("/", "add", &[]).await;

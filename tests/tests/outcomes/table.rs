@@ -22,13 +22,13 @@ use socketioxide_session::{
     Backend, Error, SessionControl, Shared, StoreBackend,
     backend::{BackendError, Commit, Load, Loaded, Registry, SessionId},
     connect_handler, http_handler, session_state, socket_handler,
+    testing::Packet,
 };
 use socketioxide_session_tests::{
     app::sessions,
+    client::{self, Client},
     gate::Gate,
     http::Answer,
-    inside::{Inside, PipeSocket},
-    raw::Packet,
     stores::{Step, TestStore},
 };
 use tokio::task::JoinHandle;
@@ -307,13 +307,13 @@ impl Backend for Lossy {
 
 /// An application with one session, in which the counter is at 1.
 struct Stage {
-    client: Inside,
+    client: Client,
     store: TestStore,
     gate: Gate,
     cookie: String,
 }
 
-fn app(backend: Lossy, gate: &Gate) -> Inside {
+fn app(backend: Lossy, gate: &Gate) -> Client {
     let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
     io.ns("/", connected);
     let routes = Router::new()
@@ -323,7 +323,7 @@ fn app(backend: Lossy, gate: &Gate) -> Inside {
         .route("/change-id", get(change_id))
         .with_state(gate.clone());
     let layer = sessions(backend).with_turn_timeout(WAIT).with_turn_limit(HOLD).with_max_waiters(1);
-    Inside::new(routes.layer(sockets).layer(layer))
+    Client::of(routes.layer(sockets).layer(layer))
 }
 
 fn path(order: Order) -> String {
@@ -342,7 +342,7 @@ impl Stage {
         let first = app(Lossy { inner: inner.clone(), loses: false }, &gate);
         first.get(&path(NORMAL)).await.ok();
         let loses = case.trouble == Trouble::AnswerLost;
-        let client = app(Lossy { inner, loses }, &gate).another(first.cookie());
+        let client = app(Lossy { inner, loses }, &gate).another(first.cookie().as_deref());
         let cookie = client.session();
         if case.trouble == Trouble::Undecodable {
             store.put(&cookie, "counter", json!({ "count": "no number" }));
@@ -356,7 +356,7 @@ impl Stage {
 
     /// A request that holds the turn at the gate.
     async fn hold_the_turn(&self) -> JoinHandle<Answer> {
-        let holder = tokio::spawn(self.client.another(Some(self.cookie.clone())).get(&path(HELD)));
+        let holder = tokio::spawn(self.client.another(Some(&self.cookie)).get(&path(HELD)));
         self.gate.reached().await;
         holder
     }
@@ -371,8 +371,8 @@ impl Stage {
     }
 
     /// What goes wrong while the handler is at the gate. Gives who did it.
-    async fn meanwhile(&self, trouble: Trouble) -> Inside {
-        let somebody = self.client.another(Some(self.cookie.clone()));
+    async fn meanwhile(&self, trouble: Trouble) -> Client {
+        let somebody = self.client.another(Some(&self.cookie));
         match trouble {
             Trouble::Ended => drop(somebody.get("/end").await.ok()),
             Trouble::IdChanged => drop(somebody.get("/change-id").await.ok()),
@@ -383,7 +383,7 @@ impl Stage {
     }
 
     /// Compares what is stored with what was.
-    fn compare(&self, before: HashMap<String, Value>, left: Left, now: &Inside) {
+    fn compare(&self, before: HashMap<String, Value>, left: Left, now: &Client) {
         let mut expected = before;
         match left {
             Left::Same => assert_eq!(self.record(), expected),
@@ -407,7 +407,7 @@ impl Stage {
     }
 
     /// The turn has ended: the next one comes at once.
-    async fn the_next_goes_on(&self, left: Left, now: &Inside) {
+    async fn the_next_goes_on(&self, left: Left, now: &Client) {
         self.store.recover();
         let client = if left == Left::Moved { now.clone() } else { self.client.clone() };
         let began = tokio::time::Instant::now();
@@ -477,20 +477,20 @@ async fn everything_has_run() {
 }
 
 /// What the client of a socket is told: by the acknowledgement, or without one by `session_error` or not at all.
-async fn check_told(socket: &mut PipeSocket, ack: Option<u64>, told: Socket) {
+async fn check_told(socket: &client::Socket, ack: Option<u64>, told: Socket) {
     let value = match (told, ack) {
         (Socket::Value, None) | (Socket::No, _) => return,
         (Socket::Disconnected, _) => {
             let packet = socket.next().await;
-            assert!(matches!(packet, Packet::Disconnected { .. } | Packet::Closed), "{packet:?}");
+            assert!(matches!(packet, None | Some(Packet::Disconnect { .. })), "{packet:?}");
             return;
         }
         (_, Some(number)) => match socket.next().await {
-            Packet::Ack { id, values, .. } if id == number => values,
+            Some(Packet::Ack { id, args: values, .. }) if id == number => values,
             other => panic!("no acknowledgement: {other:?}"),
         },
         (_, None) => match socket.next().await {
-            Packet::Event { name, values, .. } if name == "session_error" => values,
+            Some(Packet::Event { name, args: values, .. }) if name == "session_error" => values,
             other => panic!("no session_error: {other:?}"),
         },
     };
@@ -505,6 +505,15 @@ async fn check_told(socket: &mut PipeSocket, ack: Option<u64>, told: Socket) {
         }
         Socket::Disconnected | Socket::No => unreachable!("they returned above"),
     }
+}
+
+async fn emit(socket: &mut client::Socket, event: &str, order: &Value, acknowledged: bool) -> Option<u64> {
+    let order = std::slice::from_ref(order);
+    if acknowledged {
+        return Some(socket.ask_later("/", event, order).await);
+    }
+    socket.emit(event, order).await;
+    None
 }
 
 async fn on_a_socket(case: &Case, acknowledged: bool) {
@@ -523,38 +532,38 @@ async fn on_a_socket(case: &Case, acknowledged: bool) {
                 waiting = Some(tokio::spawn(stage.client.get(&path(NORMAL))));
                 tokio::task::yield_now().await;
             }
-            let ack = socket.emit(event, &order, acknowledged).await;
-            check_told(&mut socket, ack, case.socket).await;
+            let ack = emit(&mut socket, event, &order, acknowledged).await;
+            check_told(&socket, ack, case.socket).await;
             assert_eq!(stage.record(), before);
             waiting.inspect(JoinHandle::abort);
             holder.abort();
             holder.await.expect_err("a holder that was dropped");
         }
         _ => {
-            let ack = socket.emit(event, &order, acknowledged).await;
+            let ack = emit(&mut socket, event, &order, acknowledged).await;
             if case.end == End::Held {
                 stage.gate.reached().await;
                 somebody = stage.meanwhile(case.trouble).await;
             }
             let told_first = matches!(case.socket, Socket::Disconnected);
             if told_first {
-                check_told(&mut socket, ack, case.socket).await;
+                check_told(&socket, ack, case.socket).await;
             }
             stage.gate.open();
             if told_first {
                 everything_has_run().await;
             } else {
-                check_told(&mut socket, ack, case.socket).await;
+                check_told(&socket, ack, case.socket).await;
             }
             if case.flush {
                 // Its answer first, then its end.
-                check_told(&mut socket, None, Socket::Disconnected).await;
+                check_told(&socket, None, Socket::Disconnected).await;
             }
         }
     }
     if matches!(case.socket, Socket::Value) && !acknowledged && !case.flush {
         // The next packet answers an event behind it: nothing was said of this one.
-        assert_eq!(socket.ask("act", &json!(REFUSED)).await, json!({ "error": "refused" }));
+        assert_eq!(socket.ask("act", &[json!(REFUSED)]).await, json!({ "error": "refused" }));
     }
     stage.compare(before, case.left, &somebody);
     stage.the_next_goes_on(case.left, &somebody).await;
@@ -591,7 +600,7 @@ async fn an_event_whose_client_leaves() {
     let stage = Stage::new(&case).await;
     let before = stage.record();
     let mut socket = stage.client.socket().await;
-    socket.emit("act", &json!(HELD), true).await;
+    socket.ask_later("/", "act", &[json!(HELD)]).await;
     stage.gate.reached().await;
     drop(socket);
     stage.gate.open();
@@ -610,7 +619,7 @@ async fn a_flush_whose_client_leaves() {
         let order = Order { end: End::Held, flush: true };
         if by_socket {
             let mut socket = stage.client.socket().await;
-            socket.emit("act", &json!(order), true).await;
+            socket.ask_later("/", "act", &[json!(order)]).await;
             stage.gate.reached().await;
             drop(socket);
             stage.gate.open();

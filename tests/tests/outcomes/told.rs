@@ -3,26 +3,25 @@
 //! Clauses: 6.
 
 use serde_json::{Value, json};
-use socketioxide_session::StoreBackend;
+use socketioxide_session::{StoreBackend, testing::Packet};
 use socketioxide_session_tests::{
     app::{App, sessions},
+    client::{self, Client, Socket},
     fixture::shop,
-    http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
-    raw::{Packet, RawSocket},
     stores::{ForgetfulBackend, Step, TestStore},
 };
 
-async fn app_with_store() -> (App, TestStore) {
+fn app_with_store() -> (App, TestStore) {
     let store = TestStore::default();
-    let (app, _) = shop::open(sessions(StoreBackend::new(store.clone()))).await;
+    let (app, _) = shop::open(sessions(StoreBackend::new(store.clone())));
     (app, store)
 }
 
 #[tokio::test]
 async fn the_response_leaves_after_the_commit() {
-    let (app, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/both").await.ok();
     let cookie = browser.session();
     let writing = store.hold(Step::Write);
@@ -31,7 +30,7 @@ async fn the_response_leaves_after_the_commit() {
     assert!(futures_util::poll!(&mut answer).is_pending());
     writing.reached().await;
     // Another client is served meanwhile; this one is not.
-    http::get(&app, "/read", None).await.ok();
+    client::get(&app, "/read", None).await.ok();
     assert!(futures_util::poll!(&mut answer).is_pending());
     assert_eq!(store.stored(&cookie, "user")["visits"], 1);
     writing.open_for_all();
@@ -41,17 +40,18 @@ async fn the_response_leaves_after_the_commit() {
 
 #[tokio::test]
 async fn the_acknowledgement_leaves_after_the_commit() {
-    let (app, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/both").await.ok();
     let cookie = browser.session();
-    let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
+    let mut socket = Socket::connect(&app, Some(&cookie)).await;
     let writing = store.hold(Step::Write);
     let number = socket.ask_later("/", "both", &[]).await;
     writing.reached().await;
     // What needs no commit is answered meanwhile, on the same socket; the first event is not.
     assert_eq!(socket.ask("echo", &[]).await, "echo");
-    let early = socket.unasked().any(|packet| matches!(packet, Packet::Ack { id, .. } if *id == number));
+    let early =
+        socket.unasked().iter().any(|packet| matches!(packet, Packet::Ack { id, .. } if *id == number));
     assert!(!early, "an acknowledgement of what is not saved");
     writing.open_for_all();
     assert_eq!(socket.answer("/", number).await, 2);
@@ -60,8 +60,8 @@ async fn the_acknowledgement_leaves_after_the_commit() {
 
 #[tokio::test]
 async fn a_failed_commit_is_a_503_and_nothing_is_half_written() {
-    let (app, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/both").await.ok();
     store.break_down(Step::Write);
     let answer = browser.get("/both").await;
@@ -75,10 +75,10 @@ async fn a_failed_commit_is_a_503_and_nothing_is_half_written() {
 
 #[tokio::test]
 async fn a_failed_commit_is_an_error_acknowledgement_and_nothing_is_half_written() {
-    let (app, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/both").await.ok();
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     store.break_down(Step::Write);
     let answer = socket.ask("both", &[]).await;
     assert_eq!(answer["code"], "backend");
@@ -92,7 +92,7 @@ async fn a_failed_commit_is_an_error_acknowledgement_and_nothing_is_half_written
 
 #[tokio::test]
 async fn official_clients_are_told_of_a_failed_commit() {
-    let (app, store) = app_with_store().await;
+    let (app, store) = app_with_store();
     let clients = OfficialClients::start();
     for transport in [Transport::WebSocket, Transport::Polling] {
         let socket = clients.connect(Connect::to(&app, transport)).await;
@@ -106,10 +106,10 @@ async fn official_clients_are_told_of_a_failed_commit() {
 
 #[tokio::test]
 async fn a_failed_load_is_an_error() {
-    let (app, store) = app_with_store().await;
-    let browser = Browser::new(&app);
+    let (app, store) = app_with_store();
+    let browser = Client::new(&app);
     browser.get("/both").await.ok();
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     store.break_down(Step::Load);
     assert_eq!(browser.get("/both").await.status, 503);
     assert_eq!(browser.get("/read").await.status, 503);
@@ -121,10 +121,10 @@ async fn a_failed_load_is_an_error() {
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_says_so() {
     let backend = ForgetfulBackend::default();
-    let (app, _) = shop::open(sessions(backend.clone())).await;
-    let browser = Browser::new(&app);
+    let (app, _) = shop::open(sessions(backend.clone()));
+    let browser = Client::new(&app);
     browser.get("/both").await.ok();
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     backend.lose_answers(true);
     assert_eq!(browser.get("/both").await.status, 500);
     let answer = socket.ask("both", &[]).await;

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use socketioxide::{SocketIo, extract::SocketRef};
 use socketioxide_session::{
     Backend, Error, Expiry, RedisBackend, SessionControl, connect_handler, http_handler, session_state,
-    socket_handler,
+    socket_handler, testing::Packet,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::{self, Answer},
-    raw::{Packet, RawSocket, poll},
+    client::{self, Socket},
+    http::Answer,
     records::{SECOND, milliseconds},
     redis_server::RedisServer,
     soak::short_or_long,
@@ -100,7 +100,7 @@ pub(crate) async fn serve(backend: impl Backend) -> App {
         .route("/login", get(login))
         .route("/expire", get(expire))
         .route("/logout", get(logout));
-    App::serve(routes.layer(sockets).layer(sessions(backend))).await
+    App::new(routes.layer(sockets).layer(sessions(backend)))
 }
 
 /// Two nodes, and the cookie of a session.
@@ -108,12 +108,12 @@ async fn two_nodes(server: &RedisServer) -> ([App; 2], String) {
     // A lease that outlives the pauses of a busy machine.
     let node = async || node(server).await.with_lease(SECOND * 10);
     let apps = [serve(node().await).await, serve(node().await).await];
-    let cookie = http::get(&apps[0], "/add", None).await.new_cookie();
+    let cookie = client::get(&apps[0], "/add", None).await.new_cookie();
     (apps, cookie)
 }
 
 pub(crate) async fn count_at(app: &App, cookie: &str) -> Value {
-    http::get(app, "/count", Some(cookie)).await.json()
+    client::get(app, "/count", Some(cookie)).await.json()
 }
 
 /// Four sockets and four browsers on each node count together. Gives what was acknowledged, and the answers that were
@@ -126,7 +126,7 @@ pub(crate) async fn count_together(
     let mut tasks = JoinSet::new();
     for app in apps {
         for _ in 0..4 {
-            let mut socket = RawSocket::connect(app, Some(cookie)).await;
+            let mut socket = Socket::connect(app, Some(cookie)).await;
             socket.event("ready").await;
             tasks.spawn(async move {
                 let mut answers = Vec::new();
@@ -213,10 +213,10 @@ async fn an_expiry_that_was_set_on_another_node_holds_beside_a_slow_handler() {
     let server = RedisServer::start().await;
     let (apps, cookie) = two_nodes(&server).await;
     // It holds its turn for 700 ms, and reckons from the expiry that it found.
-    let slow = http::get(&apps[0], "/slow", Some(&cookie));
+    let slow = client::get(&apps[0], "/slow", Some(&cookie));
     let expires = async {
         sleep(milliseconds(200)).await;
-        http::get(&apps[1], "/expire", Some(&cookie)).await.ok();
+        client::get(&apps[1], "/expire", Some(&cookie)).await.ok();
     };
     let (slow, ()) = tokio::join!(slow, expires);
     slow.ok();
@@ -232,8 +232,8 @@ async fn a_logout_between_other_events_takes_no_answer_away() {
     let server = RedisServer::start().await;
     for round in 0..10 {
         let (apps, cookie) = two_nodes(&server).await;
-        let mut socket = RawSocket::connect(&apps[0], Some(&cookie)).await;
-        let mut there = RawSocket::connect(&apps[1], Some(&cookie)).await;
+        let mut socket = Socket::connect(&apps[0], Some(&cookie)).await;
+        let there = Socket::connect(&apps[1], Some(&cookie)).await;
         let mut numbers = Vec::new();
         for event in [&["add"; 16][..], &["leave"], &["add"; 3]].concat() {
             numbers.push(socket.ask_later("/", event, &[]).await);
@@ -241,8 +241,8 @@ async fn a_logout_between_other_events_takes_no_answer_away() {
         for (number, n) in numbers.into_iter().zip(2..=18) {
             assert_eq!(socket.answer("/", number).await, json!(n), "round {round}");
         }
-        let is_end = |packet: &Packet| matches!(packet, Packet::Disconnected { .. });
-        assert!(!socket.unasked().any(is_end), "round {round}: its end came before an answer");
+        let is_end = |packet: &Packet| matches!(packet, Packet::Disconnect { .. });
+        assert!(!socket.unasked().iter().any(is_end), "round {round}: its end came before an answer");
         socket.disconnected("/").await;
         there.disconnected("/").await;
     }
@@ -252,16 +252,16 @@ async fn a_logout_between_other_events_takes_no_answer_away() {
 async fn a_logout_on_one_node_ends_the_sockets_on_the_other() {
     let server = RedisServer::start().await;
     let (apps, cookie) = two_nodes(&server).await;
-    let mut here = RawSocket::connect(&apps[0], Some(&cookie)).await;
-    let mut there = RawSocket::connect(&apps[1], Some(&cookie)).await;
+    let mut here = Socket::connect(&apps[0], Some(&cookie)).await;
+    let mut there = Socket::connect(&apps[1], Some(&cookie)).await;
     assert_eq!(there.ask("add", &[]).await, json!(2));
     assert_eq!(here.ask("add", &[]).await, json!(3));
     // A handler on the other node is under way, and cannot bring the session back.
-    let late = http::get(&apps[1], "/slow", Some(&cookie));
+    let late = client::get(&apps[1], "/slow", Some(&cookie));
     let ends = async {
         sleep(milliseconds(200)).await;
         let ended = Instant::now();
-        http::get(&apps[0], "/logout", Some(&cookie)).await.ok();
+        client::get(&apps[0], "/logout", Some(&cookie)).await.ok();
         there.disconnected("/").await;
         println!("a logout on one node ended a socket on the other after {:?}", ended.elapsed());
         here.disconnected("/").await;
@@ -278,24 +278,24 @@ async fn a_logout_on_one_node_ends_the_sockets_on_the_other() {
 async fn a_login_on_one_node_is_known_on_the_other() {
     let server = RedisServer::start().await;
     let (apps, old) = two_nodes(&server).await;
-    let mut there = RawSocket::connect(&apps[1], Some(&old)).await;
-    let late = http::get(&apps[1], "/slow", Some(&old));
+    let there = Socket::connect(&apps[1], Some(&old)).await;
+    let late = client::get(&apps[1], "/slow", Some(&old));
     let logs_in = async {
         sleep(milliseconds(200)).await;
-        http::get(&apps[0], "/login", Some(&old)).await.new_cookie()
+        client::get(&apps[0], "/login", Some(&old)).await.new_cookie()
     };
     let (late, new) = tokio::join!(late, logs_in);
     assert_eq!(late.status, 409, "{}", late.body);
     assert!(late.body.contains("has changed"), "{}", late.body);
     assert!(late.set_cookies().is_empty());
     there.disconnected("/").await;
-    let handshake: Answer = poll(&apps[1], Some(&old)).await;
+    let handshake: Answer = client::poll(&apps[1], Some(&old)).await;
     assert_eq!(handshake.status, 503, "{}", handshake.body);
     assert!(handshake.set_cookies().is_empty());
-    let write = http::get(&apps[1], "/add", Some(&old)).await;
+    let write = client::get(&apps[1], "/add", Some(&old)).await;
     assert_eq!((write.status, write.set_cookies().len()), (409, 0), "{}", write.body);
     assert_eq!(count_at(&apps[1], &new).await, json!(1));
-    let mut there = RawSocket::connect(&apps[1], Some(&new)).await;
+    let mut there = Socket::connect(&apps[1], Some(&new)).await;
     assert_eq!(there.ask("add", &[]).await, json!(2));
 }
 
@@ -303,9 +303,9 @@ async fn a_login_on_one_node_is_known_on_the_other() {
 async fn a_sooner_expiry_is_known_on_the_other_node() {
     let server = RedisServer::start().await;
     let (apps, cookie) = two_nodes(&server).await;
-    let mut there = RawSocket::connect(&apps[1], Some(&cookie)).await;
+    let there = Socket::connect(&apps[1], Some(&cookie)).await;
     let begun = Instant::now();
-    http::get(&apps[0], "/expire", Some(&cookie)).await.ok();
+    client::get(&apps[0], "/expire", Some(&cookie)).await.ok();
     there.disconnected("/").await;
     assert!(begun.elapsed() < SECOND * 5);
 }
@@ -315,10 +315,10 @@ async fn a_sooner_expiry_is_known_on_the_other_node() {
 async fn a_node_that_starts_later_knows_of_a_change() {
     let server = RedisServer::start().await;
     let (apps, old) = two_nodes(&server).await;
-    http::get(&apps[0], "/login", Some(&old)).await.new_cookie();
+    client::get(&apps[0], "/login", Some(&old)).await.new_cookie();
     let third = serve(node(&server).await).await;
-    assert_eq!(poll(&third, Some(&old)).await.status, 503);
-    let write = http::get(&third, "/add", Some(&old)).await;
+    assert_eq!(client::poll(&third, Some(&old)).await.status, 503);
+    let write = client::get(&third, "/add", Some(&old)).await;
     assert_eq!((write.status, write.set_cookies().len()), (409, 0), "{}", write.body);
 }
 
@@ -328,14 +328,14 @@ async fn what_was_missed_while_cut_off_is_made_good() {
     let proxy = Proxy::before(server.port).await;
     let there = RedisBackend::connect(&*proxy.url).await.unwrap().with_timeout(SECOND * 2);
     let apps = [serve(node(&server).await).await, serve(there).await];
-    let cookie = http::get(&apps[0], "/add", None).await.new_cookie();
-    let other = http::get(&apps[0], "/add", None).await.new_cookie();
-    let mut ends = RawSocket::connect(&apps[1], Some(&cookie)).await;
-    let mut stays = RawSocket::connect(&apps[1], Some(&other)).await;
+    let cookie = client::get(&apps[0], "/add", None).await.new_cookie();
+    let other = client::get(&apps[0], "/add", None).await.new_cookie();
+    let mut ends = Socket::connect(&apps[1], Some(&cookie)).await;
+    let mut stays = Socket::connect(&apps[1], Some(&other)).await;
     assert_eq!(ends.ask("add", &[]).await, json!(2));
     proxy.close(true);
     sleep(milliseconds(200)).await;
-    http::get(&apps[0], "/logout", Some(&cookie)).await.ok();
+    client::get(&apps[0], "/logout", Some(&cookie)).await.ok();
     proxy.close(false);
     let back = Instant::now();
     ends.disconnected("/").await;
@@ -353,8 +353,8 @@ async fn a_node_that_is_cut_off_disconnects_its_sockets() {
         let proxy = Proxy::before(server.port).await;
         let backend = RedisBackend::connect(&*proxy.url).await.unwrap();
         let app = serve(backend.with_timeout(SECOND).with_cut_off(SECOND * 3)).await;
-        let cookie = http::get(&app, "/add", None).await.new_cookie();
-        let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
+        let cookie = client::get(&app, "/add", None).await.new_cookie();
+        let mut socket = Socket::connect(&app, Some(&cookie)).await;
         // Not because of a single lost connection.
         proxy.close(true);
         sleep(SECOND).await;
@@ -374,7 +374,7 @@ async fn a_node_that_is_cut_off_disconnects_its_sockets() {
             if silently { "silence" } else { "refusal" }
         );
         assert!((SECOND * 2..SECOND * 6).contains(&took), "{took:?}");
-        assert_eq!(http::get(&app, "/count", Some(&cookie)).await.status, 503);
+        assert_eq!(client::get(&app, "/count", Some(&cookie)).await.status, 503);
         proxy.silence(false);
         proxy.close(false);
         sleep(Duration::from_millis(700)).await;
@@ -388,16 +388,16 @@ async fn in_a_cluster_all_holds() {
     let server = RedisServer::start_cluster().await;
     let node = async || RedisBackend::connect_cluster([server.url()]).await.unwrap();
     let apps = [serve(node().await).await, serve(node().await).await];
-    let old = http::get(&apps[0], "/add", None).await.new_cookie();
+    let old = client::get(&apps[0], "/add", None).await.new_cookie();
     let (acknowledged, open) = count_together(apps.each_ref(), &old, 5).await;
     assert_eq!((acknowledged.len(), open), (80, Vec::new()));
-    let mut there = RawSocket::connect(&apps[1], Some(&old)).await;
-    let new = http::get(&apps[0], "/login", Some(&old)).await.new_cookie();
+    let there = Socket::connect(&apps[1], Some(&old)).await;
+    let new = client::get(&apps[0], "/login", Some(&old)).await.new_cookie();
     there.disconnected("/").await;
-    assert_eq!(poll(&apps[1], Some(&old)).await.status, 503);
-    assert_eq!(http::get(&apps[1], "/add", Some(&old)).await.status, 409);
-    let mut there = RawSocket::connect(&apps[1], Some(&new)).await;
+    assert_eq!(client::poll(&apps[1], Some(&old)).await.status, 503);
+    assert_eq!(client::get(&apps[1], "/add", Some(&old)).await.status, 409);
+    let mut there = Socket::connect(&apps[1], Some(&new)).await;
     assert_eq!(there.ask("add", &[]).await, json!(82));
-    http::get(&apps[0], "/logout", Some(&new)).await.ok();
+    client::get(&apps[0], "/logout", Some(&new)).await.ok();
     there.disconnected("/").await;
 }

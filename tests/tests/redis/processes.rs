@@ -5,11 +5,12 @@
 use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use serde_json::{Value, json};
+use socketioxide_session::testing::Packet;
 use socketioxide_session_tests::{
     app::App,
     http::{self, Answer},
     process::Process,
-    raw::{Packet, RawSocket},
+    raw::RawSocket,
     records::SECOND,
     redis_server::RedisServer,
     soak::short_or_long,

@@ -18,13 +18,13 @@ use socketioxide::{
 };
 use socketioxide_session::{
     Error, RedisBackend, SessionControl, SessionLayer, connect_handler, http_handler, session_state,
-    socket_handler,
+    socket_handler, testing::Packet,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
     gate::Gate,
     http,
-    raw::{Packet, RawSocket},
+    raw::RawSocket,
     records::{SECOND, milliseconds},
     redis_server::RedisServer,
     soon,
@@ -189,7 +189,7 @@ impl Node {
             .route("/cycle", get(http_cycle))
             .route("/plain", get(plain))
             .with_state(stage.clone());
-        let app = App::serve(routes.layer(sockets).layer(layer)).await;
+        let app = App::new(routes.layer(sockets).layer(layer));
         let cookie = match cookie {
             Some(cookie) => cookie.to_owned(),
             None => http::get(&app, "/add", None).await.new_cookie(),

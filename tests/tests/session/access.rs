@@ -13,8 +13,7 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::{self, Browser},
-    raw::RawSocket,
+    client::{self, Client, Socket},
     stores::TestStore,
 };
 
@@ -111,7 +110,7 @@ async fn connected(socket: SocketRef) {
     });
 }
 
-async fn app(store: &TestStore) -> App {
+fn app(store: &TestStore) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     let routes = Router::new()
@@ -122,16 +121,16 @@ async fn app(store: &TestStore) -> App {
         .route("/buy", get(buy))
         .route("/shared-read", get(shared_read))
         .route("/shared-update", get(shared_update));
-    App::serve(routes.layer(sockets).layer(sessions(StoreBackend::new(store.clone())))).await
+    App::new(routes.layer(sockets).layer(sessions(StoreBackend::new(store.clone()))))
 }
 
 #[tokio::test]
 async fn reading_creates_nothing() {
     let store = TestStore::default();
-    let app = app(&store).await;
+    let app = app(&store);
     let default = json!({ "name": null, "visits": 0, "theme": "light" });
     for path in ["/read", "/read-maybe", "/change-nothing", "/shared-read"] {
-        let answer = http::get(&app, path, None).await;
+        let answer = client::get(&app, path, None).await;
         assert_eq!(answer.set_cookies(), [""; 0], "{path}");
         let expected = match path {
             "/read" => default.clone(),
@@ -146,8 +145,8 @@ async fn reading_creates_nothing() {
 #[tokio::test]
 async fn reading_on_a_socket_writes_nothing() {
     let store = TestStore::default();
-    let app = app(&store).await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let app = app(&store);
+    let mut socket = Socket::connect(&app, None).await;
     let (sessions, writes) = (store.len(), store.writes());
     let default = json!({ "name": null, "visits": 0, "theme": "light" });
     assert_eq!(socket.ask("read", &[]).await, default);
@@ -160,8 +159,8 @@ async fn reading_on_a_socket_writes_nothing() {
 #[tokio::test]
 async fn the_first_write_begins_a_session() {
     let store = TestStore::default();
-    let app = app(&store).await;
-    let answer = http::get(&app, "/visit", None).await;
+    let app = app(&store);
+    let answer = client::get(&app, "/visit", None).await;
     let line = answer.set_cookies().concat();
     for attribute in ["HttpOnly", "SameSite=Lax", "Path=/"] {
         assert!(line.contains(attribute), "{line}");
@@ -169,20 +168,20 @@ async fn the_first_write_begins_a_session() {
     let cookie = answer.new_cookie();
     assert!(store.has(&cookie));
     assert_eq!(store.stored(&cookie, "user")["visits"], 1);
-    assert_eq!(http::get(&app, "/visit", Some(&cookie)).await.json(), 2);
-    assert_eq!(http::get(&app, "/read-maybe", Some(&cookie)).await.json(), 2);
+    assert_eq!(client::get(&app, "/visit", Some(&cookie)).await.json(), 2);
+    assert_eq!(client::get(&app, "/read-maybe", Some(&cookie)).await.json(), 2);
     assert_eq!(store.len(), 1);
 }
 
 #[tokio::test]
 async fn several_states_each_under_its_key() {
     let store = TestStore::default();
-    let app = app(&store).await;
-    let browser = Browser::new(&app);
+    let app = app(&store);
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     assert_eq!(browser.get("/buy").await.json(), json!(["for visit 1"]));
     let cookie = browser.session();
-    let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
+    let mut socket = Socket::connect(&app, Some(&cookie)).await;
     assert_eq!(socket.ask("buy", &[json!("tea")]).await, json!([2, ["for visit 1", "tea"]]));
     assert_eq!(store.stored(&cookie, "basket")["items"], json!(["for visit 1", "tea"]));
     assert_eq!(store.stored(&cookie, "user")["visits"], 2);
@@ -192,11 +191,11 @@ async fn several_states_each_under_its_key() {
 #[tokio::test]
 async fn shared_state_needs_no_attribute() {
     let store = TestStore::default();
-    let app = app(&store).await;
-    let browser = Browser::new(&app);
+    let app = app(&store);
+    let browser = Client::new(&app);
     assert_eq!(browser.get("/shared-update").await.json(), 10);
     assert_eq!(browser.get("/shared-read").await.json(), 10);
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     assert_eq!(socket.ask("shared update", &[]).await, true);
     assert_eq!(socket.ask("shared read", &[]).await, 20);
     assert_eq!(browser.get("/read").await.json()["visits"], 20);

@@ -20,9 +20,8 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::Browser,
+    client::{Client, Socket},
     node::{Connect, OfficialClients, Transport},
-    raw::RawSocket,
     soon,
     stores::TestStore,
 };
@@ -78,7 +77,7 @@ async fn connected(user: &User, socket: SocketRef) {
     socket.on("rename", rename);
 }
 
-async fn app(backend: impl Backend) -> App {
+fn app(backend: impl Backend) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     io.ns("/shop", connected);
@@ -87,13 +86,13 @@ async fn app(backend: impl Backend) -> App {
         .route("/who", get(who))
         .route("/plain/login", post(plain_login))
         .route("/plain/who", get(plain_who));
-    App::serve(routes.layer(sockets).layer(sessions(backend))).await
+    App::new(routes.layer(sockets).layer(sessions(backend)))
 }
 
 /// Login by form, a socket, an event, the next request, a plain `Session`, and back.
 async fn everyone_sees_everything(backend: impl Backend, transport: Transport) {
-    let app = app(backend).await;
-    let browser = Browser::new(&app);
+    let app = app(backend);
+    let browser = Client::new(&app);
     assert_eq!(browser.post("/login", &[("name", "Ada")]).await.status, 303);
     assert_eq!(browser.get("/who").await.json(), "Ada");
     assert_eq!(browser.get("/plain/who").await.json(), "Ada");
@@ -144,7 +143,7 @@ async fn over_polling_in_a_store() {
 #[tokio::test]
 async fn in_every_namespace() {
     for transport in [Transport::WebSocket, Transport::Polling] {
-        let app = app(MemoryBackend::default()).await;
+        let app = app(MemoryBackend::default());
         let clients = OfficialClients::start();
         let root = clients.connect(Connect::to(&app, transport)).await;
         let shop = clients.connect(Connect::to(&app, transport).namespace("/shop").over(&root)).await;
@@ -158,12 +157,12 @@ async fn in_every_namespace() {
 
 #[tokio::test]
 async fn on_every_connection_of_a_session() {
-    let app = app(MemoryBackend::default()).await;
-    let browser = Browser::new(&app);
+    let app = app(MemoryBackend::default());
+    let browser = Client::new(&app);
     browser.post("/login", &[("name", "Ada")]).await;
-    let mut first = RawSocket::connect(&app, Some(&browser.session())).await;
-    let mut second = RawSocket::connect(&app, Some(&browser.session())).await;
-    let mut stranger = RawSocket::connect(&app, None).await;
+    let mut first = Socket::connect(&app, Some(&browser.session())).await;
+    let mut second = Socket::connect(&app, Some(&browser.session())).await;
+    let mut stranger = Socket::connect(&app, None).await;
     first.ask("rename", &[json!("Grace")]).await;
     assert_eq!(second.ask("who", &[]).await, "Grace");
     assert_eq!(stranger.ask("who", &[]).await, Value::Null);
@@ -205,8 +204,8 @@ async fn beside_a_middleware_with_a_plain_session() {
         .layer(axum::middleware::from_fn(note_path))
         .route("/hits", get(handler_hits))
         .route("/last-path", get(last_path));
-    let app = App::serve(routes.layer(sessions(MemoryBackend::default()))).await;
-    let browser = Browser::new(&app);
+    let app = App::new(routes.layer(sessions(MemoryBackend::default())));
+    let browser = Client::new(&app);
     browser.get("/hit").await.ok();
     let many = (0..30).map(|_| async { browser.get("/hit").await.ok() });
     futures_util::future::join_all(many).await;
@@ -227,8 +226,8 @@ async fn mine(session: Session) -> Json<Option<u32>> {
 async fn a_plain_session_kept_past_its_request_is_refused() {
     let (keep, mut kept) = mpsc::unbounded_channel();
     let routes = Router::new().route("/hand-out", get(hand_out)).route("/mine", get(mine)).with_state(keep);
-    let app = App::serve(routes.layer(sessions(MemoryBackend::default()))).await;
-    let browser = Browser::new(&app);
+    let app = App::new(routes.layer(sessions(MemoryBackend::default())));
+    let browser = Client::new(&app);
     browser.get("/hand-out").await.ok();
     let session = soon("the session", kept.recv()).await.expect("the session");
     session.insert("mine", 2).await.ok();
@@ -244,8 +243,8 @@ async fn the_plain_session_of_a_handshake_is_refused_in_its_sockets() {
         keep.send(socket.req_parts().extensions.get::<Session>().cloned()).expect("a test that listens");
     });
     let routes = Router::new().route("/mine", get(mine)).layer(sockets);
-    let app = App::serve(routes.layer(sessions(MemoryBackend::default()))).await;
-    let socket = RawSocket::connect(&app, None).await;
+    let app = App::new(routes.layer(sessions(MemoryBackend::default())));
+    let socket = Socket::connect(&app, None).await;
     let session = soon("the session", kept.recv()).await.flatten().expect("the handshake's session");
     session.insert("mine", 2).await.ok();
     session.save().await.expect_err("a save after the request");

@@ -11,8 +11,7 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::{self, Browser},
-    raw::RawSocket,
+    client::{self, Client, Socket},
 };
 
 const WHAT_TO_WRITE: &str = ".layer(SessionLayer::new(";
@@ -69,7 +68,7 @@ fn routes() -> Router {
 }
 
 async fn sockets_say_what_to_write(app: &App) {
-    let mut socket = RawSocket::open(app, None).await.expect("a handshake");
+    let mut socket = Socket::open(app, None).await.expect("a handshake");
     for namespace in ["/", "/alive"] {
         let message = socket.join(namespace).await.expect_err("a connect_error");
         assert!(message.contains(WHAT_TO_WRITE), "{namespace}: {message}");
@@ -84,9 +83,9 @@ async fn sockets_say_what_to_write(app: &App) {
 async fn without_a_layer_requests_and_sockets_say_what_to_write() {
     let (sockets, io) = SocketIo::new_layer();
     namespaces(&io);
-    let app = App::serve(routes().layer(sockets)).await;
+    let app = App::new(routes().layer(sockets));
     for path in ["/visit", "/look", "/shared", "/control"] {
-        let answer = http::get(&app, path, None).await;
+        let answer = client::get(&app, path, None).await;
         assert_eq!(answer.status, 500, "{path}");
         assert!(answer.body.contains(WHAT_TO_WRITE), "{path}: {}", answer.body);
     }
@@ -97,7 +96,7 @@ async fn without_a_layer_requests_and_sockets_say_what_to_write() {
 async fn with_the_sockets_outside_of_the_layer_sockets_say_what_to_write() {
     let (sockets, io) = SocketIo::new_layer();
     namespaces(&io);
-    let app = App::serve(routes().layer(sessions(MemoryBackend::default())).layer(sockets)).await;
-    Browser::new(&app).get("/visit").await.ok();
+    let app = App::new(routes().layer(sessions(MemoryBackend::default())).layer(sockets));
+    Client::new(&app).get("/visit").await.ok();
     sockets_say_what_to_write(&app).await;
 }

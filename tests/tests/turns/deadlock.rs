@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
 use socketioxide_session::{Error, MemoryBackend, Shared, http_handler, session_state};
-use socketioxide_session_tests::{app::sessions, inside::Inside, soak::short_or_long};
+use socketioxide_session_tests::{app::sessions, client::Client, soak::short_or_long};
 use tokio::{task::yield_now, time::timeout};
 
 const TASKS: u32 = 40;
@@ -103,7 +103,7 @@ async fn handlers_over_overlapping_states_all_finish() {
         .route("/turns", get(turns));
     let layer =
         sessions(MemoryBackend::default()).with_turn_timeout(2 * patience()).with_turn_limit(2 * patience());
-    let client = Inside::new(routes.layer(layer));
+    let client = Client::of(routes.layer(layer));
     client.get("/only-b").await.ok();
     let (mut expected, all) = ([0, 1, 0], short_or_long(6_000, 300_000));
     let began = Instant::now();

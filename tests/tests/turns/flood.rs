@@ -18,14 +18,16 @@ use socketioxide::{
     SocketIo,
     extract::{Data, SocketRef, State as SocketState},
 };
-use socketioxide_session::{MemoryBackend, connect_handler, http_handler, session_state, socket_handler};
+use socketioxide_session::{
+    MemoryBackend, connect_handler, http_handler, session_state, socket_handler, testing::Packet,
+};
 use socketioxide_session_tests::{
     app::{App, sessions},
     gate::Gate,
     http::Browser,
     process::{Process, is_again, serve_parent},
-    raw::{Packet, event_frame, join_frame},
-    ready::{ready_socket, say_ready},
+    raw::{RawSocket, event_frame, join_frame},
+    ready::say_ready,
     soak::short_or_long,
     soon,
 };
@@ -140,7 +142,8 @@ async fn the_excess_is_refused_in_bounded_memory_while_others_are_served() {
     let (attacker, other) = (Browser::new(&server.app), Browser::new(&server.app));
     attacker.get("/hit").await.ok();
     other.get("/hit").await.ok();
-    let mut socket = ready_socket(&server.app, &attacker.session()).await;
+    let mut socket = RawSocket::connect(&server.app, Some(&attacker.session())).await;
+    socket.event("ready").await;
     let idle = server.process.memory("VmRSS");
 
     // Every other event asks for an acknowledgement.
@@ -154,11 +157,11 @@ async fn the_excess_is_refused_in_bounded_memory_while_others_are_served() {
         let sent = began.elapsed();
         for _ in ACCEPTED..events {
             let kind = match socket.wait("a refusal", |_| true).await {
-                Packet::Ack { id, values, .. } => {
+                Packet::Ack { id, args: values, .. } => {
                     assert!(id >= ACCEPTED, "refused although there was room: {id}");
                     format!("ack {}", outcome(&values[0]))
                 }
-                Packet::Event { name, values, .. } => format!("{name} {}", outcome(&values[0])),
+                Packet::Event { name, args: values, .. } => format!("{name} {}", outcome(&values[0])),
                 other => panic!("{other:?}"),
             };
             *counts.entry(kind).or_default() += 1;

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use axum::{Json, Router, extract::State, routing::get};
-use serde_json::Value;
 use socketioxide::{
     SocketIo,
     extract::{SocketRef, State as SocketState},
@@ -14,7 +13,7 @@ use socketioxide_session::{
     Backend, MemoryBackend, Shared, StoreBackend, connect_handler, http_handler, session_state,
     socket_handler,
 };
-use socketioxide_session_tests::{app::sessions, gate::Gate, inside::Inside, stores::TestStore};
+use socketioxide_session_tests::{app::sessions, client::Client, gate::Gate, stores::TestStore};
 use tokio::time::{Instant, sleep};
 
 const SLOW: Duration = Duration::from_secs(5);
@@ -83,7 +82,7 @@ async fn connected(socket: SocketRef) {
     socket.on("visits", socket_visits);
 }
 
-fn app(backend: impl Backend) -> (Inside, Gate) {
+fn app(backend: impl Backend) -> (Client, Gate) {
     let gate = Gate::default();
     let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
     io.ns("/", connected);
@@ -93,7 +92,7 @@ fn app(backend: impl Backend) -> (Inside, Gate) {
         .route("/visits", get(visits))
         .route("/shared-visit", get(shared_visit))
         .with_state(gate.clone());
-    (Inside::new(routes.layer(sockets).layer(sessions(backend))), gate)
+    (Client::of(routes.layer(sockets).layer(sessions(backend))), gate)
 }
 
 /// While one writer of `Cart` is in its wait, every kind of `User` handler is served and no time passes.
@@ -107,7 +106,7 @@ async fn user_handlers_are_served_at_once(backend: impl Backend) {
         let before = client.get("/visits").await.json().as_u64().expect("a number");
         let began = Instant::now();
         let shopping = if by_socket {
-            shopping_socket.emit("shop", &Value::Null, true).await;
+            shopping_socket.ask_later("/", "shop", &[]).await;
             None
         } else {
             Some(tokio::spawn(client.get("/shop")))
@@ -115,10 +114,10 @@ async fn user_handlers_are_served_at_once(backend: impl Backend) {
         gate.reached().await;
         for round in (before..).step_by(3).take(100) {
             assert_eq!(client.get("/visit").await.json(), round + 1);
-            assert_eq!(socket.ask("visit", &Value::Null).await, round + 2);
+            assert_eq!(socket.ask("visit", &[]).await, round + 2);
             assert_eq!(client.get("/shared-visit").await.json(), round + 3);
             assert_eq!(client.get("/visits").await.json(), round + 3);
-            assert_eq!(socket.ask("visits", &Value::Null).await, round + 3);
+            assert_eq!(socket.ask("visits", &[]).await, round + 3);
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
 

@@ -27,8 +27,8 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::sessions,
+    client::Client,
     gate::Gate,
-    inside::Inside,
     soak::short_or_long,
     stores::{Step as StoreStep, TestStore},
 };
@@ -281,7 +281,7 @@ struct Running {
 }
 
 struct Stage {
-    client: Inside,
+    client: Client,
     store: TestStore,
     app: App,
     moment: Arc<AtomicUsize>,
@@ -305,7 +305,7 @@ impl Stage {
             .route("/plain/{id}", get(plain))
             .route("/flush/{id}", get(flush))
             .with_state(app.clone());
-        let client = Inside::new(routes.layer(sessions(StoreBackend::new(store.clone()))));
+        let client = Client::of(routes.layer(sessions(StoreBackend::new(store.clone()))));
         // The session begins with a count of 1.
         app.gate(0).open();
         client.get("/add/0").await.ok();
@@ -332,7 +332,7 @@ impl Stage {
                     self.app.plans.lock().expect("a lock").insert(id, plan.clone());
                 }
                 // Each call shows the cookie of the session that the case is about.
-                let request = self.client.another(Some(self.cookie.clone())).get(&path(&call, id));
+                let request = self.client.another(Some(&self.cookie)).get(&path(&call, id));
                 let (began, moment) = (self.now(), Arc::clone(&self.moment));
                 let task = tokio::spawn(async move {
                     let answer = request.await;

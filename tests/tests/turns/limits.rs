@@ -9,10 +9,9 @@ use serde_json::json;
 use socketioxide_session::{MemoryBackend, SessionLayer};
 use socketioxide_session_tests::{
     app::sessions,
+    client::{self, Client, Socket},
     fixture::shop::{self, HELD},
-    http::{self, Browser},
     node::{Connect, OfficialClients, Transport},
-    raw::RawSocket,
 };
 
 fn memory() -> SessionLayer {
@@ -21,7 +20,7 @@ fn memory() -> SessionLayer {
 
 #[tokio::test]
 async fn an_official_clients_events_take_effect_in_the_order_in_which_they_arrive() {
-    let (app, _) = shop::open(memory()).await;
+    let (app, _) = shop::open(memory());
     let clients = OfficialClients::start();
     for transport in [Transport::WebSocket, Transport::Polling] {
         let socket = clients.connect(Connect::to(&app, transport)).await;
@@ -34,8 +33,8 @@ async fn an_official_clients_events_take_effect_in_the_order_in_which_they_arriv
 
 #[tokio::test]
 async fn a_reader_sees_what_was_written_before_it() {
-    let (app, gate) = shop::open(memory()).await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let (app, gate) = shop::open(memory());
+    let mut socket = Socket::connect(&app, None).await;
     socket.ask_later("/", "held", &[]).await;
     gate.reached().await;
     let written = socket.ask_later("/", "push", &[json!(1)]).await;
@@ -47,13 +46,13 @@ async fn a_reader_sees_what_was_written_before_it() {
 
 #[tokio::test]
 async fn a_slow_reader_holds_up_no_one() {
-    let (app, gate) = shop::open(memory()).await;
-    let browser = Browser::new(&app);
+    let (app, gate) = shop::open(memory());
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let reading = browser.get("/read-held");
     let meanwhile = async {
         gate.reached().await;
-        let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+        let mut socket = Socket::connect(&app, Some(&browser.session())).await;
         assert_eq!(socket.ask("push", &[json!(1)]).await, 1);
         gate.open();
     };
@@ -63,10 +62,10 @@ async fn a_slow_reader_holds_up_no_one() {
 
 #[tokio::test]
 async fn waiting_is_limited_in_time() {
-    let (app, gate) = shop::open(memory().with_turn_timeout(Duration::from_millis(100))).await;
-    let browser = Browser::new(&app);
+    let (app, gate) = shop::open(memory().with_turn_timeout(Duration::from_millis(100)));
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     socket.ask_later("/", "held", &[]).await;
     gate.reached().await;
     let answer = browser.get("/held").await;
@@ -79,8 +78,8 @@ async fn waiting_is_limited_in_time() {
 
 #[tokio::test]
 async fn waiting_is_limited_in_number() {
-    let (app, gate) = shop::open(memory().with_max_waiters(2)).await;
-    let mut socket = RawSocket::connect(&app, None).await;
+    let (app, gate) = shop::open(memory().with_max_waiters(2));
+    let mut socket = Socket::connect(&app, None).await;
     socket.ask_later("/", "held", &[]).await;
     gate.reached().await;
     let mut numbers = Vec::new();
@@ -98,12 +97,12 @@ async fn waiting_is_limited_in_number() {
 
 #[tokio::test]
 async fn holding_is_limited_and_the_late_commit_is_refused() {
-    let (app, gate) = shop::open(memory().with_turn_limit(Duration::from_millis(100))).await;
-    let browser = Browser::new(&app);
+    let (app, gate) = shop::open(memory().with_turn_limit(Duration::from_millis(100)));
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
-    let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
-    let holding = http::get(&app, "/held", Some(&cookie));
+    let mut socket = Socket::connect(&app, Some(&cookie)).await;
+    let holding = client::get(&app, "/held", Some(&cookie));
     let meanwhile = async {
         gate.reached().await;
         // The turn passes on, although its holder has not come back.
@@ -117,13 +116,13 @@ async fn holding_is_limited_and_the_late_commit_is_refused() {
 
 #[tokio::test]
 async fn shared_inside_a_turn_is_an_error_at_once() {
-    let (app, _) = shop::open(memory()).await;
-    let browser = Browser::new(&app);
+    let (app, _) = shop::open(memory());
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let answer = browser.get("/nested").await;
     assert_eq!(answer.status, 500);
     assert!(answer.body.contains("name the state in the attribute"), "{}", answer.body);
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     let answer = socket.ask("nested", &[]).await;
     assert_eq!(answer["code"], "nested_turn");
     assert_eq!(browser.get("/read").await.json(), json!([1, 0]));

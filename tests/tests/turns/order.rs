@@ -17,7 +17,7 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::Browser,
+    client::Client,
     ready::{ready_socket, say_ready},
     stores::TestStore,
 };
@@ -78,17 +78,17 @@ async fn connected(socket: SocketRef) {
     say_ready(&socket);
 }
 
-async fn app(backend: impl Backend) -> App {
+fn app(backend: impl Backend) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     let routes = Router::new().route("/mark", get(mark)).route("/entries", get(entries));
-    App::serve(routes.layer(sockets).layer(sessions(backend))).await
+    App::new(routes.layer(sockets).layer(sessions(backend)))
 }
 
 /// Sends the events one after the other while requests write to the same state until all are answered. Gives the answers, what
 /// was appended by events, and by how many requests.
 async fn beside_requests(app: &App, events: &[(&str, Value)]) -> (Vec<Value>, Vec<u64>, usize) {
-    let browser = Browser::new(app);
+    let browser = Client::new(app);
     let marks = Cell::new(1);
     browser.get("/mark").await.ok();
     let mut socket = ready_socket(app, &browser.session()).await;
@@ -128,7 +128,7 @@ async fn beside_requests(app: &App, events: &[(&str, Value)]) -> (Vec<Value>, Ve
 }
 
 async fn events_are_appended_in_order(backend: impl Backend) {
-    let app = app(backend).await;
+    let app = app(backend);
     let events: Vec<_> = (0..EVENTS).map(|number| ("push", json!(number))).collect();
     let (answers, appended, marks) = beside_requests(&app, &events).await;
     println!("{EVENTS} events beside {marks} requests");
@@ -150,7 +150,7 @@ async fn in_a_store() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_sees_the_writes_before_it_and_none_after() {
-    let app = app(MemoryBackend::default()).await;
+    let app = app(MemoryBackend::default());
     let write_and_read = |number| [("push", json!(number)), ("last", Value::Null)];
     let events: Vec<_> = (0..EVENTS / 2).flat_map(write_and_read).collect();
     let (answers, _, _) = beside_requests(&app, &events).await;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
-use serde_json::{Value, json};
+use serde_json::json;
 use socketioxide::{
     SocketIo,
     extract::{SocketRef, State as SocketState},
@@ -16,8 +16,8 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::sessions,
+    client::Client,
     gate::Gate,
-    inside::Inside,
     soon,
     stores::{Step, TestStore},
 };
@@ -125,7 +125,7 @@ async fn connected(socket: SocketRef) {
 }
 
 struct Stage {
-    client: Inside,
+    client: Client,
     gate: Gate,
     outcomes: mpsc::UnboundedReceiver<Outcome>,
     store: TestStore,
@@ -147,7 +147,7 @@ fn stage() -> Stage {
         .route("/change-id", get(change_id))
         .with_state(app);
     let backend = StoreBackend::new(store.clone());
-    let client = Inside::new(routes.layer(sockets).layer(sessions(backend)));
+    let client = Client::of(routes.layer(sockets).layer(sessions(backend)));
     Stage { client, gate, outcomes, store }
 }
 
@@ -156,9 +156,9 @@ async fn others_wait_for_nothing(by_socket: bool) {
     let Stage { client, gate, .. } = stage();
     client.get("/add-one").await.ok();
     let mut socket = client.socket().await;
-    let mut slow_socket = client.socket().await;
+    let slow_socket = client.socket().await;
     let slow = if by_socket {
-        slow_socket.emit("import", &Value::Null, false).await;
+        slow_socket.emit("import", &[]).await;
         None
     } else {
         Some(tokio::spawn(client.get("/import")))
@@ -168,7 +168,7 @@ async fn others_wait_for_nothing(by_socket: bool) {
         gate.reached().await;
         let began = Instant::now();
         assert_eq!(client.get("/add-one").await.json(), rows + 1);
-        assert_eq!(socket.ask("add one", &Value::Null).await, rows + 2);
+        assert_eq!(socket.ask("add one", &[]).await, rows + 2);
         assert_eq!(client.get("/rows").await.json(), rows + 2);
         assert_eq!(began.elapsed(), Duration::ZERO);
         gate.open();
@@ -229,8 +229,8 @@ async fn a_task_outlives(by_socket: bool) {
     let Stage { client, gate, mut outcomes, store } = stage();
     client.get("/add-one").await.ok();
     if by_socket {
-        let mut socket = client.socket().await;
-        socket.emit("in background", &Value::Null, false).await;
+        let socket = client.socket().await;
+        socket.emit("in background", &[]).await;
         gate.reached().await;
         drop(socket);
     } else {

@@ -21,9 +21,8 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
+    client::{Client, Socket},
     gate::Gate,
-    http::Browser,
-    raw::RawSocket,
     stores::TestStore,
 };
 
@@ -113,12 +112,12 @@ async fn connected(socket: SocketRef) {
     socket.on("rename", old::rename);
 }
 
-async fn app() -> (App, Gate, TestStore) {
+fn app() -> (App, Gate, TestStore) {
     let (gate, store) = (Gate::default(), TestStore::default());
-    (serve(StoreBackend::new(store.clone()), gate.clone()).await, gate, store)
+    (serve(StoreBackend::new(store.clone()), gate.clone()), gate, store)
 }
 
-async fn serve(backend: impl Backend, gate: Gate) -> App {
+fn serve(backend: impl Backend, gate: Gate) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     let routes = Router::new()
@@ -132,24 +131,24 @@ async fn serve(backend: impl Backend, gate: Gate) -> App {
         .route("/plain/remove", get(plain_remove))
         .route("/plain/slow-insert", get(plain_slow_insert))
         .with_state(gate);
-    App::serve(routes.layer(sockets).layer(sessions(backend))).await
+    App::new(routes.layer(sockets).layer(sessions(backend)))
 }
 
 #[tokio::test]
 async fn fields_that_an_older_build_does_not_know_survive() {
-    let (app, _, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, _) = app();
+    let browser = Client::new(&app);
     browser.get("/dress").await.ok();
     browser.get("/visit").await.ok();
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     assert_eq!(socket.ask("rename", &[json!("Ada")]).await, Value::Null);
     assert_eq!(browser.get("/read").await.json(), json!(["Ada", 1, "dark", {}, "London"]));
 }
 
 #[tokio::test]
 async fn only_the_changed_fields_are_written() {
-    let (app, _, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app();
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
     // What this build would write differently if it wrote the whole state.
@@ -163,8 +162,8 @@ async fn only_the_changed_fields_are_written() {
 
 #[tokio::test]
 async fn in_memory_a_plain_session_sees_the_fields_that_were_written_and_no_more() {
-    let app = serve(MemoryBackend::default(), Gate::default()).await;
-    let browser = Browser::new(&app);
+    let app = serve(MemoryBackend::default(), Gate::default());
+    let browser = Client::new(&app);
     let steps = [
         ("/visit", json!({ "visits": 1 })),
         ("/dress", json!({ "visits": 1, "theme": "dark" })),
@@ -183,12 +182,12 @@ async fn in_memory_a_plain_session_sees_the_fields_that_were_written_and_no_more
 
 #[tokio::test]
 async fn keys_of_others_survive() {
-    let (app, _, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, store) = app();
+    let browser = Client::new(&app);
     browser.get("/plain/insert?key=other&value=kept").await.ok();
     browser.get("/visit").await.ok();
     let cookie = browser.session();
-    let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
+    let mut socket = Socket::connect(&app, Some(&cookie)).await;
     socket.ask("rename", &[json!("Ada")]).await;
     assert_eq!(store.stored(&cookie, "other"), "kept");
     assert_eq!(browser.get("/read").await.json(), json!(["Ada", 1, "", {}, "London"]));
@@ -196,10 +195,10 @@ async fn keys_of_others_survive() {
 
 #[tokio::test]
 async fn a_value_that_becomes_none_is_none() {
-    let (app, _, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, _) = app();
+    let browser = Client::new(&app);
     browser.get("/dress").await.ok();
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     socket.ask("rename", &[json!("Ada")]).await;
     socket.ask("rename", &[json!(null)]).await;
     browser.get("/leave-town").await.ok();
@@ -208,8 +207,8 @@ async fn a_value_that_becomes_none_is_none() {
 
 #[tokio::test]
 async fn what_is_removed_inside_a_field_is_gone() {
-    let (app, _, _) = app().await;
-    let browser = Browser::new(&app);
+    let (app, _, _) = app();
+    let browser = Client::new(&app);
     browser.get("/tag?a=1&b=2").await.ok();
     browser.get("/tag?b=2").await.ok();
     assert_eq!(browser.get("/read").await.json()[3], json!({ "b": 2 }));
@@ -219,8 +218,8 @@ async fn what_is_removed_inside_a_field_is_gone() {
 
 #[tokio::test]
 async fn a_plain_session_writes_only_the_keys_it_changed() {
-    let (app, gate, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, gate, store) = app();
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
     let slow = browser.get("/plain/slow-insert?key=slow&value=1");
@@ -228,7 +227,7 @@ async fn a_plain_session_writes_only_the_keys_it_changed() {
         gate.reached().await;
         browser.get("/visit").await.ok();
         browser.get("/plain/insert?key=quick&value=2").await.ok();
-        let mut socket = RawSocket::connect(&app, Some(&cookie)).await;
+        let mut socket = Socket::connect(&app, Some(&cookie)).await;
         socket.ask("rename", &[json!("Ada")]).await;
         gate.open();
     };
@@ -241,8 +240,8 @@ async fn a_plain_session_writes_only_the_keys_it_changed() {
 
 #[tokio::test]
 async fn the_last_of_two_plain_sessions_wins_a_key() {
-    let (app, gate, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, gate, store) = app();
+    let browser = Client::new(&app);
     browser.get("/plain/insert?key=a&value=first").await.ok();
     let slow = browser.get("/plain/slow-insert?key=a&value=slow");
     let meanwhile = async {
@@ -257,8 +256,8 @@ async fn the_last_of_two_plain_sessions_wins_a_key() {
 
 #[tokio::test]
 async fn a_plain_session_brings_back_nothing_that_was_removed_meanwhile() {
-    let (app, gate, store) = app().await;
-    let browser = Browser::new(&app);
+    let (app, gate, store) = app();
+    let browser = Client::new(&app);
     browser.get("/plain/insert?key=a&value=1").await.ok();
     let slow = browser.get("/plain/slow-insert?key=b&value=2");
     let meanwhile = async {

@@ -10,8 +10,7 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::Browser,
-    raw::RawSocket,
+    client::{Client, Socket},
     stores::TestStore,
 };
 
@@ -79,7 +78,7 @@ async fn greet(user: &User, socket: SocketRef) {
 }
 
 /// A browser whose session holds `stored` where `User` should be.
-async fn spoiled(stored: Value) -> (App, Browser, TestStore) {
+async fn spoiled(stored: Value) -> (App, Client, TestStore) {
     let store = TestStore::default();
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
@@ -90,8 +89,8 @@ async fn spoiled(stored: Value) -> (App, Browser, TestStore) {
         .route("/write", get(write))
         .route("/shared", get(shared))
         .route("/count", get(count));
-    let app = App::serve(routes.layer(sockets).layer(sessions(StoreBackend::new(store.clone())))).await;
-    let browser = Browser::new(&app);
+    let app = App::new(routes.layer(sockets).layer(sessions(StoreBackend::new(store.clone()))));
+    let browser = Client::new(&app);
     browser.get("/count").await.ok();
     store.put(&browser.session(), "shopper", stored);
     (app, browser, store)
@@ -117,7 +116,7 @@ async fn in_http_the_error_names_state_and_field_and_the_value_stays() {
 #[tokio::test]
 async fn on_a_socket_the_error_names_state_and_field_and_the_value_stays() {
     let (app, browser, store) = spoiled(wrong_street()).await;
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     let answer = socket.ask("write", &[]).await;
     assert_eq!(answer["code"], "undecodable");
     let text = answer["error"].as_str().expect("a text");
@@ -128,7 +127,7 @@ async fn on_a_socket_the_error_names_state_and_field_and_the_value_stays() {
 #[tokio::test]
 async fn at_connect_it_is_a_connect_error_that_names_the_state() {
     let (app, browser, _store) = spoiled(wrong_street()).await;
-    let mut socket = RawSocket::open(&app, Some(&browser.session())).await.expect("a handshake");
+    let socket = Socket::open(&app, Some(&browser.session())).await.expect("a handshake");
     let message = socket.join("/greet").await.expect_err("a connect_error");
     assert!(message.contains("User"), "{message}");
 }
@@ -137,7 +136,7 @@ async fn at_connect_it_is_a_connect_error_that_names_the_state() {
 async fn other_states_of_the_session_work() {
     let (app, browser, store) = spoiled(json!("not even an object")).await;
     assert_eq!(browser.get("/count").await.json(), 2);
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     assert_eq!(socket.ask("count", &[]).await, 3);
     assert_eq!(socket.ask("write", &[]).await["code"], "undecodable");
     assert_eq!(store.stored(&browser.session(), "shopper"), "not even an object");

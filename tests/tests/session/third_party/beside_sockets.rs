@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use socketioxide::{SocketIo, extract::SocketRef};
 use socketioxide_session::{
     Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
+    testing::Packet,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::Browser,
-    raw::{Packet, RawSocket},
+    client::{Client, Socket},
     ready::{ready_socket, say_ready},
     soak::short_or_long,
     stores::TestStore,
@@ -118,7 +118,7 @@ async fn connected(socket: SocketRef) {
     say_ready(&socket);
 }
 
-async fn app(backend: impl Backend) -> App {
+fn app(backend: impl Backend) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     let routes = Router::new()
@@ -131,11 +131,11 @@ async fn app(backend: impl Backend) -> App {
         .route("/counts", get(counts));
     let auth = tower::layer::layer_fn(|inner| AuthManager::new(inner, People, "axum-login.data"));
     let layers = routes.layer(sockets).layer(auth).layer(MessagesManagerLayer);
-    App::serve(layers.layer(sessions(backend))).await
+    App::new(layers.layer(sessions(backend)))
 }
 
 /// Adds one after the other until it is told to stop; gives how often.
-async fn add_until(stop: &AtomicBool, socket: &mut RawSocket) -> u64 {
+async fn add_until(stop: &AtomicBool, socket: &mut Socket) -> u64 {
     let mut added = 0;
     while !stop.load(Ordering::Relaxed) {
         socket.ask("add", &[]).await.as_u64().expect("a count");
@@ -147,8 +147,8 @@ async fn add_until(stop: &AtomicBool, socket: &mut RawSocket) -> u64 {
 /// Somebody who is logged in says, listens and visits while three sockets write.
 async fn flash_messages_beside_sockets(backend: impl Backend) {
     let rounds: u64 = short_or_long(40, 800);
-    let app = app(backend).await;
-    let browser = Browser::new(&app);
+    let app = app(backend);
+    let browser = Client::new(&app);
     assert_eq!(browser.get("/login/Ada").await.status, 204);
     assert_eq!(browser.get("/listen").await.json(), json!(["welcome, Ada"]));
     let mut sockets = Vec::new();
@@ -187,18 +187,19 @@ async fn flash_messages_beside_sockets_in_a_store() {
 }
 
 /// A socket that writes until it is disconnected. Counts what was asked for and what was acknowledged.
-async fn add_until_disconnected(app: &App, cookie: String, asked: &AtomicU64, told: &AtomicU64) {
-    let mut socket = ready_socket(app, &cookie).await;
+async fn add_until_disconnected(mut socket: Socket, asked: &AtomicU64, told: &AtomicU64) {
     loop {
         asked.fetch_add(1, Ordering::Relaxed);
         socket.ask_later("/", "add", &[]).await;
-        match socket.wait("an answer or the end", |_| true).await {
-            Packet::Ack { values, .. } if values[0].is_u64() => drop(told.fetch_add(1, Ordering::Relaxed)),
-            Packet::Ack { values, .. } => {
+        match socket.next().await {
+            Some(Packet::Ack { args: values, .. }) if values[0].is_u64() => {
+                told.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(Packet::Ack { args: values, .. }) => {
                 let code = values[0]["code"].as_str().expect("a code");
                 assert!(["id_changed", "session_ended"].contains(&code), "{code}");
             }
-            Packet::Disconnected { .. } | Packet::Closed => return,
+            Some(Packet::Disconnect { .. }) | None => return,
             other => panic!("{other:?}"),
         }
     }
@@ -207,11 +208,17 @@ async fn add_until_disconnected(app: &App, cookie: String, asked: &AtomicU64, to
 /// A login, which changes the id, and then a logout, while three sockets write: nothing that was acknowledged is lost,
 /// nothing is counted twice, and the login is there.
 async fn logs_in_and_out_beside_sockets(app: &App) -> (u64, u64) {
-    let browser = Browser::new(app);
+    let browser = Client::new(app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
     let (asked, told) = (AtomicU64::new(0), AtomicU64::new(0));
-    let writing = || join_all((0..3).map(|_| add_until_disconnected(app, browser.session(), &asked, &told)));
+    let three_sockets = async || {
+        let cookie = browser.session();
+        join_all((0..3).map(|_| ready_socket(app, &cookie))).await
+    };
+    let writing = |sockets: Vec<Socket>| {
+        join_all(sockets.into_iter().map(|socket| add_until_disconnected(socket, &asked, &told)))
+    };
     let ten_are_told = async || {
         let before = told.load(Ordering::Relaxed);
         while told.load(Ordering::Relaxed) < before + 10 {
@@ -228,7 +235,7 @@ async fn logs_in_and_out_beside_sockets(app: &App) -> (u64, u64) {
         ten_are_told().await;
         assert_eq!(browser.get("/login/Ada").await.status, 204);
     };
-    tokio::join!(writing(), logging_in);
+    tokio::join!(writing(three_sockets().await), logging_in);
     assert_ne!(browser.session(), cookie);
     assert_eq!(browser.get("/listen").await.json(), json!(["welcome, Ada"]));
     assert_eq!(browser.get("/person").await.json(), "Ada");
@@ -242,7 +249,7 @@ async fn logs_in_and_out_beside_sockets(app: &App) -> (u64, u64) {
         counted().await;
         assert_eq!(browser.get("/logout").await.status, 204);
     };
-    tokio::join!(writing(), logging_out);
+    tokio::join!(writing(three_sockets().await), logging_out);
     assert_eq!(browser.cookie(), None);
     assert_eq!(browser.get("/person").await.json(), Value::Null);
     assert_eq!(browser.get("/visit").await.json(), json!([null, 1]));
@@ -250,7 +257,7 @@ async fn logs_in_and_out_beside_sockets(app: &App) -> (u64, u64) {
 }
 
 async fn logins_and_logouts_beside_sockets(backend: impl Backend) {
-    let app = app(backend).await;
+    let app = app(backend);
     let (mut asked, mut told) = (0, 0);
     for _ in 0..short_or_long(10, 200) {
         let (more_asked, more_told) = logs_in_and_out_beside_sockets(&app).await;

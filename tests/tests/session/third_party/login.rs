@@ -18,8 +18,7 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::{self, Browser},
-    raw::RawSocket,
+    client::{self, Client, Socket},
     stores::TestStore,
 };
 
@@ -117,7 +116,7 @@ async fn connected(login: &Login, socket: SocketRef) {
     socket.on("visit", socket_visit);
 }
 
-async fn app(backend: impl Backend) -> App {
+fn app(backend: impl Backend) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     let routes = Router::new()
@@ -127,26 +126,26 @@ async fn app(backend: impl Backend) -> App {
         .route("/person", get(person))
         .route("/visit", get(visit));
     let auth = tower::layer::layer_fn(|inner| AuthManager::new(inner, People, "axum-login.data"));
-    App::serve(routes.layer(sockets).layer(auth).layer(sessions(backend))).await
+    App::new(routes.layer(sockets).layer(auth).layer(sessions(backend)))
 }
 
 async fn logs_in_and_out(backend: impl Backend) {
-    let app = app(backend).await;
-    let browser = Browser::new(&app);
+    let app = app(backend);
+    let browser = Client::new(&app);
     assert_eq!(browser.get("/visit").await.json(), json!([null, 1]));
     assert_eq!(browser.post("/login", &[("name", "nobody")]).await.status, 401);
     assert_eq!(browser.get("/person").await.json(), Value::Null);
 
     // A login changes the id and keeps what was in the session.
     let old = browser.session();
-    let mut before = RawSocket::connect(&app, Some(&old)).await;
+    let before = Socket::connect(&app, Some(&old)).await;
     assert_eq!(browser.post("/login", &[("name", "Ada")]).await.status, 204);
     assert_ne!(browser.session(), old);
     before.disconnected("/").await;
     assert_eq!(browser.get("/person").await.json(), "Ada");
     assert_eq!(browser.get("/visit").await.json(), json!(["Ada", 2]));
 
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     assert_eq!(socket.event("welcome").await, [json!("Ada")]);
     assert_eq!(socket.ask("visit", &[]).await, json!(["Ada", 3]));
     assert_eq!(browser.get("/visit").await.json(), json!(["Ada", 4]));
@@ -157,7 +156,7 @@ async fn logs_in_and_out(backend: impl Backend) {
     assert_eq!(browser.cookie(), None);
     socket.disconnected("/").await;
     assert_eq!(browser.get("/person").await.json(), Value::Null);
-    assert_eq!(http::get(&app, "/person", Some(&ended)).await.json(), Value::Null);
+    assert_eq!(client::get(&app, "/person", Some(&ended)).await.json(), Value::Null);
     assert_eq!(browser.get("/visit").await.json(), json!([null, 1]));
 }
 
@@ -174,8 +173,8 @@ async fn logs_in_and_out_in_a_store() {
 #[tokio::test]
 async fn a_login_whose_handler_fails_loses_nothing() {
     let store = TestStore::default();
-    let app = app(StoreBackend::new(store.clone())).await;
-    let browser = Browser::new(&app);
+    let app = app(StoreBackend::new(store.clone()));
+    let browser = Client::new(&app);
     browser.get("/visit").await.ok();
     let cookie = browser.session();
     let answer = browser.get("/fail-after-login").await;

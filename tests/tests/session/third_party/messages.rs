@@ -9,8 +9,7 @@ use socketioxide::{SocketIo, extract::SocketRef};
 use socketioxide_session::{MemoryBackend, connect_handler, http_handler, session_state, socket_handler};
 use socketioxide_session_tests::{
     app::{App, sessions},
-    http::Browser,
-    raw::RawSocket,
+    client::{Client, Socket},
 };
 
 #[session_state]
@@ -46,11 +45,11 @@ async fn flash_messages_are_shown_once_and_lose_nothing_of_others() {
     io.ns("/", connected);
     let routes = Router::new().route("/visit", get(visit)).route("/read", get(read));
     let layers = routes.layer(sockets).layer(MessagesManagerLayer).layer(sessions(MemoryBackend::default()));
-    let app = App::serve(layers).await;
-    let browser = Browser::new(&app);
+    let app = App::new(layers);
+    let browser = Client::new(&app);
     assert_eq!(browser.get("/read").await.json(), json!([]));
     assert_eq!(browser.get("/visit").await.json(), 1);
-    let mut socket = RawSocket::connect(&app, Some(&browser.session())).await;
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
     assert_eq!(socket.ask("visit", &[]).await, 2);
     assert_eq!(browser.get("/read").await.json(), json!(["visit 1"]));
     assert_eq!(browser.get("/read").await.json(), json!([]));
