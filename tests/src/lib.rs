@@ -28,7 +28,7 @@ pub mod stores;
 
 use std::{future::Future, time::Duration};
 
-/// How long anything that must happen may take. Tests wait for events, never for time; this is for the ones that fail.
+/// How long anything that must happen may take. Tests wait for the event itself; this is for those that fail.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The outcome of `future`, or a panic that tells what it was.
