@@ -399,7 +399,7 @@ async fn where_redis_does_not_tell_of_changes_nothing_is_kept() {
 #[tokio::test]
 async fn a_handler_that_reads_sends_nothing() {
     let server = RedisServer::start().await;
-    let apps = [serve(cached(&server).await).await, serve(cached(&server).await).await];
+    let apps = [serve(cached(&server).await), serve(cached(&server).await)];
     let cookie = http::get(&apps[0], "/add", None).await.new_cookie();
     assert_eq!(count_at(&apps[1], &cookie).await, json!(1));
     let () = server.command(&["CONFIG", "RESETSTAT"]).await;

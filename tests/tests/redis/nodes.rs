@@ -14,7 +14,8 @@ use socketioxide_session::{
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::{self, Socket},
-    http::Answer,
+    http::{self, Answer},
+    raw::RawSocket,
     records::{SECOND, milliseconds},
     redis_server::RedisServer,
     soak::short_or_long,
@@ -90,7 +91,7 @@ async fn connected(socket: SocketRef) {
     socket.emit("ready", &()).ok();
 }
 
-pub(crate) async fn serve(backend: impl Backend) -> App {
+pub(crate) fn serve(backend: impl Backend) -> App {
     let (sockets, io) = SocketIo::new_layer();
     io.ns("/", connected);
     let routes = Router::new()
@@ -107,16 +108,16 @@ pub(crate) async fn serve(backend: impl Backend) -> App {
 async fn two_nodes(server: &RedisServer) -> ([App; 2], String) {
     // A lease that outlives the pauses of a busy machine.
     let node = async || node(server).await.with_lease(SECOND * 10);
-    let apps = [serve(node().await).await, serve(node().await).await];
+    let apps = [serve(node().await), serve(node().await)];
     let cookie = client::get(&apps[0], "/add", None).await.new_cookie();
     (apps, cookie)
 }
 
 pub(crate) async fn count_at(app: &App, cookie: &str) -> Value {
-    client::get(app, "/count", Some(cookie)).await.json()
+    http::get(app, "/count", Some(cookie)).await.json()
 }
 
-/// Four sockets and four browsers on each node count together. Gives what was acknowledged, and the answers that were
+/// Four sockets and four browsers on each node, which may be another process, count together. Gives what was acknowledged, and the answers that were
 /// errors.
 pub(crate) async fn count_together(
     apps: [&App; 2],
@@ -126,7 +127,7 @@ pub(crate) async fn count_together(
     let mut tasks = JoinSet::new();
     for app in apps {
         for _ in 0..4 {
-            let mut socket = Socket::connect(app, Some(cookie)).await;
+            let mut socket = RawSocket::connect(app, Some(cookie)).await;
             socket.event("ready").await;
             tasks.spawn(async move {
                 let mut answers = Vec::new();
@@ -316,7 +317,7 @@ async fn a_node_that_starts_later_knows_of_a_change() {
     let server = RedisServer::start().await;
     let (apps, old) = two_nodes(&server).await;
     client::get(&apps[0], "/login", Some(&old)).await.new_cookie();
-    let third = serve(node(&server).await).await;
+    let third = serve(node(&server).await);
     assert_eq!(client::poll(&third, Some(&old)).await.status, 503);
     let write = client::get(&third, "/add", Some(&old)).await;
     assert_eq!((write.status, write.set_cookies().len()), (409, 0), "{}", write.body);
@@ -327,7 +328,7 @@ async fn what_was_missed_while_cut_off_is_made_good() {
     let server = RedisServer::start().await;
     let proxy = Proxy::before(server.port).await;
     let there = RedisBackend::connect(&*proxy.url).await.unwrap().with_timeout(SECOND * 2);
-    let apps = [serve(node(&server).await).await, serve(there).await];
+    let apps = [serve(node(&server).await), serve(there)];
     let cookie = client::get(&apps[0], "/add", None).await.new_cookie();
     let other = client::get(&apps[0], "/add", None).await.new_cookie();
     let mut ends = Socket::connect(&apps[1], Some(&cookie)).await;
@@ -352,7 +353,7 @@ async fn a_node_that_is_cut_off_disconnects_its_sockets() {
     let cut_off = async |silently: bool| {
         let proxy = Proxy::before(server.port).await;
         let backend = RedisBackend::connect(&*proxy.url).await.unwrap();
-        let app = serve(backend.with_timeout(SECOND).with_cut_off(SECOND * 3)).await;
+        let app = serve(backend.with_timeout(SECOND).with_cut_off(SECOND * 3));
         let cookie = client::get(&app, "/add", None).await.new_cookie();
         let mut socket = Socket::connect(&app, Some(&cookie)).await;
         // Not because of a single lost connection.
@@ -387,7 +388,7 @@ async fn a_node_that_is_cut_off_disconnects_its_sockets() {
 async fn in_a_cluster_all_holds() {
     let server = RedisServer::start_cluster().await;
     let node = async || RedisBackend::connect_cluster([server.url()]).await.unwrap();
-    let apps = [serve(node().await).await, serve(node().await).await];
+    let apps = [serve(node().await), serve(node().await)];
     let old = client::get(&apps[0], "/add", None).await.new_cookie();
     let (acknowledged, open) = count_together(apps.each_ref(), &old, 5).await;
     assert_eq!((acknowledged.len(), open), (80, Vec::new()));
