@@ -5,12 +5,12 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::{
-    detached::ToItsEnd,
-    live_session::{CookieEffect, Handle, Lookup, Presence},
+    detached::Detached,
+    live_session::{CookieEffect, LiveSession, Lookup, Presence},
 };
 use crate::{
     backend::{Action, BackendError, Commit, Keys, Lease, Line, Meta},
-    call::control::Asked,
+    call::control::Intent,
     clock::{self, Now},
     error::Error,
     process::{Announced, Ending},
@@ -21,7 +21,7 @@ use crate::{
 /// What to write, beside what the session itself is asked for.
 pub(crate) struct Work {
     pub(crate) changes: Changes,
-    pub(crate) asked: Asked,
+    pub(crate) intent: Intent,
     /// The session as it was loaded; `None` where nothing was.
     pub(crate) meta: Option<Meta>,
     /// A new moment of expiry, because the session is active.
@@ -32,38 +32,38 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn of(changes: Changes) -> Self {
-        Self { changes, asked: Asked::default(), meta: None, touch: None, even_if_unchanged: false }
+        Self { changes, intent: Intent::default(), meta: None, touch: None, even_if_unchanged: false }
     }
 
     fn is_nothing(&self) -> bool {
-        self.changes.is_empty() && !self.asked.anything() && self.touch.is_none() && !self.even_if_unchanged
+        self.changes.is_empty() && !self.intent.anything() && self.touch.is_none() && !self.even_if_unchanged
     }
 }
 
-impl Handle {
+impl LiveSession {
     /// Commits, and ends the turn after it, unless the backend lets the next call go on before. It begins at once and
     /// runs to its end, also when the caller drops the future.
-    pub(crate) fn commit(self: &Arc<Self>, mut work: Work, mut turn: Option<Turn>) -> ToItsEnd {
+    pub(crate) fn commit(self: &Arc<Self>, mut work: Work, mut turn: Option<Turn>) -> Detached {
         let passed_on = turn.as_ref().is_some_and(Turn::lease_was_passed_on);
         if work.is_nothing() && !passed_on {
-            return ToItsEnd::done(Ok(()), turn);
+            return Detached::done(Ok(()), turn);
         }
         let now = Now::read();
         let held = turn.as_ref().map_or(Ok(()), |turn| turn.begin_commit(now.instant));
         if let Err(error) = held {
-            return ToItsEnd::done(Err(error), turn);
+            return Detached::done(Err(error), turn);
         }
         if let Some(done) = self.commit_now(&mut work, turn.as_mut(), now) {
-            return ToItsEnd::done(done, turn);
+            return Detached::done(done, turn);
         }
-        let handle = Arc::clone(self);
-        ToItsEnd::of(async move { handle.carry_out(turn, work).await })
+        let live = Arc::clone(self);
+        Detached::of(async move { live.carry_out(turn, work).await })
     }
 
     /// Commits where that needs no wait: values of a session that is there, of which nothing else changes.
     fn commit_now(&self, work: &mut Work, turn: Option<&mut Turn>, now: Now) -> Option<Result<(), Error>> {
         let meta = work.meta.as_ref().filter(|meta| !meta.provisional)?;
-        if work.asked.anything() || work.even_if_unchanged {
+        if work.intent.anything() || work.even_if_unchanged {
             return None;
         }
         let (id, presence) = {
@@ -103,7 +103,7 @@ impl Handle {
             return self.begin(work, false).await;
         }
         // Where `Meta` is going to change, what another handler made of it in the meantime counts.
-        let is_current = |meta: &Meta| !meta.provisional && work.asked.expiry.is_none();
+        let is_current = |meta: &Meta| !meta.provisional && work.intent.expiry.is_none();
         if !work.meta.as_ref().is_some_and(is_current)
             && let Lookup::Found(loaded) = self.load(Keys::Only(&[])).await?
         {
@@ -116,7 +116,7 @@ impl Handle {
     async fn begin(&self, work: Work, provisional: bool) -> Result<(), Error> {
         let id = self.id();
         let mut meta = Meta::new(id);
-        meta.expiry = work.asked.expiry.flatten();
+        meta.expiry = work.intent.expiry.flatten();
         meta.provisional = provisional;
         let expires = self.settings.lifetimes.expires_at(&meta, clock::now());
         let commit = Commit {
@@ -132,7 +132,7 @@ impl Handle {
         let mut current = self.current.lock();
         current.presence = Presence::Stored;
         current.key = Some(Arc::clone(&meta.key));
-        current.rare().cookie = self.set_cookie(id, &meta);
+        current.transition().cookie = self.set_cookie(id, &meta);
         Ok(())
     }
 
@@ -145,16 +145,16 @@ impl Handle {
         let Some(stored) = work.meta else { return Err(self.gone(self.id())) };
         let id = self.id();
         let mut meta = stored.clone();
-        if let Some(expiry) = work.asked.expiry {
+        if let Some(expiry) = work.intent.expiry {
             meta.expiry = expiry;
         }
-        if !work.changes.is_empty() || work.asked.cycle_id {
+        if !work.changes.is_empty() || work.intent.cycle_id {
             meta.provisional = false;
         }
-        let active = !work.changes.is_empty() || work.asked.anything() || work.even_if_unchanged;
+        let active = !work.changes.is_empty() || work.intent.anything() || work.even_if_unchanged;
         let expires =
             if active { Some(self.settings.lifetimes.expires_at(&meta, clock::now())) } else { work.touch };
-        let new_id = work.asked.cycle_id.then(|| self.next_id());
+        let new_id = work.intent.cycle_id.then(|| self.next_id());
         let commit = Commit {
             id,
             lease: turn.as_ref().map_or_else(Lease::default, Turn::lease),
@@ -168,20 +168,20 @@ impl Handle {
         // Until the end of this function, unless the backend passes it on.
         let _turn = self.commit_under(&commit, turn).await.map_err(|error| self.error(id, error))?;
 
-        if let Some(expires) = commit.expires.filter(|_| work.asked.expiry.is_some()) {
+        if let Some(expires) = commit.expires.filter(|_| work.intent.expiry.is_some()) {
             self.registry().sockets().note_expiry(id, expires);
         }
         let sockets = announced.map(Announced::came_true);
         let mut current = self.current.lock();
         if let Some(new) = new_id {
             current.id = new;
-            let rare = current.rare();
-            rare.next = None;
-            rare.changed_id = true;
-            rare.to_disconnect.extend(sockets.into_iter().flatten());
+            let transition = current.transition();
+            transition.next = None;
+            transition.changed_id = true;
+            transition.to_disconnect.extend(sockets.into_iter().flatten());
         }
-        if new_id.is_some() || work.asked.expiry.is_some() || work.even_if_unchanged {
-            current.rare().cookie = self.set_cookie(current.id, &meta);
+        if new_id.is_some() || work.intent.expiry.is_some() || work.even_if_unchanged {
+            current.transition().cookie = self.set_cookie(current.id, &meta);
         }
         Ok(())
     }
@@ -205,9 +205,9 @@ impl Handle {
     }
 
     /// Ends the session. Once begun it runs to its end.
-    pub(crate) fn end(self: &Arc<Self>) -> ToItsEnd {
-        let handle = Arc::clone(self);
-        ToItsEnd::of(async move { handle.carry_out_end().await })
+    pub(crate) fn end(self: &Arc<Self>) -> Detached {
+        let live = Arc::clone(self);
+        Detached::of(async move { live.carry_out_end().await })
     }
 
     async fn carry_out_end(&self) -> Result<(), Error> {
@@ -232,14 +232,14 @@ impl Handle {
             sockets = announced.came_true();
         }
         let mut current = self.current.lock();
-        current.rare().to_disconnect.extend(sockets);
+        current.transition().to_disconnect.extend(sockets);
         if self.may_begin() {
             // What the request still writes begins another session.
             current.id = SessionId::random();
             current.presence = Presence::Absent;
             current.key = None;
         }
-        current.rare().cookie = CookieEffect::Remove;
+        current.transition().cookie = CookieEffect::Remove;
         Ok(())
     }
 

@@ -6,14 +6,14 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use crate::call::live_session::Handle;
+use crate::call::live_session::LiveSession;
 
 /// What a handshake leaves for its sockets.
 #[derive(Clone)]
 pub(crate) struct Binding(Arc<Connection>);
 
 struct Connection {
-    handle: Arc<Handle>,
+    live: Arc<LiveSession>,
     /// The connection's Engine.IO `sid`, if it was opened by polling.
     sid: OnceLock<Box<str>>,
     /// Boxed: few clients ever read too little.
@@ -41,20 +41,20 @@ impl Drop for WaitsForRoom<'_> {
 }
 
 impl Binding {
-    pub(crate) fn new(handle: Handle) -> Self {
-        Self(Arc::new(Connection { handle: Arc::new(handle), sid: OnceLock::new(), full: OnceLock::new() }))
+    pub(crate) fn new(live: LiveSession) -> Self {
+        Self(Arc::new(Connection { live: Arc::new(live), sid: OnceLock::new(), full: OnceLock::new() }))
     }
 
-    pub(crate) fn handle(&self) -> &Arc<Handle> {
-        &self.0.handle
+    pub(crate) fn live(&self) -> &Arc<LiveSession> {
+        &self.0.live
     }
 
     /// Remembers the connection's `sid` while the connection lives, so that its later requests must show the
     /// cookie of its session.
     pub(crate) fn opened(&self, sid: &str) {
-        let handle = self.handle();
-        if handle.is_stored() && self.0.sid.set(sid.into()).is_ok() {
-            handle.registry().connections().insert(sid.to_owned(), handle.id());
+        let live = self.live();
+        if live.is_stored() && self.0.sid.set(sid.into()).is_ok() {
+            live.registry().connections().insert(sid.to_owned(), live.id());
         }
     }
 
@@ -86,7 +86,7 @@ impl Binding {
 impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(sid) = self.sid.get() {
-            self.handle.registry().connections().remove(sid);
+            self.live.registry().connections().remove(sid);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 
 /// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct Intent {
     pub(crate) cycle_id: bool,
     pub(crate) flush: bool,
     pub(crate) keep_changes: bool,
@@ -21,7 +21,7 @@ pub(crate) struct Asked {
     pub(crate) expiry: Option<Option<Expiry>>,
 }
 
-impl Asked {
+impl Intent {
     pub(crate) fn anything(&self) -> bool {
         self.cycle_id || self.flush || self.expiry.is_some()
     }
@@ -29,57 +29,57 @@ impl Asked {
 
 /// Collects what is asked for, until it is taken to be carried out.
 #[derive(Debug)]
-pub(crate) struct Requests {
-    asked: Mutex<Asked>,
+pub(crate) struct Intents {
+    intent: Mutex<Intent>,
     /// Whether a cookie can be set at the end.
     can_cycle: bool,
 }
 
-impl Requests {
+impl Intents {
     pub(crate) fn new(can_cycle: bool) -> Self {
-        Self { asked: Mutex::default(), can_cycle }
+        Self { intent: Mutex::default(), can_cycle }
     }
 
     pub(crate) fn are_asked_for(&self) -> bool {
-        self.asked.lock().anything()
+        self.intent.lock().anything()
     }
 
     pub(crate) fn ask_for_end(&self) -> bool {
-        self.asked.lock().flush
+        self.intent.lock().flush
     }
 
-    pub(crate) fn take(&self) -> Asked {
-        std::mem::take(&mut *self.asked.lock())
+    pub(crate) fn take(&self) -> Intent {
+        std::mem::take(&mut *self.intent.lock())
     }
 }
 
 /// The call of an annotated handler.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) asks: Asks,
+    pub(crate) owner: IntentOwner,
     /// The session of which it holds a turn.
     pub(crate) holds: Option<SessionId>,
 }
 
 /// Where a call's requests are collected.
 #[derive(Debug)]
-pub(crate) enum Asks {
+pub(crate) enum IntentOwner {
     /// With the request's, which the layer carries out if the call does not.
-    OfRequest(Arc<Requests>),
+    OfRequest(Arc<Intents>),
     /// In the call itself: on a socket, where no cookie can be set.
-    OfCall(Requests),
+    OfCall(Intents),
 }
 
-impl Asks {
+impl IntentOwner {
     /// `request`: what is collected for the request of the call, if it is one.
-    pub(crate) fn new(request: Option<Arc<Requests>>) -> Self {
-        request.map_or_else(|| Self::OfCall(Requests::new(false)), Self::OfRequest)
+    pub(crate) fn new(request: Option<Arc<Intents>>) -> Self {
+        request.map_or_else(|| Self::OfCall(Intents::new(false)), Self::OfRequest)
     }
 
-    pub(crate) fn requests(&self) -> &Requests {
+    pub(crate) fn intents(&self) -> &Intents {
         match self {
-            Self::OfRequest(requests) => requests,
-            Self::OfCall(requests) => requests,
+            Self::OfRequest(intents) => intents,
+            Self::OfCall(intents) => intents,
         }
     }
 }
@@ -115,7 +115,7 @@ tokio::task_local! {
 #[derive(Clone)]
 pub struct SessionControl {
     /// `None`: those of the annotated handler that runs.
-    requests: Option<Arc<Requests>>,
+    intents: Option<Arc<Intents>>,
     key: Arc<str>,
 }
 
@@ -126,12 +126,12 @@ impl fmt::Debug for SessionControl {
 }
 
 impl SessionControl {
-    pub(crate) fn of_request(requests: Arc<Requests>, key: Arc<str>) -> Self {
-        Self { requests: Some(requests), key }
+    pub(crate) fn of_request(intents: Arc<Intents>, key: Arc<str>) -> Self {
+        Self { intents: Some(intents), key }
     }
 
     pub(crate) fn of_call(key: Arc<str>) -> Self {
-        Self { requests: None, key }
+        Self { intents: None, key }
     }
 
     /// The session's public key: for rooms and logs. It stays when the id changes, and is no credential.
@@ -148,8 +148,8 @@ impl SessionControl {
     /// [`ErrorKind::Unavailable`] in a socket handler, where no cookie can be set: do it in the HTTP request that
     /// logs the visitor in; or without one of this crate's attributes on a socket.
     pub fn cycle_id(&self) -> Result<(), Error> {
-        self.ask(|requests| {
-            if !requests.can_cycle {
+        self.ask(|intents| {
+            if !intents.can_cycle {
                 return Err(Error::with_text(
                     ErrorKind::Unavailable,
                     "a socket handler cannot change the session's id, because it cannot set a cookie: call \
@@ -157,7 +157,7 @@ impl SessionControl {
                      reconnect with the new cookie",
                 ));
             }
-            requests.asked.lock().cycle_id = true;
+            intents.intent.lock().cycle_id = true;
             Ok(())
         })
     }
@@ -170,8 +170,8 @@ impl SessionControl {
     ///
     /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes.
     pub fn flush(&self) -> Result<(), Error> {
-        self.ask(|requests| {
-            requests.asked.lock().flush = true;
+        self.ask(|intents| {
+            intents.intent.lock().flush = true;
             Ok(())
         })
     }
@@ -183,8 +183,8 @@ impl SessionControl {
     /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes.
     pub fn set_expiry(&self, expiry: impl Into<Option<Expiry>>) -> Result<(), Error> {
         let expiry = expiry.into();
-        self.ask(|requests| {
-            requests.asked.lock().expiry = Some(expiry);
+        self.ask(|intents| {
+            intents.intent.lock().expiry = Some(expiry);
             Ok(())
         })
     }
@@ -195,17 +195,17 @@ impl SessionControl {
     ///
     /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes.
     pub fn keep_changes(&self) -> Result<(), Error> {
-        self.ask(|requests| {
-            requests.asked.lock().keep_changes = true;
+        self.ask(|intents| {
+            intents.intent.lock().keep_changes = true;
             Ok(())
         })
     }
 
-    fn ask(&self, act: impl FnOnce(&Requests) -> Result<(), Error>) -> Result<(), Error> {
-        if let Some(requests) = &self.requests {
-            return act(requests);
+    fn ask(&self, act: impl FnOnce(&Intents) -> Result<(), Error>) -> Result<(), Error> {
+        if let Some(intents) = &self.intents {
+            return act(intents);
         }
-        CALL.try_with(|call| act(call.asks.requests())).unwrap_or_else(|_| {
+        CALL.try_with(|call| act(call.owner.intents())).unwrap_or_else(|_| {
             Err(Error::with_text(
                 ErrorKind::Unavailable,
                 "on a socket, `SessionControl` acts with the commit of an annotated handler: put \

@@ -16,7 +16,7 @@ use crate::{
 type Outcome = Result<(), Error>;
 
 /// Waits for the end of a commit. Small, for handlers' futures hold it.
-pub(crate) enum ToItsEnd {
+pub(crate) enum Detached {
     /// It needed no wait. The turn ends with this, so that its caller can have the answer on its way when the next
     /// call is woken.
     Done(Option<Outcome>, #[expect(dead_code, reason = "it ends when it is dropped")] Option<Turn>),
@@ -25,7 +25,7 @@ pub(crate) enum ToItsEnd {
     Runs(JoinHandle<Outcome>),
 }
 
-impl ToItsEnd {
+impl Detached {
     pub(crate) fn done(outcome: Outcome, turn: Option<Turn>) -> Self {
         Self::Done(Some(outcome), turn)
     }
@@ -35,7 +35,7 @@ impl ToItsEnd {
     }
 }
 
-impl Future for ToItsEnd {
+impl Future for Detached {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {

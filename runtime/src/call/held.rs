@@ -2,18 +2,18 @@
 
 use super::{
     access::States,
-    running_call::{Scope, Unit},
+    running_call::{RunningCall, Scope},
 };
 
 /// A call that has its states, and what its end needs beside it.
 pub struct Held<P, C = ()> {
-    pub(crate) unit: Box<Unit<P>>,
+    pub(crate) call: Box<RunningCall<P>>,
     pub(crate) context: C,
 }
 
 impl<P: States, C> Held<P, C> {
     /// What the user's function runs in, and its parameters that are session state.
     pub fn lend(&mut self) -> (&mut Scope, P::Lent<'_>) {
-        (&mut self.unit.scope, self.unit.states.lend())
+        (&mut self.call.scope, self.call.states.lend())
     }
 }

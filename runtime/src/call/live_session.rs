@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The session of one request or connection. Requests and sockets that show the same cookie have a handle each.
-pub(crate) struct Handle {
+pub(crate) struct LiveSession {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) settings: Arc<Settings>,
     pub(super) current: Mutex<Current>,
@@ -44,12 +44,12 @@ pub(super) struct Current {
     pub(super) presence: Presence,
     pub(super) key: Option<Arc<str>>,
     /// Boxed: a connection's handle lives long, and seldom has it.
-    rare: Option<Box<Rare>>,
+    transition: Option<Box<Transition>>,
 }
 
 /// What only a session has that begins, changes its id or ends.
 #[derive(Default)]
-pub(super) struct Rare {
+pub(super) struct Transition {
     /// The id that a change of id will give: known before, so that a plain `Session` can say it.
     pub(super) next: Option<SessionId>,
     pub(super) cookie: CookieEffect,
@@ -60,8 +60,8 @@ pub(super) struct Rare {
 }
 
 impl Current {
-    pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    pub(super) fn transition(&mut self) -> &mut Transition {
+        self.transition.get_or_insert_default()
     }
 }
 
@@ -109,12 +109,12 @@ pub(crate) enum Lookup {
     Renamed,
 }
 
-impl Handle {
+impl LiveSession {
     /// Of a request that shows this cookie, if any.
     pub(crate) fn new(backend: Arc<dyn Backend>, settings: Arc<Settings>, shown: Option<SessionId>) -> Self {
         let id = shown.unwrap_or_else(SessionId::random);
         let presence = if shown.is_some() { Presence::Unknown } else { Presence::Absent };
-        Self::of(backend, settings, Current { id, presence, key: None, rare: None }, true)
+        Self::of(backend, settings, Current { id, presence, key: None, transition: None }, true)
     }
 
     fn of(backend: Arc<dyn Backend>, settings: Arc<Settings>, current: Current, may_begin: bool) -> Self {
@@ -125,7 +125,7 @@ impl Handle {
     /// Of a connection whose handshake this handle served: the same session, in which none can begin any more.
     pub(crate) fn for_connection(&self) -> Self {
         let current = self.current.lock();
-        let copy = Current { key: current.key.clone(), rare: None, ..*current };
+        let copy = Current { key: current.key.clone(), transition: None, ..*current };
         Self::of(Arc::clone(&self.backend), Arc::clone(&self.settings), copy, false)
     }
 
@@ -148,7 +148,7 @@ impl Handle {
 
     /// Whether the session's id was changed through this handle.
     pub(crate) fn has_changed_id(&self) -> bool {
-        self.current.lock().rare.as_ref().is_some_and(|rare| rare.changed_id)
+        self.current.lock().transition.as_ref().is_some_and(|transition| transition.changed_id)
     }
 
     /// Says when the session expires, so that its sockets end with it.
@@ -161,7 +161,7 @@ impl Handle {
 
     /// The id that the session will have once a change of id is committed.
     pub(crate) fn next_id(&self) -> SessionId {
-        *self.current.lock().rare().next.get_or_insert_with(SessionId::random)
+        *self.current.lock().transition().next.get_or_insert_with(SessionId::random)
     }
 
     /// The public key; of the session that would begin here, where there is none.
@@ -182,22 +182,27 @@ impl Handle {
     }
 
     pub(crate) fn take_cookie(&self) -> CookieEffect {
-        self.current.lock().rare.as_mut().map(|rare| std::mem::take(&mut rare.cookie)).unwrap_or_default()
+        self.current
+            .lock()
+            .transition
+            .as_mut()
+            .map(|transition| std::mem::take(&mut transition.cookie))
+            .unwrap_or_default()
     }
 
     /// The sockets to disconnect once the answer is out.
     pub(crate) fn take_sockets(&self) -> Sockets {
         self.current
             .lock()
-            .rare
+            .transition
             .as_mut()
-            .map(|rare| std::mem::take(&mut rare.to_disconnect))
+            .map(|transition| std::mem::take(&mut transition.to_disconnect))
             .unwrap_or_default()
     }
 
     /// Whether there are sockets to disconnect.
     pub(crate) fn has_sockets(&self) -> bool {
-        self.current.lock().rare.as_ref().is_some_and(|rare| !rare.to_disconnect.is_empty())
+        self.current.lock().transition.as_ref().is_some_and(|transition| !transition.to_disconnect.is_empty())
     }
 
     /// Takes the places of a handler in its queues. A reader that nobody is before, and whose backend has the session
@@ -313,7 +318,7 @@ impl Handle {
         let known = self.registry().ending(id);
         if known.is_none() {
             let sockets = self.registry().end(id, Ending::Ended);
-            self.current.lock().rare().to_disconnect.extend(sockets);
+            self.current.lock().transition().to_disconnect.extend(sockets);
         }
         Error::new(known.unwrap_or(Ending::Ended).kind())
     }
@@ -337,7 +342,7 @@ impl Handle {
     }
 }
 
-impl Drop for Handle {
+impl Drop for LiveSession {
     /// A commit whose client left may end last: its sockets end all the same.
     fn drop(&mut self) {
         if tokio::runtime::Handle::try_current().is_ok() {

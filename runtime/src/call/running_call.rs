@@ -3,8 +3,8 @@
 //!
 //! This is the hot path. Where nothing must be waited for (no one before the call, a backend that has the session at
 //! hand) all of it is plain calls, and no future is made. With `MemoryBackend` an event that reads makes one allocation,
-//! the [`Unit`]. One that writes a field makes six, beside the clone of the user's state: the session's queues, of which
-//! there are none while nobody has a place in them, and the two lists in them; the [`Unit`]; the state as it is shared
+//! the [`RunningCall`]. One that writes a field makes six, beside the clone of the user's state: the session's queues, of which
+//! there are none while nobody has a place in them, and the two lists in them; the [`RunningCall`]; the state as it is shared
 //! with readers from then on; and the value that is stored. `cargo run --release -p bench -- instructions` counts them.
 
 use std::{
@@ -25,9 +25,9 @@ use crate::{
     call::{
         access::States,
         commit::Work,
-        control::{Asked, Asks, CALL, Call, Requests},
-        detached::ToItsEnd,
-        live_session::{Arrival, Handle, Lookup},
+        control::{CALL, Call, Intent, IntentOwner, Intents},
+        detached::Detached,
+        live_session::{Arrival, LiveSession, Lookup},
     },
     clock,
     error::{Error, ErrorKind},
@@ -55,26 +55,26 @@ pub(crate) enum Decision {
 }
 
 /// The table of outcomes. A call that is cancelled never comes here: its turn ends where it is dropped.
-pub(crate) fn decide(outcome: Outcome, asked: &Asked) -> Decision {
+pub(crate) fn decide(outcome: Outcome, intent: &Intent) -> Decision {
     match outcome {
-        _ if asked.flush => Decision::End,
+        _ if intent.flush => Decision::End,
         Outcome::Normal => Decision::Commit,
-        Outcome::Failed if asked.keep_changes => Decision::Commit,
+        Outcome::Failed if intent.keep_changes => Decision::Commit,
         Outcome::Failed | Outcome::Panicked => Decision::Discard,
     }
 }
 
 /// A call that has come: with its states, or with its places in the queues.
-pub(crate) enum Arrived<S> {
-    Begun(Box<Unit<S>>),
-    InLine { handle: Arc<Handle>, request: Option<Arc<Requests>>, ticket: Ticket },
+pub(crate) enum ArrivedCall<S> {
+    Begun(Box<RunningCall<S>>),
+    InLine { live: Arc<LiveSession>, request: Option<Arc<Intents>>, ticket: Ticket },
 }
 
 /// The states of one call, and its turn if it writes. Boxed, for it is handed on until the call ends.
-pub(crate) struct Unit<S> {
+pub(crate) struct RunningCall<S> {
     pub(crate) states: S,
     pub(crate) scope: Scope,
-    handle: Arc<Handle>,
+    live: Arc<LiveSession>,
     turn: Option<Turn>,
     /// What was known of the session when it was loaded, and when it expires.
     found: Option<(Meta, OffsetDateTime)>,
@@ -83,29 +83,29 @@ pub(crate) struct Unit<S> {
 /// What begins at once, or a future that waits for it.
 type Begun<S> = Either<Ready<Begins<S>>, Pin<Box<dyn Future<Output = Begins<S>> + Send>>>;
 
-type Begins<S> = Result<Box<Unit<S>>, Error>;
+type Begins<S> = Result<Box<RunningCall<S>>, Error>;
 
-impl<S: States> Arrived<S> {
+impl<S: States> ArrivedCall<S> {
     /// Takes the call's places in the queues, and loads its states if it needs none. `request`: what is collected for
     /// the request that the call belongs to, if it does.
-    pub(crate) fn at(handle: &Arc<Handle>, request: Option<Arc<Requests>>) -> Result<Self, Error> {
-        let handle = Arc::clone(handle);
-        Ok(match handle.arrive::<S>()? {
-            Arrival::Stateless => Self::Begun(Unit::with(handle, request, None, None)?),
-            Arrival::Snapshot(loaded) => Self::Begun(Unit::with(handle, request, Some(loaded), None)?),
-            Arrival::InLine(ticket) => Self::InLine { handle, request, ticket },
+    pub(crate) fn at(live: &Arc<LiveSession>, request: Option<Arc<Intents>>) -> Result<Self, Error> {
+        let live = Arc::clone(live);
+        Ok(match live.arrive::<S>()? {
+            Arrival::Stateless => Self::Begun(RunningCall::with(live, request, None, None)?),
+            Arrival::Snapshot(loaded) => Self::Begun(RunningCall::with(live, request, Some(loaded), None)?),
+            Arrival::InLine(ticket) => Self::InLine { live, request, ticket },
         })
     }
 
     /// Waits for the turn, loads the states, and keeps of the turn what writing needs. Where nothing must be waited
     /// for, all of that is done at once.
     pub(crate) fn begin(self) -> Begun<S> {
-        let (handle, request, ticket) = match self {
-            Self::Begun(unit) => return Either::Left(ready(Ok(unit))),
-            Self::InLine { handle, request, ticket } => (handle, request, ticket),
+        let (live, request, ticket) = match self {
+            Self::Begun(call) => return Either::Left(ready(Ok(call))),
+            Self::InLine { live, request, ticket } => (live, request, ticket),
         };
         if S::WRITES
-            && let Err(error) = handle.writable()
+            && let Err(error) = live.writable()
         {
             return Either::Left(ready(Err(error)));
         }
@@ -115,21 +115,21 @@ impl<S: States> Arrived<S> {
                 let begun = Instant::now();
                 return Either::Right(Box::pin(async move {
                     let turn = ticket.turn().await?;
-                    let wait = handle.settings().limits.wait.saturating_sub(begun.elapsed());
-                    Unit::load(handle, request, turn, wait).await
+                    let wait = live.settings().limits.wait.saturating_sub(begun.elapsed());
+                    RunningCall::load(live, request, turn, wait).await
                 }));
             }
         };
-        let Some(found) = handle.load_now(Keys::Only(S::KEYS), &S::turns()) else {
-            let wait = handle.settings().limits.wait;
-            return Either::Right(Box::pin(Unit::load(handle, request, turn, wait)));
+        let Some(found) = live.load_now(Keys::Only(S::KEYS), &S::turns()) else {
+            let wait = live.settings().limits.wait;
+            return Either::Right(Box::pin(RunningCall::load(live, request, turn, wait)));
         };
         match found {
             Ok(Lookup::Found(loaded)) => {
-                Either::Left(ready(Unit::with(handle, request, Some(loaded), Some(turn))))
+                Either::Left(ready(RunningCall::with(live, request, Some(loaded), Some(turn))))
             }
-            Ok(Lookup::Nothing) => Either::Left(ready(Unit::with(handle, request, None, Some(turn)))),
-            Ok(Lookup::Renamed) => match Self::at(&handle, request) {
+            Ok(Lookup::Nothing) => Either::Left(ready(RunningCall::with(live, request, None, Some(turn)))),
+            Ok(Lookup::Renamed) => match Self::at(&live, request) {
                 Ok(arrived) => arrived.begin(),
                 Err(error) => Either::Left(ready(Err(error))),
             },
@@ -138,38 +138,38 @@ impl<S: States> Arrived<S> {
     }
 }
 
-impl<S: States> Unit<S> {
+impl<S: States> RunningCall<S> {
     async fn load(
-        handle: Arc<Handle>,
-        request: Option<Arc<Requests>>,
+        live: Arc<LiveSession>,
+        request: Option<Arc<Intents>>,
         mut turn: Turn,
         wait: Duration,
     ) -> Begins<S> {
         let turns = S::turns();
         turn.accept_lease();
-        let load = handle.load_with_turns(Keys::Only(S::KEYS), &turns, wait, turn.lease());
+        let load = live.load_with_turns(Keys::Only(S::KEYS), &turns, wait, turn.lease());
         let (found, lease) = turn.while_loading(load).await?;
-        turn.hold_lease(lease, || handle.lease_home());
+        turn.hold_lease(lease, || live.lease_home());
         let loaded = match found {
             Lookup::Found(loaded) => Some(loaded),
             Lookup::Nothing => None,
             Lookup::Renamed => {
                 drop(turn);
-                return Arrived::at(&handle, request)?.begin().await;
+                return ArrivedCall::at(&live, request)?.begin().await;
             }
         };
-        Self::with(handle, request, loaded, Some(turn))
+        Self::with(live, request, loaded, Some(turn))
     }
 
     fn with(
-        handle: Arc<Handle>,
-        request: Option<Arc<Requests>>,
+        live: Arc<LiveSession>,
+        request: Option<Arc<Intents>>,
         loaded: Option<Loaded>,
         turn: Option<Turn>,
     ) -> Begins<S> {
         let states = S::load(loaded.as_ref())?;
         if S::WRITES && loaded.is_none() {
-            handle.writable()?;
+            live.writable()?;
         }
         let turn = turn.filter(|_| S::WRITES);
         if S::READS
@@ -177,10 +177,10 @@ impl<S: States> Unit<S> {
         {
             turn.release_reads();
         }
-        let holds = turn.is_some().then(|| handle.id());
-        let scope = Scope(Some(Call { asks: Asks::new(request), holds }));
+        let holds = turn.is_some().then(|| live.id());
+        let scope = Scope(Some(Call { owner: IntentOwner::new(request), holds }));
         let found = loaded.map(|loaded| (loaded.meta, loaded.expires));
-        Ok(Box::new(Self { states, scope, handle, turn, found }))
+        Ok(Box::new(Self { states, scope, live, turn, found }))
     }
 
     /// What is known of the session, and when it expires.
@@ -190,36 +190,36 @@ impl<S: States> Unit<S> {
 
     /// Whether the call was told to end the session.
     pub(crate) fn ends_session(&self) -> bool {
-        self.scope.0.as_ref().is_some_and(|call| call.asks.requests().ask_for_end())
+        self.scope.0.as_ref().is_some_and(|call| call.owner.intents().ask_for_end())
     }
 
     /// Ends the call: commits or discards, and carries out what was asked of the session.
-    pub(crate) fn conclude(self, outcome: Outcome) -> ToItsEnd {
-        let Self { states, scope, handle, turn, found } = self;
-        let asked = scope.asked();
-        match decide(outcome, &asked) {
+    pub(crate) fn conclude(self, outcome: Outcome) -> Detached {
+        let Self { states, scope, live, turn, found } = self;
+        let intent = scope.intent();
+        match decide(outcome, &intent) {
             Decision::End => {
                 drop(turn);
-                handle.end()
+                live.end()
             }
             // It may have seen what a call before it has not saved yet: it says nothing before that is in.
             Decision::Discard if turn.as_ref().is_some_and(Turn::lease_was_passed_on) => {
                 let meta = found.map(|(meta, _)| meta);
-                handle.commit(Work { meta, ..Work::of(Changes::new()) }, turn)
+                live.commit(Work { meta, ..Work::of(Changes::new()) }, turn)
             }
-            Decision::Discard => ToItsEnd::done(Ok(()), turn),
+            Decision::Discard => Detached::done(Ok(()), turn),
             Decision::Commit => {
                 let changes = if turn.is_some() { states.changes() } else { Ok(Changes::new()) };
                 let changes = match changes {
                     Ok(changes) => changes,
-                    Err(error) => return ToItsEnd::done(Err(error), turn),
+                    Err(error) => return Detached::done(Err(error), turn),
                 };
                 let touch = found.as_ref().and_then(|(meta, expires)| {
-                    handle.settings().lifetimes.touched(meta, *expires, clock::now)
+                    live.settings().lifetimes.touched(meta, *expires, clock::now)
                 });
                 let meta = found.map(|(meta, _)| meta);
-                let work = Work { changes, asked, meta, touch, even_if_unchanged: false };
-                handle.commit(work, turn)
+                let work = Work { changes, intent, meta, touch, even_if_unchanged: false };
+                live.commit(work, turn)
             }
         }
     }
@@ -262,8 +262,8 @@ impl Scope {
         result.map_err(Panicked)
     }
 
-    fn asked(&self) -> Asked {
-        self.0.as_ref().map(|call| call.asks.requests().take()).unwrap_or_default()
+    fn intent(&self) -> Intent {
+        self.0.as_ref().map(|call| call.owner.intents().take()).unwrap_or_default()
     }
 }
 
@@ -274,11 +274,11 @@ mod tests {
     #[test]
     fn the_table_of_outcomes() {
         use Decision::{Commit, Discard, End};
-        let nothing = Asked::default();
-        let keep = Asked { keep_changes: true, ..nothing };
-        let flush = Asked { flush: true, ..nothing };
-        let both = Asked { keep_changes: true, ..flush };
-        for (outcome, asked, expected) in [
+        let nothing = Intent::default();
+        let keep = Intent { keep_changes: true, ..nothing };
+        let flush = Intent { flush: true, ..nothing };
+        let both = Intent { keep_changes: true, ..flush };
+        for (outcome, intent, expected) in [
             (Outcome::Normal, nothing, Commit),
             (Outcome::Normal, keep, Commit),
             (Outcome::Normal, flush, End),
@@ -290,7 +290,7 @@ mod tests {
             (Outcome::Panicked, keep, Discard),
             (Outcome::Panicked, flush, End),
         ] {
-            assert_eq!(decide(outcome, &asked), expected, "{outcome:?} {asked:?}");
+            assert_eq!(decide(outcome, &intent), expected, "{outcome:?} {intent:?}");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use crate::{
     call::{
         access::{Access as _, Read, States, Write},
-        live_session::Handle,
-        running_call::{Arrived, Outcome, Unit, not_inside_a_turn_of},
+        live_session::LiveSession,
+        running_call::{ArrivedCall, Outcome, RunningCall, not_inside_a_turn_of},
     },
     error::Error,
     session::state::SessionState,
@@ -40,13 +40,13 @@ use crate::{
 /// }
 /// ```
 pub struct Shared<T> {
-    handle: Arc<Handle>,
+    live: Arc<LiveSession>,
     state: PhantomData<fn() -> T>,
 }
 
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
-        Self { handle: Arc::clone(&self.handle), state: PhantomData }
+        Self { live: Arc::clone(&self.live), state: PhantomData }
     }
 }
 
@@ -57,8 +57,8 @@ impl<T> fmt::Debug for Shared<T> {
 }
 
 impl<T: SessionState> Shared<T> {
-    pub(crate) fn new(handle: Arc<Handle>) -> Self {
-        Self { handle, state: PhantomData }
+    pub(crate) fn new(live: Arc<LiveSession>) -> Self {
+        Self { live, state: PhantomData }
     }
 
     /// The state as it is after the writers that came before: `T::default()` where nothing is stored yet.
@@ -72,8 +72,8 @@ impl<T: SessionState> Shared<T> {
     ///
     /// Dropping the future gives up its place in the queue.
     pub async fn read(&self) -> Result<T, Error> {
-        let unit = self.begin::<(Read<T>,)>().await?;
-        unit.states.0.into_owned()
+        let call = self.begin::<(Read<T>,)>().await?;
+        call.states.0.into_owned()
     }
 
     /// Takes the turn, changes the state, commits, and gives what the closure returned.
@@ -87,14 +87,14 @@ impl<T: SessionState> Shared<T> {
     ///
     /// Dropping the future before the commit discards; a commit once begun runs to its end.
     pub async fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
-        let mut unit = self.begin::<(Write<T>,)>().await?;
-        let result = change(unit.states.0.lend());
-        unit.conclude(Outcome::Normal).await?;
+        let mut call = self.begin::<(Write<T>,)>().await?;
+        let result = change(call.states.0.lend());
+        call.conclude(Outcome::Normal).await?;
         Ok(result)
     }
 
-    async fn begin<S: States>(&self) -> Result<Box<Unit<S>>, Error> {
-        not_inside_a_turn_of(self.handle.id())?;
-        Arrived::at(&self.handle, None)?.begin().await
+    async fn begin<S: States>(&self) -> Result<Box<RunningCall<S>>, Error> {
+        not_inside_a_turn_of(self.live.id())?;
+        ArrivedCall::at(&self.live, None)?.begin().await
     }
 }

@@ -7,27 +7,27 @@ use http::request::Parts;
 
 use crate::{
     call::{
-        control::{Requests, SessionControl},
-        live_session::Handle,
+        control::{Intents, SessionControl},
+        live_session::LiveSession,
         shared::Shared,
     },
     error::{Error, ErrorKind},
-    http::plain_session::RequestView,
+    http::plain_session::PlainStore,
     session::state::SessionState,
 };
 
 /// The session of a request.
 pub(super) struct RequestSession {
-    pub(super) handle: Arc<Handle>,
-    pub(super) requests: Arc<Requests>,
+    pub(super) live: Arc<LiveSession>,
+    pub(super) intents: Arc<Intents>,
 }
 
 impl RequestSession {
     pub(super) fn of(parts: &Parts) -> Result<Self, Error> {
-        let view = parts.extensions.get::<Arc<RequestView>>();
-        let (handle, requests) =
-            view.and_then(|view| view.request()).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
-        Ok(Self { handle, requests })
+        let plain = parts.extensions.get::<Arc<PlainStore>>();
+        let (live, intents) =
+            plain.and_then(|plain| plain.request()).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+        Ok(Self { live, intents })
     }
 }
 
@@ -37,8 +37,8 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionControl {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let session = RequestSession::of(parts).inspect_err(|error| error.log("SessionControl"))?;
-        session.handle.resolve().await.inspect_err(|error| error.log("SessionControl"))?;
-        Ok(Self::of_request(session.requests, session.handle.key()))
+        session.live.resolve().await.inspect_err(|error| error.log("SessionControl"))?;
+        Ok(Self::of_request(session.intents, session.live.key()))
     }
 }
 
@@ -47,6 +47,6 @@ impl<T: SessionState, S: Send + Sync> FromRequestParts<S> for Shared<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let session = RequestSession::of(parts).inspect_err(|error| error.log("Shared"))?;
-        Ok(Self::new(session.handle))
+        Ok(Self::new(session.live))
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     call::{
         access::States,
         held::Held,
-        running_call::{Arrived, Outcome, Panicked, Unit},
+        running_call::{ArrivedCall, Outcome, Panicked, RunningCall},
     },
     error::{Error, ErrorKind},
 };
@@ -36,15 +36,15 @@ impl<P: States, S: Send + Sync> FromRequestParts<S> for Call<P> {
 ///
 /// The response that tells why they cannot be had.
 pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Response> {
-    match begin_unit(call).await {
-        Ok(unit) => Ok(Held { unit, context: () }),
+    match begin_call(call).await {
+        Ok(call) => Ok(Held { call, context: () }),
         Err(error) => Err(refuse(error)),
     }
 }
 
-async fn begin_unit<P: States>(call: Call<P>) -> Result<Box<Unit<P>>, Error> {
+async fn begin_call<P: States>(call: Call<P>) -> Result<Box<RunningCall<P>>, Error> {
     let session = call.session.ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
-    Arrived::at(&session.handle, Some(session.requests))?.begin().await
+    ArrivedCall::at(&session.live, Some(session.intents))?.begin().await
 }
 
 /// Commits or discards, and gives the response. `answer`: whether the user's function returned an `Err`, and what it
@@ -58,7 +58,7 @@ pub async fn finish<P: States>(held: Held<P>, answer: (bool, Result<Response, Pa
         }
         Err(panicked) => (refuse(panicked.error()), Outcome::Panicked),
     };
-    match held.unit.conclude(outcome).await {
+    match held.call.conclude(outcome).await {
         Ok(()) => response,
         Err(error) => refuse(error),
     }

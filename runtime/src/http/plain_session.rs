@@ -21,8 +21,8 @@ use crate::{
     call::{
         commit::Work,
         connection::Binding,
-        control::{Asked, Requests},
-        live_session::{Handle, Lookup},
+        control::{Intent, Intents},
+        live_session::{LiveSession, Lookup},
     },
     error::Error,
     session::change::{Changes, changed_keys},
@@ -30,7 +30,7 @@ use crate::{
 
 /// What a plain `Session` of one request reads from and saves to. A connection keeps the extensions of its handshake,
 /// and in them the `Session` and this: so it holds little once the request is over.
-pub(crate) struct RequestView {
+pub(crate) struct PlainStore {
     /// `None`: the request is over, and a copy of the `Session` that is kept past it is refused.
     open: Mutex<Option<Open>>,
     /// What a handshake leaves for its sockets.
@@ -38,8 +38,8 @@ pub(crate) struct RequestView {
 }
 
 struct Open {
-    handle: Arc<Handle>,
-    requests: Arc<Requests>,
+    live: Arc<LiveSession>,
+    intents: Arc<Intents>,
     /// Whose view this is.
     session: Session,
     /// Boxed: most requests use no plain `Session`.
@@ -50,7 +50,7 @@ struct Open {
 struct State {
     loaded: HashMap<String, Value>,
     /// What the session itself was asked for: held back until the outcome of the request is known.
-    asked: Asked,
+    intent: Intent,
     /// Changes that were saved after a change of id that is held back.
     held_back: Changes,
     /// The outcome is known, and good.
@@ -65,50 +65,50 @@ impl Open {
     }
 
     /// What to write, unless it is held back.
-    fn work(&mut self, record: &Record, begin: bool) -> Option<(Arc<Handle>, Work)> {
+    fn work(&mut self, record: &Record, begin: bool) -> Option<(Arc<LiveSession>, Work)> {
         let state = self.state.get_or_insert_default();
         let loaded = &state.loaded;
         let changes = changed_keys(|key| loaded.get(key), loaded.keys(), &record.data);
         state.loaded.clone_from(&record.data);
         merge(&mut state.held_back, changes);
-        if state.asked.cycle_id && !state.concluding {
+        if state.intent.cycle_id && !state.concluding {
             return None;
         }
-        let settings = self.handle.settings();
+        let settings = self.live.settings();
         let mut work = Work::of(std::mem::take(&mut state.held_back));
-        work.asked.cycle_id = std::mem::take(&mut state.asked.cycle_id);
+        work.intent.cycle_id = std::mem::take(&mut state.intent.cycle_id);
         let expiry = self.session.expiry();
         if expiry != settings.lifetimes.expiry {
-            work.asked.expiry = Some(expiry);
+            work.intent.expiry = Some(expiry);
         }
         work.even_if_unchanged = begin || settings.always_save;
-        Some((Arc::clone(&self.handle), work))
+        Some((Arc::clone(&self.live), work))
     }
 }
 
-impl fmt::Debug for RequestView {
+impl fmt::Debug for PlainStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestView").finish_non_exhaustive()
     }
 }
 
-impl RequestView {
+impl PlainStore {
     /// The view and the `Session` of a request.
     pub(crate) fn new(
-        handle: Arc<Handle>,
-        requests: Arc<Requests>,
+        live: Arc<LiveSession>,
+        intents: Arc<Intents>,
         shown: Option<Id>,
     ) -> (Arc<Self>, Session) {
-        let expiry = handle.settings().lifetimes.expiry;
-        let view = Arc::new(Self { open: Mutex::new(None), binding: OnceLock::new() });
-        let session = Session::new(shown, Arc::clone(&view), expiry);
-        *view.open.lock() = Some(Open { handle, requests, session: session.clone(), state: None });
-        (view, session)
+        let expiry = live.settings().lifetimes.expiry;
+        let plain = Arc::new(Self { open: Mutex::new(None), binding: OnceLock::new() });
+        let session = Session::new(shown, Arc::clone(&plain), expiry);
+        *plain.open.lock() = Some(Open { live, intents, session: session.clone(), state: None });
+        (plain, session)
     }
 
     /// The session of the request, and what is asked of it, until the request is over.
-    pub(crate) fn request(&self) -> Option<(Arc<Handle>, Arc<Requests>)> {
-        self.open.lock().as_ref().map(|open| (Arc::clone(&open.handle), Arc::clone(&open.requests)))
+    pub(crate) fn request(&self) -> Option<(Arc<LiveSession>, Arc<Intents>)> {
+        self.open.lock().as_ref().map(|open| (Arc::clone(&open.live), Arc::clone(&open.intents)))
     }
 
     /// Leaves something for the sockets of the connection that the request opens.
@@ -127,19 +127,19 @@ impl RequestView {
     }
 
     /// Ends the view. What it was asked for and has not carried out is given back.
-    pub(crate) fn close(&self) -> Asked {
+    pub(crate) fn close(&self) -> Intent {
         let open = self.open.lock().take();
-        open.and_then(|open| open.state).map(|state| state.asked).unwrap_or_default()
+        open.and_then(|open| open.state).map(|state| state.intent).unwrap_or_default()
     }
 
     /// Saves what the `Session` changed, and carries out what it was asked for. `good`: the answer is no 5xx.
     pub(crate) async fn conclude(
         &self,
-        handle: &Arc<Handle>,
+        live: &Arc<LiveSession>,
         session: &Session,
         good: bool,
     ) -> Result<(), Error> {
-        let save = session.is_modified() || handle.settings().always_save;
+        let save = session.is_modified() || live.settings().always_save;
         if good && save && !session.is_empty().await {
             self.with(|open| open.state().concluding = true).ok();
             if let Err(error) = session.save().await {
@@ -147,20 +147,20 @@ impl RequestView {
                 return Err(stored.unwrap_or_else(|| store_failed(error)));
             }
         }
-        let Some((asked, changes)) = self.take_held_back() else { return Ok(()) };
-        if asked.flush {
-            handle.end().await
-        } else if good && (asked.anything() || !changes.is_empty()) {
-            handle.commit(Work { asked, ..Work::of(changes) }, None).await
+        let Some((intent, changes)) = self.take_held_back() else { return Ok(()) };
+        if intent.flush {
+            live.end().await
+        } else if good && (intent.anything() || !changes.is_empty()) {
+            live.commit(Work { intent, ..Work::of(changes) }, None).await
         } else {
             Ok(())
         }
     }
 
-    fn take_held_back(&self) -> Option<(Asked, Changes)> {
+    fn take_held_back(&self) -> Option<(Intent, Changes)> {
         let mut open = self.open.lock();
         let state = open.as_mut()?.state.as_mut()?;
-        Some((std::mem::take(&mut state.asked), std::mem::take(&mut state.held_back)))
+        Some((std::mem::take(&mut state.intent), std::mem::take(&mut state.held_back)))
     }
 
     /// What is there until the request is over.
@@ -172,14 +172,14 @@ impl RequestView {
         })
     }
 
-    fn handle(&self) -> session_store::Result<Arc<Handle>> {
-        self.with(|open| Arc::clone(&open.handle))
+    fn live(&self) -> session_store::Result<Arc<LiveSession>> {
+        self.with(|open| Arc::clone(&open.live))
     }
 
     /// Writes the keys that differ from what was loaded.
     async fn write(&self, record: &Record, begin: bool) -> session_store::Result<()> {
-        let Some((handle, work)) = self.with(|open| open.work(record, begin))? else { return Ok(()) };
-        handle.commit(work, None).await.map_err(|error| self.refused(error))
+        let Some((live, work)) = self.with(|open| open.work(record, begin))? else { return Ok(()) };
+        live.commit(work, None).await.map_err(|error| self.refused(error))
     }
 
     fn refused(&self, error: Error) -> session_store::Error {
@@ -190,24 +190,24 @@ impl RequestView {
 }
 
 #[async_trait]
-impl SessionStore for RequestView {
+impl SessionStore for PlainStore {
     /// A session begins; or goes on under another id, after `Session::cycle_id`; or a handler of the same
     /// request has begun it already.
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        let (handle, flush, cycle) = self.with(|open| {
-            let asked = &mut open.state().asked;
-            let (flush, cycle) = (std::mem::take(&mut asked.flush), asked.cycle_id);
+        let (live, flush, cycle) = self.with(|open| {
+            let intent = &mut open.state().intent;
+            let (flush, cycle) = (std::mem::take(&mut intent.flush), intent.cycle_id);
             if flush {
                 open.state().loaded.clear();
             }
-            (Arc::clone(&open.handle), flush, cycle)
+            (Arc::clone(&open.live), flush, cycle)
         })?;
         if flush {
-            handle.end().await.map_err(|error| self.refused(error))?;
+            live.end().await.map_err(|error| self.refused(error))?;
         }
-        handle.resolve().await.map_err(|error| self.refused(error))?;
-        let cycles = cycle && !flush && handle.is_stored();
-        record.id = if cycles { handle.next_id() } else { handle.id() }.expose();
+        live.resolve().await.map_err(|error| self.refused(error))?;
+        let cycles = cycle && !flush && live.is_stored();
+        record.id = if cycles { live.next_id() } else { live.id() }.expose();
         self.write(record, true).await
     }
 
@@ -216,12 +216,12 @@ impl SessionStore for RequestView {
     }
 
     async fn load(&self, _: &Id) -> session_store::Result<Option<Record>> {
-        let handle = self.handle()?;
-        if self.with(|open| open.state().asked.flush)? {
+        let live = self.live()?;
+        if self.with(|open| open.state().intent.flush)? {
             return Ok(None);
         }
         let loaded = loop {
-            match handle.load(Keys::All).await.map_err(|error| self.refused(error))? {
+            match live.load(Keys::All).await.map_err(|error| self.refused(error))? {
                 Lookup::Found(loaded) => break loaded,
                 Lookup::Nothing => return Ok(None),
                 Lookup::Renamed => {}
@@ -230,16 +230,16 @@ impl SessionStore for RequestView {
         let data: HashMap<_, _> =
             loaded.values.into_iter().map(|(key, value)| (key.into_owned(), value.json().clone())).collect();
         self.with(|open| open.state().loaded.clone_from(&data))?;
-        Ok(Some(Record { id: handle.id().expose(), data, expiry_date: loaded.expires }))
+        Ok(Some(Record { id: live.id().expose(), data, expiry_date: loaded.expires }))
     }
 
     /// `Session::cycle_id` forgets its id before it deletes; `Session::flush` (and `delete`) after it.
     async fn delete(&self, _: &Id) -> session_store::Result<()> {
         self.with(|open| {
             if open.session.id().is_none() {
-                open.state().asked.cycle_id = true;
+                open.state().intent.cycle_id = true;
             } else {
-                open.state().asked.flush = true;
+                open.state().intent.flush = true;
             }
         })
     }
@@ -264,13 +264,13 @@ mod tests {
     #[test]
     fn once_its_request_is_over_it_keeps_nothing_alive() {
         let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::default());
-        let handle = Arc::new(Handle::new(backend, Arc::default(), None));
-        let requests = Arc::new(Requests::new(true));
+        let live = Arc::new(LiveSession::new(backend, Arc::default(), None));
+        let intents = Arc::new(Intents::new(true));
         // The extensions of a handshake keep both for as long as its connection lives.
-        let (view, _session) = RequestView::new(Arc::clone(&handle), Arc::clone(&requests), None);
-        assert!(view.request().is_some());
-        view.close();
-        assert!(view.request().is_none());
-        assert_eq!((Arc::strong_count(&handle), Arc::strong_count(&requests)), (1, 1));
+        let (plain, _session) = PlainStore::new(Arc::clone(&live), Arc::clone(&intents), None);
+        assert!(plain.request().is_some());
+        plain.close();
+        assert!(plain.request().is_none());
+        assert_eq!((Arc::strong_count(&live), Arc::strong_count(&intents)), (1, 1));
     }
 }

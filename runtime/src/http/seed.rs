@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
 use crate::{
-    call::{live_session::Handle, shared::Shared},
+    call::{live_session::LiveSession, shared::Shared},
     error::Error,
     session::state::SessionState,
 };
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Seed(Arc<Mutex<Stage>>);
 
-type Change = Box<dyn FnOnce(Arc<Handle>) -> BoxFuture<'static, Result<(), Error>> + Send>;
+type Change = Box<dyn FnOnce(Arc<LiveSession>) -> BoxFuture<'static, Result<(), Error>> + Send>;
 
 enum Stage {
     Given(Change),
@@ -31,17 +31,17 @@ impl fmt::Debug for Seed {
 
 impl Seed {
     pub(crate) fn new<T: SessionState>(change: impl FnOnce(&mut T) + Send + 'static) -> Self {
-        let sow = |handle| -> BoxFuture<'static, _> {
-            Box::pin(async move { Shared::<T>::new(handle).update(change).await })
+        let sow = |live| -> BoxFuture<'static, _> {
+            Box::pin(async move { Shared::<T>::new(live).update(change).await })
         };
         Self(Arc::new(Mutex::new(Stage::Given(Box::new(sow)))))
     }
 
     /// Changes and commits, as any call of the request does.
-    pub(super) async fn sow(&self, handle: &Arc<Handle>) {
+    pub(super) async fn sow(&self, live: &Arc<LiveSession>) {
         let stage = std::mem::replace(&mut *self.0.lock(), Stage::Taken);
         if let Stage::Given(sow) = stage {
-            let outcome = sow(Arc::clone(handle)).await;
+            let outcome = sow(Arc::clone(live)).await;
             *self.0.lock() = Stage::Sown(outcome);
         }
     }

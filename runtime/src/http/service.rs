@@ -25,11 +25,11 @@ use crate::{
     call::{
         commit::Work,
         connection::Binding,
-        control::Requests,
-        live_session::{CookieEffect, Handle},
+        control::Intents,
+        live_session::{CookieEffect, LiveSession},
     },
     error::{Error, ErrorKind},
-    http::plain_session::RequestView,
+    http::plain_session::PlainStore,
     process::Ending,
     session::{change::Changes, id::SessionId},
 };
@@ -78,7 +78,7 @@ where
         #[cfg(feature = "testing")]
         if let Some(seed) = request.extensions_mut().remove::<super::seed::Seed>() {
             return Box::pin(async move {
-                seed.sow(&work.handle).await;
+                seed.sow(&work.live).await;
                 Ok(work.finish(Response::default()))
             });
         }
@@ -110,9 +110,9 @@ where
 
 /// What the layer does around one request. Dropped before its end, it still ends a session that was flushed.
 struct RequestWork {
-    handle: Arc<Handle>,
-    requests: Arc<Requests>,
-    view: Arc<RequestView>,
+    live: Arc<LiveSession>,
+    intents: Arc<Intents>,
+    plain: Arc<PlainStore>,
     session: tower_sessions::Session,
     settings: Arc<LayerSettings>,
     engine: EngineRequest,
@@ -123,15 +123,15 @@ impl RequestWork {
     fn new<B>(backend: &Arc<dyn Backend>, settings: &Arc<LayerSettings>, request: &Request<B>) -> Self {
         let shown = settings.cookie.read(request.headers());
         let engine = classify(request, &settings.socket_path);
-        let handle = Arc::new(Handle::new(Arc::clone(backend), Arc::clone(&settings.call), shown));
-        let requests = Arc::new(Requests::new(true));
+        let live = Arc::new(LiveSession::new(Arc::clone(backend), Arc::clone(&settings.call), shown));
+        let intents = Arc::new(Intents::new(true));
         if shown.is_none() && settings.cookie.is_kept_from(request.headers()) {
             // A session that begins now would take the place of the one whose cookie was not sent.
-            handle.no_more_cookies();
+            live.no_more_cookies();
         }
-        let (view, session) =
-            RequestView::new(Arc::clone(&handle), Arc::clone(&requests), shown.map(SessionId::expose));
-        Self { handle, requests, view, session, settings: Arc::clone(settings), engine, shown }
+        let (plain, session) =
+            PlainStore::new(Arc::clone(&live), Arc::clone(&intents), shown.map(SessionId::expose));
+        Self { live, intents, plain, session, settings: Arc::clone(settings), engine, shown }
     }
 
     /// Puts the session into the request's extensions.
@@ -139,7 +139,7 @@ impl RequestWork {
         hide_cookies(request.headers_mut());
         let extensions = request.extensions_mut();
         extensions.insert(self.session.clone());
-        extensions.insert(Arc::clone(&self.view));
+        extensions.insert(Arc::clone(&self.plain));
     }
 
     /// What a request gets that comes from a page of another origin, or is about a connection of another session.
@@ -153,7 +153,7 @@ impl RequestWork {
             return refuse("this page's origin may not connect: see `SessionLayer::with_allowed_origins`");
         }
         if let EngineRequest::Of(sid) = &self.engine
-            && let Some(bound) = self.handle.registry().connections().session_of(sid)
+            && let Some(bound) = self.live.registry().connections().session_of(sid)
             && self.shown != Some(bound)
         {
             tracing::warn!("a request with the `sid` of another session's connection was refused");
@@ -167,31 +167,31 @@ impl RequestWork {
 
     /// Ties the connection that a handshake opens to its session.
     async fn bind(&self) -> Result<(), Response<Body>> {
-        self.view.bind(self.session_of_connection().await?);
+        self.plain.bind(self.session_of_connection().await?);
         Ok(())
     }
 
     /// The session of a connection: the one whose cookie is shown, or one that begins now.
     async fn session_of_connection(&self) -> Result<Binding, Response<Body>> {
-        self.handle.resolve().await.map_err(refuse)?;
-        if !self.handle.is_stored() {
-            if self.shown.is_some_and(|id| self.handle.registry().has_just_ended(id)) {
+        self.live.resolve().await.map_err(refuse)?;
+        if !self.live.is_stored() {
+            if self.shown.is_some_and(|id| self.live.registry().has_just_ended(id)) {
                 let text = "this session has just ended or changed its id: connect again with the new cookie";
                 return Err(respond(StatusCode::SERVICE_UNAVAILABLE, text));
             }
-            if self.settings.session_on_handshake && self.handle.may_begin() {
-                self.handle.begin_provisional().await.map_err(refuse)?;
+            if self.settings.session_on_handshake && self.live.may_begin() {
+                self.live.begin_provisional().await.map_err(refuse)?;
             }
         }
-        Ok(Binding::new(self.handle.for_connection()))
+        Ok(Binding::new(self.live.for_connection()))
     }
 
     /// Whether the request left something to save: what was asked for, or what a plain `Session` changed.
     fn is_left_to_save(&self) -> bool {
         self.settings.call.always_save
             || self.session.is_modified()
-            || self.view.was_used()
-            || self.requests.are_asked_for()
+            || self.plain.was_used()
+            || self.intents.are_asked_for()
     }
 
     async fn save(&self, response: Response<Body>) -> Response<Body> {
@@ -208,26 +208,26 @@ impl RequestWork {
 
     /// Sets the cookie.
     fn finish(self, mut response: Response<Body>) -> Response<Body> {
-        self.handle.no_more_cookies();
+        self.live.no_more_cookies();
         self.set_cookie(&mut response);
-        after_response(self.handle.take_sockets(), response)
+        after_response(self.live.take_sockets(), response)
     }
 
     async fn conclude(&self, status: StatusCode) -> Result<(), Error> {
         let good = !status.is_server_error();
-        let of_view = self.view.conclude(&self.handle, &self.session, good).await;
-        let asked = self.requests.take();
-        if asked.flush {
-            self.handle.end().await?;
-        } else if asked.anything() && (good || asked.keep_changes) && of_view.is_ok() {
-            self.handle.commit(Work { asked, ..Work::of(Changes::new()) }, None).await?;
+        let of_view = self.plain.conclude(&self.live, &self.session, good).await;
+        let intent = self.intents.take();
+        if intent.flush {
+            self.live.end().await?;
+        } else if intent.anything() && (good || intent.keep_changes) && of_view.is_ok() {
+            self.live.commit(Work { intent, ..Work::of(Changes::new()) }, None).await?;
         }
         of_view
     }
 
     /// Ties the connection that a handshake by polling opened to its session's cookie.
     async fn learn_sid(&self, response: Response<Body>) -> Response<Body> {
-        let Some(binding) = self.view.binding().filter(|_| response.status().is_success()) else {
+        let Some(binding) = self.plain.binding().filter(|_| response.status().is_success()) else {
             return response;
         };
         let (parts, body) = response.into_parts();
@@ -245,19 +245,19 @@ impl RequestWork {
 
     /// A handshake that was refused leaves no session behind.
     async fn undo_handshake(&self) {
-        if matches!(self.handle.take_cookie(), CookieEffect::Set { .. }) {
-            if let Err(error) = self.handle.end().await {
+        if matches!(self.live.take_cookie(), CookieEffect::Set { .. }) {
+            if let Err(error) = self.live.end().await {
                 error.log("a refused handshake");
             }
-            self.handle.take_cookie();
+            self.live.take_cookie();
         }
     }
 
     fn set_cookie(&self, response: &mut Response<Body>) {
-        let ending = |id| self.handle.registry().ending(id);
+        let ending = |id| self.live.registry().ending(id);
         let overtaken =
-            |id: &SessionId| !self.handle.has_changed_id() && ending(*id) == Some(Ending::IdChanged);
-        let effect = self.handle.take_cookie();
+            |id: &SessionId| !self.live.has_changed_id() && ending(*id) == Some(Ending::IdChanged);
+        let effect = self.live.take_cookie();
         if effect == CookieEffect::Keep && !response.headers().contains_key(header::SET_COOKIE) {
             return;
         }
@@ -280,16 +280,16 @@ impl RequestWork {
 
 impl Drop for RequestWork {
     fn drop(&mut self) {
-        let asked = self.view.close();
+        let intent = self.plain.close();
         // What a commit did whose client left; or will have done, which its handle then sees to.
-        after_response(self.handle.take_sockets(), Response::default());
-        if asked.flush || self.requests.take().flush {
-            let handle = Arc::clone(&self.handle);
+        after_response(self.live.take_sockets(), Response::default());
+        if intent.flush || self.intents.take().flush {
+            let live = Arc::clone(&self.live);
             tokio::spawn(async move {
-                if let Err(error) = handle.end().await {
+                if let Err(error) = live.end().await {
                     error.log("a flush whose client left");
                 }
-                after_response(handle.take_sockets(), Response::default());
+                after_response(live.take_sockets(), Response::default());
             });
         }
     }

@@ -28,9 +28,9 @@ use crate::{
     call::{
         access::States,
         held::Held,
-        live_session::{Handle, Lookup},
+        live_session::{LiveSession, Lookup},
         returned::Returned,
-        running_call::{Arrived, Outcome, Panicked, Unit},
+        running_call::{ArrivedCall, Outcome, Panicked, RunningCall},
     },
     error::{Error, ErrorKind},
 };
@@ -51,7 +51,7 @@ pub struct Connected {
 
 /// Waits between the middlewares and CONNECT, in the socket's extensions. If the client goes, the socket is
 /// dropped, and the turn with it.
-struct Waiting<P>(Arc<Mutex<Option<Box<Unit<P>>>>>);
+struct Waiting<P>(Arc<Mutex<Option<Box<RunningCall<P>>>>>);
 
 impl<P> Clone for Waiting<P> {
     fn clone(&self) -> Self {
@@ -62,15 +62,15 @@ impl<P> Clone for Waiting<P> {
 /// Before CONNECT: ties the socket to its session, waits for the turn and loads the states.
 pub fn prepare<'a, A: Adapter, P: States>(socket: Arc<Socket<A>>) -> Prepared<'a> {
     Box::pin(async move {
-        let unit = enter::<P, A>(&socket).await.map_err(refusal)?;
-        socket.extensions.insert(Waiting(Arc::new(Mutex::new(Some(unit)))));
+        let call = enter::<P, A>(&socket).await.map_err(refusal)?;
+        socket.extensions.insert(Waiting(Arc::new(Mutex::new(Some(call)))));
         Ok(())
     })
 }
 
 /// After CONNECT: what [`prepare`] got.
 pub fn begin<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P, Connected>> {
-    let unit = socket.extensions.remove::<Waiting<P>>()?.0.lock().take()?;
+    let call = socket.extensions.remove::<Waiting<P>>()?.0.lock().take()?;
     let reply = Reply::to_event(socket, None);
     let weak = Arc::downgrade(socket);
     let disconnect = Box::new(move || {
@@ -78,7 +78,7 @@ pub fn begin<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P, C
             tokio::spawn(peer::disconnect(SocketRef::from(socket)));
         }
     });
-    Some(Held { unit, context: Connected { reply, disconnect } })
+    Some(Held { call, context: Connected { reply, disconnect } })
 }
 
 /// An extractor of the user's failed: as in socketioxide, the function is not called.
@@ -103,9 +103,9 @@ pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(
     held: Held<P, Connected>,
     returned: Returned<T, E>,
 ) {
-    let Held { unit, context: Connected { reply, disconnect } } = held;
-    let ends_session = unit.ends_session();
-    match unit.conclude(outcome_of(&returned)).await {
+    let Held { call, context: Connected { reply, disconnect } } = held;
+    let ends_session = call.ends_session();
+    match call.conclude(outcome_of(&returned)).await {
         Ok(()) => match returned {
             Returned::Value(_) => {}
             Returned::Error(error) => tell(&reply, &error).await,
@@ -124,37 +124,37 @@ pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(
     reply.end_sockets(ends_session);
 }
 
-async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Box<Unit<P>>, Error> {
-    begin_unit(arrive::<P, A>(socket)?).await
+async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Box<RunningCall<P>>, Error> {
+    begin_call(arrive::<P, A>(socket)?).await
 }
 
 /// Takes the places in the queues, and ties the socket to its session.
 fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<AtConnect<P>, Error> {
     let binding = peer::tied(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
-    let handle = Arc::clone(binding.handle());
-    let arrived = Arrived::at(&handle, None)?;
-    Ok((handle, arrived))
+    let live = Arc::clone(binding.live());
+    let arrived = ArrivedCall::at(&live, None)?;
+    Ok((live, arrived))
 }
 
 /// A connection's session, and the call that has come.
-type AtConnect<P> = (Arc<Handle>, Arrived<P>);
+type AtConnect<P> = (Arc<LiveSession>, ArrivedCall<P>);
 
-async fn begin_unit<P: States>((handle, arrived): AtConnect<P>) -> Result<Box<Unit<P>>, Error> {
+async fn begin_call<P: States>((live, arrived): AtConnect<P>) -> Result<Box<RunningCall<P>>, Error> {
     if P::KEYS.is_empty() {
         // No state to load, but the session must be there all the same.
-        must_live(&handle).await?;
+        must_live(&live).await?;
     }
-    let unit = arrived.begin().await?;
-    if let Some((meta, expires)) = unit.found() {
-        handle.watch(meta, *expires);
+    let call = arrived.begin().await?;
+    if let Some((meta, expires)) = call.found() {
+        live.watch(meta, *expires);
     }
-    Ok(unit)
+    Ok(call)
 }
 
 /// An error if the connection's session has ended. It may have none.
-async fn must_live(handle: &Handle) -> Result<(), Error> {
-    if let Lookup::Found(loaded) = handle.load(Keys::Only(&[])).await? {
-        handle.watch(&loaded.meta, loaded.expires);
+async fn must_live(live: &LiveSession) -> Result<(), Error> {
+    if let Lookup::Found(loaded) = live.load(Keys::Only(&[])).await? {
+        live.watch(&loaded.meta, loaded.expires);
     }
     Ok(())
 }
@@ -179,11 +179,11 @@ impl<A: Adapter, P: States> FromConnectParts<A> for MiddlewareCall<P> {
 /// The text of the `connect_error`, if they cannot be had.
 pub async fn begin_middleware<P: States>(call: MiddlewareCall<P>) -> Result<Held<P>, Refusal> {
     let begun = match call.arrived.into_inner() {
-        Ok(arrived) => begin_unit(arrived).await,
+        Ok(arrived) => begin_call(arrived).await,
         Err(error) => Err(error),
     };
     match begun {
-        Ok(unit) => Ok(Held { unit, context: () }),
+        Ok(call) => Ok(Held { call, context: () }),
         Err(error) => Err(Refusal::own(error)),
     }
 }
@@ -211,7 +211,7 @@ pub async fn finish_middleware<P: States>(
         Ok(Err(refusal)) => (Outcome::Failed, Some(refusal)),
         Err(panicked) => (Outcome::Panicked, Some(Refusal::own(panicked.error()))),
     };
-    held.unit.conclude(outcome).await.map_err(Refusal::own)?;
+    held.call.conclude(outcome).await.map_err(Refusal::own)?;
     refusal.map_or(Ok(()), Err)
 }
 
@@ -254,9 +254,9 @@ fn refusal(error: Error) -> Box<dyn Display + Send> {
 ///
 /// The `connect_error`, where there is no live session.
 pub async fn session_alive(call: MiddlewareCall<()>) -> Result<(), Refusal> {
-    let (handle, _) = call.arrived.into_inner().map_err(Refusal::own)?;
-    must_live(&handle).await.map_err(Refusal::own)?;
-    if handle.is_stored() { Ok(()) } else { Err(Refusal::own(Error::new(ErrorKind::NoSession))) }
+    let (live, _) = call.arrived.into_inner().map_err(Refusal::own)?;
+    must_live(&live).await.map_err(Refusal::own)?;
+    if live.is_stored() { Ok(()) } else { Err(Refusal::own(Error::new(ErrorKind::NoSession))) }
 }
 
 /// A connect handler with a middleware before it. socketioxide's own would not call the handler's part before

@@ -23,21 +23,21 @@ use crate::{
         access::States,
         held::Held,
         returned::Returned,
-        running_call::{Arrived, Outcome},
+        running_call::{ArrivedCall, Outcome},
     },
     error::{Error, ErrorKind},
 };
 
 /// An event whose places in the queues are taken: when its packet was read, before its handler's task began.
 pub struct Call<P> {
-    arrived: Mutex<Result<Arrived<P>, Error>>,
+    arrived: Mutex<Result<ArrivedCall<P>, Error>>,
     reply: Reply,
 }
 
 impl<P: States> Call<P> {
     fn new(reply: Reply) -> Self {
         let arrived = match reply.binding() {
-            Some(binding) => Arrived::at(binding.handle(), None),
+            Some(binding) => ArrivedCall::at(binding.live(), None),
             None => Err(Error::new(ErrorKind::LayerMissing)),
         };
         Self { arrived: Mutex::new(arrived), reply }
@@ -83,7 +83,7 @@ pub fn begin<P: States>(
     };
     async move {
         match begun.await {
-            Ok(unit) => Some(Held { unit, context: Answering { reply, acknowledges_itself } }),
+            Ok(call) => Some(Held { call, context: Answering { reply, acknowledges_itself } }),
             Err(error) => {
                 Box::pin(refuse(reply, error)).await;
                 None
@@ -110,9 +110,9 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
     held: Held<P, Answering>,
     returned: Returned<T, E>,
 ) -> impl Future<Output = ()> + Send {
-    let Held { unit, context: Answering { reply, acknowledges_itself } } = held;
-    let ends_session = unit.ends_session();
-    let mut concluded = unit.conclude(outcome_of(&returned));
+    let Held { call, context: Answering { reply, acknowledges_itself } } = held;
+    let ends_session = call.ends_session();
+    let mut concluded = call.conclude(outcome_of(&returned));
     async move {
         let outcome = (&mut concluded).await;
         {

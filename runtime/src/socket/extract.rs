@@ -27,13 +27,13 @@ trait FromBinding: Sized {
 
 impl FromBinding for SessionControl {
     fn from_binding(binding: &Binding) -> Self {
-        Self::of_call(binding.handle().key())
+        Self::of_call(binding.live().key())
     }
 }
 
 impl<T: SessionState> FromBinding for Shared<T> {
     fn from_binding(binding: &Binding) -> Self {
-        Self::new(Arc::clone(binding.handle()))
+        Self::new(Arc::clone(binding.live()))
     }
 }
 

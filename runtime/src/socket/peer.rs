@@ -20,7 +20,7 @@ use super::refusals;
 use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
-    http::plain_session::RequestView,
+    http::plain_session::PlainStore,
     process::{
         Registry, SessionSocket,
         disconnects::{CONNECTING, Cause, disconnect as disconnect_sockets, disconnect_those_left},
@@ -186,14 +186,14 @@ impl Reply {
     /// Disconnects the sockets of a session that has ended: after the answer of the event that ended it, and those of
     /// events before it. `by_this`: this event did; else they are left to the one that did, for a while.
     pub(super) fn end_sockets(&self, by_this: bool) {
-        let Some(binding) = self.binding.as_ref().filter(|binding| binding.handle().has_sockets()) else {
+        let Some(binding) = self.binding.as_ref().filter(|binding| binding.live().has_sockets()) else {
             return;
         };
-        let handle = Arc::clone(binding.handle());
+        let live = Arc::clone(binding.live());
         if by_this {
-            disconnect_sockets(handle.take_sockets(), Cause::Answer);
+            disconnect_sockets(live.take_sockets(), Cause::Answer);
         } else {
-            disconnect_those_left(Cause::FoundEnded, move || handle.take_sockets());
+            disconnect_those_left(Cause::FoundEnded, move || live.take_sockets());
         }
     }
 
@@ -252,7 +252,7 @@ impl Reply {
 
 /// What the handshake left for the sockets of its connection.
 pub(super) fn binding_of<A: Adapter>(socket: &Socket<A>) -> Option<Binding> {
-    socket.req_parts().extensions.get::<Arc<RequestView>>()?.binding().cloned()
+    socket.req_parts().extensions.get::<Arc<PlainStore>>()?.binding().cloned()
 }
 
 /// What the handshake left for the sockets of its connection. Ties the socket to its session, until the socket is
@@ -262,9 +262,9 @@ pub(super) fn tied<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
         return Some(tie.binding);
     }
     let binding = binding_of(socket)?;
-    let handle = binding.handle();
-    if handle.is_stored() {
-        let (id, registry) = (handle.id(), handle.registry().clone());
+    let live = binding.live();
+    if live.is_stored() {
+        let (id, registry) = (live.id(), live.registry().clone());
         let bound = Arc::new(BoundSocket { socket: Arc::downgrade(socket), id, registry });
         bound.registry.sockets().bind(id, Arc::downgrade(&bound) as _);
         // The socket's own extensions keep it tied, and its end unties it: the disconnect handler is the user's.
