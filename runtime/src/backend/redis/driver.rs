@@ -1,9 +1,8 @@
 //! The rooms put together, and the task that listens, renews and asks for as long as the backend is there.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Weak};
+
+use futures_util::future::OptionFuture;
 
 use super::{
     builder::Options,
@@ -20,7 +19,7 @@ use super::{
     },
     wire::{Wire, link::Link, source::Source, tracking::Tracker},
 };
-use crate::process::Registry;
+use crate::{background::Background, process::Registry};
 
 /// A backend in use. Its task ends with it.
 pub(super) struct Driver {
@@ -30,8 +29,7 @@ pub(super) struct Driver {
     pub(super) leases: Arc<Leases>,
     pub(super) relays: Arc<Relays>,
     news: Arc<News>,
-    /// There is a task.
-    tended: Arc<AtomicBool>,
+    tending: Background,
 }
 
 impl Driver {
@@ -46,35 +44,24 @@ impl Driver {
         let leases = Arc::new(Leases::new(wire.clone(), node.clone(), reader.clone(), options.lease));
         let relays = Arc::new(Relays::new(node.clone(), leases.clone(), writer));
         let news = Arc::new(News::new(wire.clone(), node, reader.clone(), leases.clone(), options.cut_off));
-        Self { wire, cache, reader, leases, relays, news, tended: Arc::default() }
+        Self { wire, cache, reader, leases, relays, news, tending: Background::default() }
     }
 
-    /// Begins the task, if there is none. It may end with its runtime: then the next call begins another one.
+    /// Sees to it that the task runs, which may have ended with its runtime.
     pub(super) fn be_tended(&self) {
-        if self.tended.load(Ordering::Acquire) || self.tended.swap(true, Ordering::AcqRel) {
+        if self.tending.runs() {
             return;
         }
-        let tended = Tended(Arc::clone(&self.tended));
-        let listening = news::listen(Arc::downgrade(&self.news));
-        let renewing = leases::keep_alive(Arc::downgrade(&self.leases));
+        let (news, leases) = (Arc::downgrade(&self.news), Arc::downgrade(&self.leases));
         let (cache, wire) = (self.cache.clone(), Arc::downgrade(&self.wire));
-        let asking = async move {
-            if let Some(cache) = cache {
-                cache::keep_trusted(cache, wire).await;
+        let tend = move || {
+            let listening = news::listen(Weak::clone(&news));
+            let renewing = leases::keep_alive(Weak::clone(&leases));
+            let asking = cache.clone().map(|cache| cache::keep_trusted(cache, Weak::clone(&wire)));
+            async move {
+                tokio::join!(listening, renewing, OptionFuture::from(asking));
             }
         };
-        tokio::spawn(async move {
-            tokio::join!(listening, renewing, asking);
-            drop(tended);
-        });
-    }
-}
-
-/// Held by the task.
-struct Tended(Arc<AtomicBool>);
-
-impl Drop for Tended {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.tending.start(tend, || {});
     }
 }
