@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 
 use serde_json::Value;
 use socketioxide_session::backend::{
-    Action, Backend, BackendError, Change, Commit, Keys, Lease, Load, Loaded, Meta, SessionId,
+    Action, Attributes, Backend, BackendError, Change, Commit, Keys, Lease, Load, Loaded, SessionId,
 };
 use time::OffsetDateTime;
 
@@ -19,9 +19,9 @@ pub fn in_an_hour() -> OffsetDateTime {
     moment.replace_nanosecond(0).unwrap()
 }
 
-pub fn meta(name: &str) -> Meta {
+pub fn attributes(name: &str) -> Attributes {
     let created = OffsetDateTime::from_unix_timestamp(1_900_000_000).unwrap();
-    Meta { key: name.into(), created, expiry: None, provisional: false }
+    Attributes { key: name.into(), created, expiry: None, provisional: false }
 }
 
 pub fn commit(id: SessionId, action: Action, changes: List) -> Commit {
@@ -30,14 +30,18 @@ pub fn commit(id: SessionId, action: Action, changes: List) -> Commit {
         lease: Lease::default(),
         action,
         changes: changes.into(),
-        meta: None,
+        attributes: None,
         expires: None,
         expiry: None,
     }
 }
 
 pub fn create(id: SessionId, changes: List) -> Commit {
-    Commit { meta: Some(meta("k")), expires: Some(in_an_hour()), ..commit(id, Action::Create, changes) }
+    Commit {
+        attributes: Some(attributes("k")),
+        expires: Some(in_an_hour()),
+        ..commit(id, Action::Create, changes)
+    }
 }
 
 pub fn update(id: SessionId, lease: Lease, changes: List) -> Commit {

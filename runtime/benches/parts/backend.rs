@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use divan::Bencher;
 use socketioxide_session::{
     MemoryBackend,
-    backend::{Action, Backend, Change, Commit, Keys, Lease, Load, Meta, SessionId},
+    backend::{Action, Attributes, Backend, Change, Commit, Keys, Lease, Load, SessionId},
     time,
 };
 
@@ -26,7 +26,7 @@ fn load(bencher: Bencher<'_, '_>, content: Content) {
 fn commit_a_whole_value(bencher: Bencher<'_, '_>, content: Content) {
     let (runtime, backend, id) = (runtime(), MemoryBackend::default(), SessionId::random());
     runtime.block_on(create(&backend, id, content));
-    let commit = Commit { meta: None, expires: None, ..commit(Action::Update, id, content) };
+    let commit = Commit { attributes: None, expires: None, ..commit(Action::Update, id, content) };
     bench(bencher, &runtime, async || backend.commit(&commit).await.is_ok());
 }
 
@@ -42,7 +42,7 @@ fn commit(action: Action, id: SessionId, content: Content) -> Commit {
         lease: Lease::default(),
         action,
         changes: [(Cow::Borrowed("state"), Change::Set(value))].into(),
-        meta: Some(Meta { key: "key".into(), created, expiry: None, provisional: false }),
+        attributes: Some(Attributes { key: "key".into(), created, expiry: None, provisional: false }),
         expires: Some(created + time::Duration::DAY),
         expiry: None,
     }

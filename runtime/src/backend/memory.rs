@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta, Stored, Values, apply};
+use super::{Action, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Stored, Values, apply};
 use crate::{background::Background, clock::Now, process::Registry, session::id::SessionId};
 
 const SHARDS: usize = 64;
@@ -47,7 +47,7 @@ struct Sessions {
 type Shard = HashMap<SessionId, Box<Record>, RandomState>;
 
 struct Record {
-    meta: Meta,
+    attributes: Attributes,
     expires: OffsetDateTime,
     /// The same by the clock that is cheaper to read.
     dies: Instant,
@@ -110,10 +110,10 @@ impl Backend for MemoryBackend {
 }
 impl Record {
     fn new(commit: &Commit) -> Result<Self, BackendError> {
-        let meta = commit.meta.clone().unwrap_or_else(|| Meta::new(commit.id));
-        let expires = commit.expires.unwrap_or(meta.created);
+        let attributes = commit.attributes.clone().unwrap_or_else(|| Attributes::new(commit.id));
+        let expires = commit.expires.unwrap_or(attributes.created);
         let dies = Now::read().instant_of(expires);
-        let mut record = Self { meta, expires, dies, values: SmallVec::new() };
+        let mut record = Self { attributes, expires, dies, values: SmallVec::new() };
         apply(&mut record.values, &commit.changes)?;
         Ok(record)
     }
@@ -125,12 +125,12 @@ impl Record {
             return Err(BackendError::Gone);
         }
         apply(&mut self.values, &commit.changes)?;
-        if let Some(expires) = commit.expires_beside(self.meta.expiry) {
+        if let Some(expires) = commit.expires_beside(self.attributes.expiry) {
             self.expires = expires;
             self.dies = now.instant_of(expires);
         }
-        if let Some(meta) = &commit.meta {
-            self.meta = meta.clone();
+        if let Some(attributes) = &commit.attributes {
+            self.attributes = attributes.clone();
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Record {
 impl Sessions {
     fn load(&self, id: SessionId, load: Load<'_>) -> Option<Loaded> {
         let shard = self.shard(id).lock();
-        let Record { meta, expires, dies, values } = &**shard.get(&id)?;
+        let Record { attributes, expires, dies, values } = &**shard.get(&id)?;
         if *dies <= Instant::now() {
             return None;
         }
@@ -149,7 +149,12 @@ impl Sessions {
                 wanted.push((key.clone(), value.clone()));
             }
         }
-        Some(Loaded { meta: meta.clone(), expires: *expires, values: wanted, lease: Lease::default() })
+        Some(Loaded {
+            attributes: attributes.clone(),
+            expires: *expires,
+            values: wanted,
+            lease: Lease::default(),
+        })
     }
 
     fn commit(self: &Arc<Self>, commit: &Commit) -> Result<(), BackendError> {

@@ -19,7 +19,7 @@ pub use self::{memory::MemoryBackend, store::StoreBackend};
 pub use crate::{
     process::{Ending, Registry},
     session::{
-        attributes::Meta,
+        attributes::Attributes,
         change::{Change, Changes, FieldChanges, NotAnObject},
         id::{HiddenId, SessionId},
         value::StoredValue,
@@ -31,7 +31,7 @@ use crate::turns::LeaseHome;
 
 /// Where sessions live and turns are kept.
 ///
-/// A backend stores records, a session each: an id, an expiry, [`Meta`] and values under keys. It has three
+/// A backend stores records, a session each: an id, an expiry, [`Attributes`] and values under keys. It has three
 /// duties beyond storing:
 ///
 /// - A commit is all or nothing, and changes only the keys and fields that it names.
@@ -147,7 +147,7 @@ type Stored = (Cow<'static, str>, StoredValue);
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// What the runtime keeps about the session.
-    pub meta: Meta,
+    pub attributes: Attributes,
     /// When the session expires.
     pub expires: OffsetDateTime,
     /// The values that were asked for and are stored.
@@ -207,11 +207,11 @@ pub struct Commit {
     pub action: Action,
     /// The changed keys and fields.
     pub changes: Changes,
-    /// The new [`Meta`], where it changes.
-    pub meta: Option<Meta>,
+    /// The new [`Attributes`], where it changes.
+    pub attributes: Option<Attributes>,
     /// The new moment of expiry, where it changes.
     pub expires: Option<OffsetDateTime>,
-    /// The [`Meta::expiry`] from which `expires` was reckoned. Where `meta` is not changed and the session has another
+    /// The [`Attributes::expiry`] from which `expires` was reckoned. Where `meta` is not changed and the session has another
     /// one by now, somebody set that meanwhile: it holds, and `expires` counts for nothing.
     pub expiry: Option<Expiry>,
 }
@@ -219,7 +219,7 @@ pub struct Commit {
 impl Commit {
     /// [`expires`](Self::expires), unless it was reckoned from another expiry than the session has now.
     pub fn expires_beside(&self, now: Option<Expiry>) -> Option<OffsetDateTime> {
-        self.expires.filter(|_| self.meta.is_some() || self.expiry == now)
+        self.expires.filter(|_| self.attributes.is_some() || self.expiry == now)
     }
 }
 

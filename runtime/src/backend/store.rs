@@ -12,15 +12,15 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tower_sessions::{SessionStore, session::Record};
 
-use super::{Action, Backend, BackendError, Commit, Lease, Load, Loaded, Meta};
+use super::{Action, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded};
 use crate::{
     clock,
     process::Registry,
     session::{change::Changes, id::SessionId, lifetimes::DEFAULT_LIFE, value::StoredValue},
 };
 
-/// The key in a store's record under which [`Meta`] is kept. Handlers and plain `Session`s do not see it.
-const META_KEY: &str = "socketioxide-session";
+/// The key in a store's record under which [`Attributes`] is kept. Handlers and plain `Session`s do not see it.
+const ATTRIBUTES_KEY: &str = "socketioxide-session";
 
 /// Keeps sessions in any [`SessionStore`]: those of tower-sessions' family, or your own.
 ///
@@ -69,11 +69,11 @@ impl<S: SessionStore> StoreBackend<S> {
     }
 
     async fn create(&self, commit: &Commit) -> Result<(), BackendError> {
-        let meta = commit.meta.clone().unwrap_or_else(|| Meta::new(commit.id));
+        let attributes = commit.attributes.clone().unwrap_or_else(|| Attributes::new(commit.id));
         let expiry_date = commit.expires.unwrap_or_else(|| clock::now() + DEFAULT_LIFE);
         let mut record = Record { id: commit.id.expose(), data: HashMap::new(), expiry_date };
         apply(&mut record, &commit.changes)?;
-        put_meta(&mut record, &meta)?;
+        put_attributes(&mut record, &attributes)?;
         self.put_new(record).await
     }
 
@@ -91,11 +91,11 @@ impl<S: SessionStore> StoreBackend<S> {
     async fn changed(&self, commit: &Commit) -> Result<Record, BackendError> {
         let mut record = self.record(commit.id).await?.ok_or(BackendError::Gone)?;
         apply(&mut record, &commit.changes)?;
-        let stored = meta_of(&record);
+        let stored = attributes_of(&record);
         if let Some(expires) = commit.expires_beside(stored.expiry) {
             record.expiry_date = expires;
         }
-        put_meta(&mut record, commit.meta.as_ref().unwrap_or(&stored))?;
+        put_attributes(&mut record, commit.attributes.as_ref().unwrap_or(&stored))?;
         Ok(record)
     }
 }
@@ -108,11 +108,11 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
 
     async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
         let Some(record) = self.record(id).await? else { return Ok(None) };
-        let meta = meta_of(&record);
-        let wanted = |key: &String| key != META_KEY && load.keys.want(key);
+        let attributes = attributes_of(&record);
+        let wanted = |key: &String| key != ATTRIBUTES_KEY && load.keys.want(key);
         let values = record.data.into_iter().filter(|(key, _)| wanted(key));
         let values = values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect();
-        Ok(Some(Loaded { meta, expires: record.expiry_date, values, lease: Lease::default() }))
+        Ok(Some(Loaded { attributes, expires: record.expiry_date, values, lease: Lease::default() }))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
@@ -140,21 +140,21 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
     }
 }
 
-fn meta_of(record: &Record) -> Meta {
-    let stored = record.data.get(META_KEY).and_then(Meta::deserialize_from);
+fn attributes_of(record: &Record) -> Attributes {
+    let stored = record.data.get(ATTRIBUTES_KEY).and_then(Attributes::deserialize_from);
     // A record that tower-sessions wrote alone has none.
-    stored.unwrap_or_else(|| Meta::new(SessionId::from(record.id)))
+    stored.unwrap_or_else(|| Attributes::new(SessionId::from(record.id)))
 }
 
-impl Meta {
+impl Attributes {
     fn deserialize_from(json: &Value) -> Option<Self> {
         serde::Deserialize::deserialize(json).ok()
     }
 }
 
-fn put_meta(record: &mut Record, meta: &Meta) -> Result<(), BackendError> {
-    let json = serde_json::to_value(meta).map_err(BackendError::failed)?;
-    record.data.insert(META_KEY.to_owned(), json);
+fn put_attributes(record: &mut Record, attributes: &Attributes) -> Result<(), BackendError> {
+    let json = serde_json::to_value(attributes).map_err(BackendError::failed)?;
+    record.data.insert(ATTRIBUTES_KEY.to_owned(), json);
     Ok(())
 }
 

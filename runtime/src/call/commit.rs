@@ -9,7 +9,7 @@ use super::{
     live_session::{CookieEffect, LiveSession, Lookup, Presence},
 };
 use crate::{
-    backend::{Action, BackendError, Commit, Keys, Lease, Line, Meta},
+    backend::{Action, Attributes, BackendError, Commit, Keys, Lease, Line},
     call::control::Intent,
     clock::{self, Now},
     error::Error,
@@ -23,7 +23,7 @@ pub(crate) struct Work {
     pub(crate) changes: Changes,
     pub(crate) intent: Intent,
     /// The session as it was loaded; `None` where nothing was.
-    pub(crate) meta: Option<Meta>,
+    pub(crate) attributes: Option<Attributes>,
     /// A new moment of expiry, because the session is active.
     pub(crate) touch: Option<OffsetDateTime>,
     /// Begin a session even with nothing in it; renew the expiry even with nothing changed.
@@ -32,7 +32,7 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn of(changes: Changes) -> Self {
-        Self { changes, intent: Intent::default(), meta: None, touch: None, even_if_unchanged: false }
+        Self { changes, intent: Intent::default(), attributes: None, touch: None, even_if_unchanged: false }
     }
 
     fn is_nothing(&self) -> bool {
@@ -62,7 +62,7 @@ impl LiveSession {
 
     /// Commits where that needs no wait: values of a session that is there, of which nothing else changes.
     fn commit_now(&self, work: &mut Work, turn: Option<&mut Turn>, now: Now) -> Option<Result<(), Error>> {
-        let meta = work.meta.as_ref().filter(|meta| !meta.provisional)?;
+        let attributes = work.attributes.as_ref().filter(|attributes| !attributes.provisional)?;
         if work.intent.anything() || work.even_if_unchanged {
             return None;
         }
@@ -77,11 +77,12 @@ impl LiveSession {
         let expires = if changes.is_empty() {
             work.touch
         } else {
-            Some(self.settings.lifetimes.expires_at(meta, now.wall))
+            Some(self.settings.lifetimes.expires_at(attributes, now.wall))
         };
         let lease = turn.as_ref().map_or_else(Lease::default, |turn| turn.lease());
         let action = Action::Update;
-        let commit = Commit { id, lease, action, changes, meta: None, expires, expiry: meta.expiry };
+        let commit =
+            Commit { id, lease, action, changes, attributes: None, expires, expiry: attributes.expiry };
         let Some(done) = self.backend.commit_now(&commit) else {
             work.changes = commit.changes;
             return None;
@@ -89,7 +90,7 @@ impl LiveSession {
         if let Some(turn) = turn.filter(|_| done.is_ok()) {
             turn.end_lease();
         }
-        Some(done.map_err(|error| self.error(id, error)))
+        Some(done.map_err(|error| self.note_failure(id, error)))
     }
 
     async fn carry_out(&self, turn: Option<Turn>, mut work: Work) -> Result<(), Error> {
@@ -102,12 +103,12 @@ impl LiveSession {
             }
             return self.begin(work, false).await;
         }
-        // Where `Meta` is going to change, what another handler made of it in the meantime counts.
-        let is_current = |meta: &Meta| !meta.provisional && work.intent.expiry.is_none();
-        if !work.meta.as_ref().is_some_and(is_current)
+        // Where `Attributes` is going to change, what another handler made of it in the meantime counts.
+        let is_current = |attributes: &Attributes| !attributes.provisional && work.intent.expiry.is_none();
+        if !work.attributes.as_ref().is_some_and(is_current)
             && let Lookup::Found(loaded) = self.load(Keys::Only(&[])).await?
         {
-            work.meta = Some(loaded.meta);
+            work.attributes = Some(loaded.attributes);
         }
         self.update(turn, work).await
     }
@@ -115,24 +116,24 @@ impl LiveSession {
     /// Begins a session, of which the response sets the cookie.
     async fn begin(&self, work: Work, provisional: bool) -> Result<(), Error> {
         let id = self.id();
-        let mut meta = Meta::new(id);
-        meta.expiry = work.intent.expiry.flatten();
-        meta.provisional = provisional;
-        let expires = self.settings.lifetimes.expires_at(&meta, clock::now());
+        let mut attributes = Attributes::new(id);
+        attributes.expiry = work.intent.expiry.flatten();
+        attributes.provisional = provisional;
+        let expires = self.settings.lifetimes.expires_at(&attributes, clock::now());
         let commit = Commit {
             id,
             lease: Lease::default(),
             action: Action::Create,
             changes: work.changes,
-            meta: Some(meta.clone()),
+            attributes: Some(attributes.clone()),
             expires: Some(expires),
-            expiry: meta.expiry,
+            expiry: attributes.expiry,
         };
-        self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
+        self.backend.commit(&commit).await.map_err(|error| self.note_failure(id, error))?;
         let mut current = self.current.lock();
         current.presence = Presence::Stored;
-        current.key = Some(Arc::clone(&meta.key));
-        current.transition().cookie = self.set_cookie(id, &meta);
+        current.key = Some(Arc::clone(&attributes.key));
+        current.transition().cookie = self.set_cookie(id, &attributes);
         Ok(())
     }
 
@@ -142,31 +143,34 @@ impl LiveSession {
     }
 
     async fn update(&self, turn: Option<Turn>, work: Work) -> Result<(), Error> {
-        let Some(stored) = work.meta else { return Err(self.gone(self.id())) };
+        let Some(stored) = work.attributes else { return Err(self.note_gone(self.id())) };
         let id = self.id();
-        let mut meta = stored.clone();
+        let mut attributes = stored.clone();
         if let Some(expiry) = work.intent.expiry {
-            meta.expiry = expiry;
+            attributes.expiry = expiry;
         }
         if !work.changes.is_empty() || work.intent.cycle_id {
-            meta.provisional = false;
+            attributes.provisional = false;
         }
         let active = !work.changes.is_empty() || work.intent.anything() || work.even_if_unchanged;
-        let expires =
-            if active { Some(self.settings.lifetimes.expires_at(&meta, clock::now())) } else { work.touch };
+        let expires = if active {
+            Some(self.settings.lifetimes.expires_at(&attributes, clock::now()))
+        } else {
+            work.touch
+        };
         let new_id = work.intent.cycle_id.then(|| self.next_id());
         let commit = Commit {
             id,
             lease: turn.as_ref().map_or_else(Lease::default, Turn::lease),
             action: new_id.map_or(Action::Update, Action::ChangeId),
             changes: work.changes,
-            meta: (meta != stored).then(|| meta.clone()),
+            attributes: (attributes != stored).then(|| attributes.clone()),
             expires,
             expiry: stored.expiry,
         };
         let announced = new_id.map(|_| self.registry().announce(id, Ending::IdChanged));
         // Until the end of this function, unless the backend passes it on.
-        let _turn = self.commit_under(&commit, turn).await.map_err(|error| self.error(id, error))?;
+        let _turn = self.commit_under(&commit, turn).await.map_err(|error| self.note_failure(id, error))?;
 
         if let Some(expires) = commit.expires.filter(|_| work.intent.expiry.is_some()) {
             self.registry().sockets().note_expiry(id, expires);
@@ -181,7 +185,7 @@ impl LiveSession {
             transition.to_disconnect.extend(sockets.into_iter().flatten());
         }
         if new_id.is_some() || work.intent.expiry.is_some() || work.even_if_unchanged {
-            current.transition().cookie = self.set_cookie(current.id, &meta);
+            current.transition().cookie = self.set_cookie(current.id, &attributes);
         }
         Ok(())
     }
@@ -224,11 +228,11 @@ impl LiveSession {
                 lease: Lease::default(),
                 action: Action::End,
                 changes: Changes::new(),
-                meta: None,
+                attributes: None,
                 expires: None,
                 expiry: None,
             };
-            self.backend.commit(&commit).await.map_err(|error| self.error(id, error))?;
+            self.backend.commit(&commit).await.map_err(|error| self.note_failure(id, error))?;
             sockets = announced.came_true();
         }
         let mut current = self.current.lock();
@@ -247,11 +251,11 @@ impl LiveSession {
         self.beginning.get_or_init(Box::default)
     }
 
-    fn set_cookie(&self, id: SessionId, meta: &Meta) -> CookieEffect {
+    fn set_cookie(&self, id: SessionId, attributes: &Attributes) -> CookieEffect {
         CookieEffect::Set {
             id,
-            expiry: self.settings.lifetimes.expiry_of(meta),
-            last: self.settings.lifetimes.last_moment(meta),
+            expiry: self.settings.lifetimes.expiry_of(attributes),
+            last: self.settings.lifetimes.last_moment(attributes),
         }
     }
 }

@@ -55,7 +55,7 @@ impl Intents {
 
 /// The call of an annotated handler.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct CurrentCall {
     pub(crate) owner: IntentOwner,
     /// The session of which it holds a turn.
     pub(crate) holds: Option<SessionId>,
@@ -86,7 +86,7 @@ impl IntentOwner {
 
 tokio::task_local! {
     /// The call that runs in this task.
-    pub(crate) static CALL: Call;
+    pub(crate) static CURRENT_CALL: CurrentCall;
 }
 
 /// Asks something of the session itself: a new id, its end, another expiry.
@@ -205,7 +205,7 @@ impl SessionControl {
         if let Some(intents) = &self.intents {
             return act(intents);
         }
-        CALL.try_with(|call| act(call.owner.intents())).unwrap_or_else(|_| {
+        CURRENT_CALL.try_with(|call| act(call.owner.intents())).unwrap_or_else(|_| {
             Err(Error::with_text(
                 ErrorKind::Unavailable,
                 "on a socket, `SessionControl` acts with the commit of an annotated handler: put \

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 
 use crate::{
-    backend::{Action, Backend, Commit, Keys, Lease, Load, Loaded, Meta},
+    backend::{Action, Attributes, Backend, Commit, Keys, Lease, Load, Loaded},
     call::settings::Settings,
     clock,
     process::{
@@ -23,14 +23,18 @@ const TICK: Duration = Duration::from_secs(1);
 const LEAD: time::Duration = time::Duration::seconds(5);
 
 /// When to look at a session with sockets: at the end of its life, or before it where it will be renewed.
-pub(crate) fn moment_to_look(lifetimes: &Lifetimes, meta: &Meta, expires: OffsetDateTime) -> OffsetDateTime {
-    if is_kept_by_sockets(lifetimes, meta) { expires - LEAD } else { expires }
+pub(crate) fn moment_to_look(
+    lifetimes: &Lifetimes,
+    attributes: &Attributes,
+    expires: OffsetDateTime,
+) -> OffsetDateTime {
+    if is_kept_by_sockets(lifetimes, attributes) { expires - LEAD } else { expires }
 }
 
 /// A page that only listens, in a session in which nothing was written, must not lose its socket every few minutes:
 /// such a session lives as long as its sockets, unless inactivity ends it.
-fn is_kept_by_sockets(lifetimes: &Lifetimes, meta: &Meta) -> bool {
-    meta.provisional && !lifetimes.ends_by_inactivity(meta)
+fn is_kept_by_sockets(lifetimes: &Lifetimes, attributes: &Attributes) -> bool {
+    attributes.provisional && !lifetimes.ends_by_inactivity(attributes)
 }
 
 /// Watches the sessions that have sockets, until none has any.
@@ -55,7 +59,7 @@ async fn look_at(backend: &Arc<dyn Backend>, lifetimes: &Lifetimes, id: SessionI
     match backend.load(id, load).await {
         Ok(Some(loaded)) => {
             let renewed = renew_unwritten(backend, lifetimes, id, &loaded).await;
-            let look = renewed.map(|expires| moment_to_look(lifetimes, &loaded.meta, expires));
+            let look = renewed.map(|expires| moment_to_look(lifetimes, &loaded.attributes, expires));
             backend.registry().sockets().note_expiry(id, look.unwrap_or(loaded.expires));
         }
         Ok(None) => {
@@ -75,18 +79,18 @@ async fn renew_unwritten(
     id: SessionId,
     loaded: &Loaded,
 ) -> Option<OffsetDateTime> {
-    if !is_kept_by_sockets(lifetimes, &loaded.meta) {
+    if !is_kept_by_sockets(lifetimes, &loaded.attributes) {
         return None;
     }
-    let expires = lifetimes.expires_at(&loaded.meta, clock::now());
+    let expires = lifetimes.expires_at(&loaded.attributes, clock::now());
     let commit = Commit {
         id,
         lease: Lease::default(),
         action: Action::Update,
         changes: Changes::new(),
-        meta: None,
+        attributes: None,
         expires: Some(expires),
-        expiry: loaded.meta.expiry,
+        expiry: loaded.attributes.expiry,
     };
     backend.commit(&commit).await.ok().map(|()| expires)
 }

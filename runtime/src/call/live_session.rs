@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
 use crate::{
-    backend::{Backend, BackendError, Keys, Lease, Load, Loaded, Meta, Releases},
+    backend::{Attributes, Backend, BackendError, Keys, Lease, Load, Loaded, Releases},
     call::{
         access::States,
         expiry_watch::{moment_to_look, watch},
@@ -152,11 +152,11 @@ impl LiveSession {
     }
 
     /// Says when the session expires, so that its sockets end with it.
-    pub(crate) fn watch(&self, meta: &Meta, expires: OffsetDateTime) {
+    pub(crate) fn watch(&self, attributes: &Attributes, expires: OffsetDateTime) {
         watch(&self.backend, &self.settings);
         self.registry()
             .sockets()
-            .note_expiry(self.id(), moment_to_look(&self.settings.lifetimes, meta, expires));
+            .note_expiry(self.id(), moment_to_look(&self.settings.lifetimes, attributes, expires));
     }
 
     /// The id that the session will have once a change of id is committed.
@@ -215,7 +215,7 @@ impl LiveSession {
         if !S::WRITES
             && turns.nobody_writes(id, S::PLAN)
             && let Some(Ok(Some(loaded))) = self.backend.load_now(id, Load::read(Keys::Only(S::KEYS)))
-            && let Ok(Lookup::Found(loaded)) = self.found(id, Some(loaded))
+            && let Ok(Lookup::Found(loaded)) = self.note_loaded(id, Some(loaded))
         {
             return Ok(Arrival::Snapshot(loaded));
         }
@@ -227,7 +227,11 @@ impl LiveSession {
         let Some(id) = self.id_to_load() else { return Some(Ok(Lookup::Nothing)) };
         let Limits { wait, hold, .. } = self.settings.limits;
         let loaded = self.backend.load_now(id, Load { keys, turns, wait, hold, lease: Lease::default() })?;
-        Some(loaded.map_err(|error| self.error(id, error)).and_then(|loaded| self.found(id, loaded)))
+        Some(
+            loaded
+                .map_err(|error| self.note_failure(id, error))
+                .and_then(|loaded| self.note_loaded(id, loaded)),
+        )
     }
 
     /// Looks the session up.
@@ -249,9 +253,9 @@ impl LiveSession {
 
     async fn look_up(&self, load: Load<'_>) -> Result<(Lookup, Lease), Error> {
         let Some(id) = self.id_to_load() else { return Ok((Lookup::Nothing, Lease::default())) };
-        let loaded = self.backend.load(id, load).await.map_err(|error| self.error(id, error))?;
+        let loaded = self.backend.load(id, load).await.map_err(|error| self.note_failure(id, error))?;
         let lease = loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
-        self.found(id, loaded).map(|lookup| (lookup, lease))
+        self.note_loaded(id, loaded).map(|lookup| (lookup, lease))
     }
 
     /// Where the leases of this session's turns come from.
@@ -265,7 +269,7 @@ impl LiveSession {
         matches!(current.presence, Presence::Unknown | Presence::Stored).then_some(current.id)
     }
 
-    fn found(&self, id: SessionId, loaded: Option<Loaded>) -> Result<Lookup, Error> {
+    fn note_loaded(&self, id: SessionId, loaded: Option<Loaded>) -> Result<Lookup, Error> {
         let mut current = self.current.lock();
         if current.id != id {
             // Changed by another task of the same request while the backend was asked.
@@ -273,12 +277,12 @@ impl LiveSession {
         }
         if let Some(loaded) = loaded {
             current.presence = Presence::Stored;
-            current.key.get_or_insert_with(|| Arc::clone(&loaded.meta.key));
+            current.key.get_or_insert_with(|| Arc::clone(&loaded.attributes.key));
             return Ok(Lookup::Found(loaded));
         }
         if current.presence == Presence::Stored {
             drop(current);
-            return Err(self.gone(id));
+            return Err(self.note_gone(id));
         }
         let ending = self.registry().ending(id);
         if let Some(ending) = ending.filter(|_| !self.may_begin()) {
@@ -314,7 +318,7 @@ impl LiveSession {
     }
 
     /// Why a session is not there that was. If nobody here ended it, it has expired: its sockets end with it.
-    pub(super) fn gone(&self, id: SessionId) -> Error {
+    pub(super) fn note_gone(&self, id: SessionId) -> Error {
         let known = self.registry().ending(id);
         if known.is_none() {
             let sockets = self.registry().end(id, Ending::Ended);
@@ -323,9 +327,9 @@ impl LiveSession {
         Error::new(known.unwrap_or(Ending::Ended).kind())
     }
 
-    pub(super) fn error(&self, id: SessionId, error: BackendError) -> Error {
+    pub(super) fn note_failure(&self, id: SessionId, error: BackendError) -> Error {
         match error {
-            BackendError::Gone => self.gone(id),
+            BackendError::Gone => self.note_gone(id),
             BackendError::TurnTimeout => Error::new(ErrorKind::TurnTimeout),
             BackendError::TurnLost => Error::new(ErrorKind::TurnLost),
             BackendError::NotAnObject(key) => Error::with_text(

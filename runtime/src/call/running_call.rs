@@ -21,11 +21,11 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{
-    backend::{Keys, Loaded, Meta},
+    backend::{Attributes, Keys, Loaded},
     call::{
         access::States,
         commit::Work,
-        control::{CALL, Call, Intent, IntentOwner, Intents},
+        control::{CURRENT_CALL, CurrentCall, Intent, IntentOwner, Intents},
         detached::Detached,
         live_session::{Arrival, LiveSession, Lookup},
     },
@@ -77,7 +77,7 @@ pub(crate) struct RunningCall<S> {
     live: Arc<LiveSession>,
     turn: Option<Turn>,
     /// What was known of the session when it was loaded, and when it expires.
-    found: Option<(Meta, OffsetDateTime)>,
+    found: Option<(Attributes, OffsetDateTime)>,
 }
 
 /// What begins at once, or a future that waits for it.
@@ -178,13 +178,13 @@ impl<S: States> RunningCall<S> {
             turn.release_reads();
         }
         let holds = turn.is_some().then(|| live.id());
-        let scope = Scope(Some(Call { owner: IntentOwner::new(request), holds }));
-        let found = loaded.map(|loaded| (loaded.meta, loaded.expires));
+        let scope = Scope(Some(CurrentCall { owner: IntentOwner::new(request), holds }));
+        let found = loaded.map(|loaded| (loaded.attributes, loaded.expires));
         Ok(Box::new(Self { states, scope, live, turn, found }))
     }
 
     /// What is known of the session, and when it expires.
-    pub(crate) fn found(&self) -> Option<&(Meta, OffsetDateTime)> {
+    pub(crate) fn found(&self) -> Option<&(Attributes, OffsetDateTime)> {
         self.found.as_ref()
     }
 
@@ -204,8 +204,8 @@ impl<S: States> RunningCall<S> {
             }
             // It may have seen what a call before it has not saved yet: it says nothing before that is in.
             Decision::Discard if turn.as_ref().is_some_and(Turn::lease_was_passed_on) => {
-                let meta = found.map(|(meta, _)| meta);
-                live.commit(Work { meta, ..Work::of(Changes::new()) }, turn)
+                let attributes = found.map(|(attributes, _)| attributes);
+                live.commit(Work { attributes, ..Work::of(Changes::new()) }, turn)
             }
             Decision::Discard => Detached::done(Ok(()), turn),
             Decision::Commit => {
@@ -214,11 +214,11 @@ impl<S: States> RunningCall<S> {
                     Ok(changes) => changes,
                     Err(error) => return Detached::done(Err(error), turn),
                 };
-                let touch = found.as_ref().and_then(|(meta, expires)| {
-                    live.settings().lifetimes.touched(meta, *expires, clock::now)
+                let touch = found.as_ref().and_then(|(attributes, expires)| {
+                    live.settings().lifetimes.touched(attributes, *expires, clock::now)
                 });
-                let meta = found.map(|(meta, _)| meta);
-                let work = Work { changes, intent, meta, touch, even_if_unchanged: false };
+                let attributes = found.map(|(attributes, _)| attributes);
+                let work = Work { changes, intent, attributes, touch, even_if_unchanged: false };
                 live.commit(work, turn)
             }
         }
@@ -227,14 +227,14 @@ impl<S: States> RunningCall<S> {
 
 /// An error where waiting for a turn of this session would wait for the caller itself.
 pub(crate) fn not_inside_a_turn_of(id: SessionId) -> Result<(), Error> {
-    let inside = CALL.try_with(|call| call.holds == Some(id)).unwrap_or(false);
+    let inside = CURRENT_CALL.try_with(|call| call.holds == Some(id)).unwrap_or(false);
     if inside { Err(Error::new(ErrorKind::NestedTurn)) } else { Ok(()) }
 }
 
 /// What the user's function runs in: so that `SessionControl` finds its call, and `Shared` the turn it must not
 /// wait for.
 #[derive(Debug)]
-pub struct Scope(Option<Call>);
+pub struct Scope(Option<CurrentCall>);
 
 /// The user's function panicked.
 #[derive(Debug)]
@@ -256,7 +256,7 @@ impl Scope {
     /// If it panics.
     pub async fn run<R>(&mut self, function: impl Future<Output = R>) -> Result<R, Panicked> {
         let Some(call) = self.0.take() else { unreachable!("a call runs once") };
-        let mut run = pin!(CALL.scope(call, AssertUnwindSafe(function).catch_unwind()));
+        let mut run = pin!(CURRENT_CALL.scope(call, AssertUnwindSafe(function).catch_unwind()));
         let result = run.as_mut().await;
         self.0 = run.take_value();
         result.map_err(Panicked)

@@ -11,7 +11,7 @@ use crate::clock;
 
 /// What the runtime keeps about a session, beside its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Meta {
+pub struct Attributes {
     /// The public key, for rooms and logs: stays when the id changes.
     pub key: Arc<str>,
     /// When the session began.
@@ -24,7 +24,7 @@ pub struct Meta {
     pub provisional: bool,
 }
 
-impl Meta {
+impl Attributes {
     /// Of a session that begins now.
     pub(crate) fn new(id: SessionId) -> Self {
         Self { key: id.public_key().into(), created: clock::now(), expiry: None, provisional: false }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
-use super::attributes::Meta;
+use super::attributes::Attributes;
 
 /// How long a record lives after its last write where no expiry is set, as in tower-sessions.
 pub(crate) const DEFAULT_LIFE: time::Duration = time::Duration::weeks(2);
@@ -28,48 +28,48 @@ impl Default for Lifetimes {
 
 impl Lifetimes {
     /// The expiry that holds for a session: its own, or the layer's.
-    pub(crate) fn expiry_of(&self, meta: &Meta) -> Option<Expiry> {
-        meta.expiry.or(self.expiry)
+    pub(crate) fn expiry_of(&self, attributes: &Attributes) -> Option<Expiry> {
+        attributes.expiry.or(self.expiry)
     }
 
     /// When a session that is active at `now` expires.
-    pub(crate) fn expires_at(&self, meta: &Meta, now: OffsetDateTime) -> OffsetDateTime {
-        let mut moment = match self.expiry_of(meta) {
+    pub(crate) fn expires_at(&self, attributes: &Attributes, now: OffsetDateTime) -> OffsetDateTime {
+        let mut moment = match self.expiry_of(attributes) {
             Some(Expiry::OnInactivity(life)) => now.saturating_add(life),
             Some(Expiry::AtDateTime(moment)) => moment,
             Some(Expiry::OnSessionEnd) | None => now.saturating_add(DEFAULT_LIFE),
         };
-        if meta.provisional {
+        if attributes.provisional {
             moment = moment.min(now.saturating_add(HANDSHAKE_LIFE));
         }
-        self.last_moment(meta).map_or(moment, |last| moment.min(last))
+        self.last_moment(attributes).map_or(moment, |last| moment.min(last))
     }
 
     /// Whether a session ends when nothing happens in it.
-    pub(crate) fn ends_by_inactivity(&self, meta: &Meta) -> bool {
-        matches!(self.expiry_of(meta), Some(Expiry::OnInactivity(_)))
+    pub(crate) fn ends_by_inactivity(&self, attributes: &Attributes) -> bool {
+        matches!(self.expiry_of(attributes), Some(Expiry::OnInactivity(_)))
     }
 
     /// When the absolute timeout ends a session, however active it is.
-    pub(crate) fn last_moment(&self, meta: &Meta) -> Option<OffsetDateTime> {
+    pub(crate) fn last_moment(&self, attributes: &Attributes) -> Option<OffsetDateTime> {
         let timeout = time::Duration::try_from(self.absolute_timeout?).unwrap_or(time::Duration::MAX);
-        Some(meta.created.saturating_add(timeout))
+        Some(attributes.created.saturating_add(timeout))
     }
 
     /// The new moment of expiry, if a session's activity now must be written.
     pub(crate) fn touched(
         &self,
-        meta: &Meta,
+        attributes: &Attributes,
         expires: OffsetDateTime,
         now: impl FnOnce() -> OffsetDateTime,
     ) -> Option<OffsetDateTime> {
-        let life = match self.expiry_of(meta) {
+        let life = match self.expiry_of(attributes) {
             Some(Expiry::OnInactivity(life)) => life,
-            _ if meta.provisional => HANDSHAKE_LIFE,
+            _ if attributes.provisional => HANDSHAKE_LIFE,
             _ => return None,
         };
         let interval = time::Duration::try_from(self.touch_interval).unwrap_or(life).min(life / 2);
-        let renewed = self.expires_at(meta, now());
+        let renewed = self.expires_at(attributes, now());
         (renewed - expires >= interval).then_some(renewed)
     }
 }

@@ -145,8 +145,8 @@ async fn begin_call<P: States>((live, arrived): AtConnect<P>) -> Result<Box<Runn
         must_live(&live).await?;
     }
     let call = arrived.begin().await?;
-    if let Some((meta, expires)) = call.found() {
-        live.watch(meta, *expires);
+    if let Some((attributes, expires)) = call.found() {
+        live.watch(attributes, *expires);
     }
     Ok(call)
 }
@@ -154,7 +154,7 @@ async fn begin_call<P: States>((live, arrived): AtConnect<P>) -> Result<Box<Runn
 /// An error if the connection's session has ended. It may have none.
 async fn must_live(live: &LiveSession) -> Result<(), Error> {
     if let Lookup::Found(loaded) = live.load(Keys::Only(&[])).await? {
-        live.watch(&loaded.meta, loaded.expires);
+        live.watch(&loaded.attributes, loaded.expires);
     }
     Ok(())
 }

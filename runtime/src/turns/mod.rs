@@ -84,7 +84,7 @@ struct Queues {
 
 #[derive(Default)]
 struct Session {
-    calls: Calls<Call>,
+    calls: Calls<QueuedCall>,
     next: u64,
     queues: SmallVec<[Queue; 1]>,
     /// Those that have their turn and keep a place.
@@ -102,7 +102,7 @@ struct Place {
     ready: bool,
 }
 
-struct Call {
+struct QueuedCall {
     /// Places that are not ready.
     blocked: usize,
     waker: Option<Waker>,
@@ -245,7 +245,7 @@ impl Session {
             queue.places.push_back(Place { call, mode, ready });
             blocked += usize::from(!ready);
         }
-        self.calls.push(call, Call { blocked, waker: None, phase: Phase::Joined, limits, lease: None });
+        self.calls.push(call, QueuedCall { blocked, waker: None, phase: Phase::Joined, limits, lease: None });
         Some(call)
     }
 
@@ -290,7 +290,7 @@ impl Session {
     }
 
     /// Gives the call, so that it is dropped where no lock is held.
-    fn end(&mut self, id: u64, wakers: &mut Wakers) -> Option<Call> {
+    fn end(&mut self, id: u64, wakers: &mut Wakers) -> Option<QueuedCall> {
         self.leave(id, |_| true, wakers);
         self.holders.retain(|holder| *holder != id);
         self.calls.remove(id)
@@ -341,7 +341,7 @@ impl Session {
 
     /// Takes the turn from holders that are over their limit.
     fn pass_on_overdue(&mut self, now: Instant, wakers: &mut Wakers) {
-        let overdue = |calls: &Calls<Call>, id: u64| matches!(calls.get(id), Some(Call { phase: Phase::Holding { until }, .. }) if *until <= now);
+        let overdue = |calls: &Calls<QueuedCall>, id: u64| matches!(calls.get(id), Some(QueuedCall { phase: Phase::Holding { until }, .. }) if *until <= now);
         let ids: SmallVec<[u64; 4]> =
             self.holders.iter().copied().filter(|id| overdue(&self.calls, *id)).collect();
         for id in ids {
@@ -374,7 +374,7 @@ impl Queue {
 }
 
 /// Marks those ready who became so when the place at `at` was given up.
-fn settle(places: &mut VecDeque<Place>, at: usize, calls: &mut Calls<Call>, wakers: &mut Wakers) {
+fn settle(places: &mut VecDeque<Place>, at: usize, calls: &mut Calls<QueuedCall>, wakers: &mut Wakers) {
     let only_readers_before = at == 0 || (places[at - 1].mode == Mode::Read && places[at - 1].ready);
     if !only_readers_before {
         return;

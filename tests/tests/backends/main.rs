@@ -12,10 +12,10 @@ use std::sync::Arc;
 use serde_json::json;
 use socketioxide_session::{
     Expiry,
-    backend::{Action, BackendError, Change, Commit, Keys, Lease, Load, Meta, SessionId},
+    backend::{Action, Attributes, BackendError, Change, Commit, Keys, Lease, Load, SessionId},
 };
 use socketioxide_session_tests::records::{
-    self, begin, commit, create, fields, in_an_hour, load, meta, set, take, update, value,
+    self, attributes, begin, commit, create, fields, in_an_hour, load, set, take, update, value,
 };
 
 use subjects::Subject;
@@ -73,7 +73,7 @@ async fn what_is_created_is_loaded(backend: Subject) {
     let new = create(id, vec![set("a", json!({"n": 1})), set("b", "text")]);
     backend.commit(&new).await.unwrap();
     let loaded = load(&*backend, id).await.unwrap().unwrap();
-    assert_eq!(loaded.meta, meta("k"));
+    assert_eq!(loaded.attributes, attributes("k"));
     assert_eq!(Some(loaded.expires), new.expires);
     assert_eq!(loaded.values.len(), 2);
     assert_eq!(loaded.value("a").unwrap().json(), &json!({"n": 1}));
@@ -111,7 +111,7 @@ async fn a_commit_changes_only_what_it_names(backend: Subject) {
     assert!(loaded.value("b").is_none());
     assert_eq!(loaded.value("c").unwrap().json(), &json!(3));
     assert_eq!(loaded.value("d").unwrap().json(), &json!(4));
-    assert_eq!(loaded.meta, meta("k"));
+    assert_eq!(loaded.attributes, attributes("k"));
 }
 
 async fn fields_begin_where_nothing_is_stored(backend: Subject) {
@@ -132,10 +132,10 @@ async fn fields_of_what_is_no_object_are_refused(backend: Subject) {
 async fn a_refused_commit_changes_nothing(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1), set("b", json!([1]))]).await;
     let changes = vec![set("a", 2), fields("b", [("n", Some(json!(1)))])];
-    let change = Commit { meta: Some(meta("other")), ..commit(id, Action::Update, changes) };
+    let change = Commit { attributes: Some(attributes("other")), ..commit(id, Action::Update, changes) };
     assert!(backend.commit(&change).await.is_err());
     assert_eq!(value(&*backend, id, "a").await, Some(json!(1)));
-    assert_eq!(load(&*backend, id).await.unwrap().unwrap().meta, meta("k"));
+    assert_eq!(load(&*backend, id).await.unwrap().unwrap().attributes, attributes("k"));
 }
 
 async fn a_commit_does_not_bring_a_session_back(backend: Subject) {
@@ -167,7 +167,7 @@ async fn a_changed_id_takes_everything_along(backend: Subject) {
     backend.commit(&change).await.unwrap();
     assert!(load(&*backend, id).await.unwrap().is_none());
     let after = load(&*backend, new).await.unwrap().unwrap();
-    assert_eq!((after.meta, after.expires), (before.meta, before.expires));
+    assert_eq!((after.attributes, after.expires), (before.attributes, before.expires));
     assert_eq!(value(&*backend, new, "a").await, Some(json!(1)));
     assert_eq!(value(&*backend, new, "b").await, Some(json!({"n": 2})));
     let late = backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await;
@@ -179,11 +179,14 @@ async fn a_changed_id_takes_everything_along(backend: Subject) {
 async fn meta_and_expiry_change(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1)]).await;
     let later = in_an_hour() + records::SECOND;
-    let change =
-        Commit { meta: Some(meta("other")), expires: Some(later), ..commit(id, Action::Update, vec![]) };
+    let change = Commit {
+        attributes: Some(attributes("other")),
+        expires: Some(later),
+        ..commit(id, Action::Update, vec![])
+    };
     backend.commit(&change).await.unwrap();
     let loaded = load(&*backend, id).await.unwrap().unwrap();
-    assert_eq!((loaded.meta, loaded.expires), (meta("other"), later));
+    assert_eq!((loaded.attributes, loaded.expires), (attributes("other"), later));
     assert_eq!(value(&*backend, id, "a").await, Some(json!(1)));
 }
 
@@ -192,8 +195,9 @@ async fn an_expiry_that_was_set_meanwhile_holds(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1)]).await;
     let (soon, later) = (in_an_hour(), in_an_hour() + records::SECOND * 60);
     let own = Expiry::OnInactivity(time::Duration::hours(1));
-    let set_own = Meta { expiry: Some(own), ..meta("k") };
-    let change = Commit { meta: Some(set_own), expires: Some(soon), ..commit(id, Action::Update, vec![]) };
+    let set_own = Attributes { expiry: Some(own), ..attributes("k") };
+    let change =
+        Commit { attributes: Some(set_own), expires: Some(soon), ..commit(id, Action::Update, vec![]) };
     backend.commit(&change).await.unwrap();
     for (reckoned_from, expected) in
         [(None, soon), (Some(Expiry::OnInactivity(time::Duration::hours(2))), soon), (Some(own), later)]
@@ -201,7 +205,7 @@ async fn an_expiry_that_was_set_meanwhile_holds(backend: Subject) {
         let late = commit(id, Action::Update, vec![set("a", 2)]);
         backend.commit(&Commit { expires: Some(later), expiry: reckoned_from, ..late }).await.unwrap();
         let loaded = load(&*backend, id).await.unwrap().unwrap();
-        assert_eq!((loaded.expires, loaded.meta.expiry), (expected, Some(own)), "{reckoned_from:?}");
+        assert_eq!((loaded.expires, loaded.attributes.expiry), (expected, Some(own)), "{reckoned_from:?}");
         assert_eq!(value(&*backend, id, "a").await, Some(json!(2)));
     }
 }

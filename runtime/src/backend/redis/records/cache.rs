@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     backend::{
-        Keys, Lease, Loaded, Meta, StoredValue, Values,
+        Attributes, Keys, Lease, Loaded, StoredValue, Values,
         redis::wire::{Wire, source::Connection, tracking::Tracker},
     },
     clock::Now,
@@ -66,7 +66,7 @@ pub(crate) struct Mark(u64);
 
 /// What is known of a session.
 struct Known {
-    meta: Meta,
+    attributes: Attributes,
     expires: OffsetDateTime,
     /// `None` where nothing is stored under a key.
     values: Vec<(Cow<'static, str>, Option<StoredValue>)>,
@@ -212,8 +212,8 @@ impl Slot {
 
 impl Known {
     fn new(loaded: &Loaded) -> Self {
-        let (meta, expires) = (loaded.meta.clone(), loaded.expires);
-        Self { meta, expires, values: Vec::new(), complete: false }
+        let (attributes, expires) = (loaded.attributes.clone(), loaded.expires);
+        Self { attributes, expires, values: Vec::new(), complete: false }
     }
 
     fn knows(&self, key: &str) -> bool {
@@ -260,7 +260,12 @@ impl Known {
             }
             Keys::All => return None,
         }
-        Some(Loaded { meta: self.meta.clone(), expires: self.expires, values, lease: Lease::default() })
+        Some(Loaded {
+            attributes: self.attributes.clone(),
+            expires: self.expires,
+            values,
+            lease: Lease::default(),
+        })
     }
 }
 
@@ -300,7 +305,7 @@ mod tests {
     fn loaded(id: SessionId) -> Loaded {
         let expires = Now::read().wall + Duration::from_mins(1);
         let values = Values::from_iter([("a".into(), StoredValue::new(1.into()))]);
-        Loaded { meta: Meta::new(id), expires, values, lease: Lease::default() }
+        Loaded { attributes: Attributes::new(id), expires, values, lease: Lease::default() }
     }
 
     const A: Keys<'static> = Keys::Only(&["a"]);

@@ -20,7 +20,7 @@ impl Writer {
         mut record: Fields,
     ) -> Result<(), BackendError> {
         change(&mut record, leaving.operations);
-        let (meta, expires) = (take(&mut record, b"m"), take(&mut record, b"x"));
+        let (attributes, expires) = (take(&mut record, b"m"), take(&mut record, b"x"));
         let expires = expires.map(|at| Expires { at, reckoned_from: String::new() });
         let operations: Vec<_> = record
             .into_iter()
@@ -30,7 +30,7 @@ impl Writer {
             keys: new,
             action: CommitAction::Create,
             under: None,
-            meta: leaving.meta.or(meta.as_deref()),
+            attributes: leaving.attributes.or(attributes.as_deref()),
             expires: leaving.expires.or(expires.as_ref()),
             operations: &operations,
             ..*leaving
@@ -38,8 +38,13 @@ impl Writer {
         let CommitAnswer::Done(_) = arriving.send(&self.wire).await? else {
             return Err(BackendError::failed("Redis did not take the session under its new id"));
         };
-        let ending =
-            SendCommit { action: CommitAction::Left, meta: None, expires: None, operations: &[], ..*leaving };
+        let ending = SendCommit {
+            action: CommitAction::Left,
+            attributes: None,
+            expires: None,
+            operations: &[],
+            ..*leaving
+        };
         let error = match ending.send(&self.wire).await? {
             CommitAnswer::Done(_) => return Ok(()),
             CommitAnswer::Refused(Refusal::Gone(_)) => BackendError::Gone,
@@ -50,7 +55,7 @@ impl Writer {
         let undo = SendCommit {
             action: CommitAction::End,
             token: &token,
-            meta: None,
+            attributes: None,
             expires: None,
             operations: &[],
             ..arriving

@@ -8,7 +8,7 @@ use serde_json::{
 };
 
 use crate::{
-    backend::{BackendError, FieldChanges, Lease, Loaded, Meta, redis::wire::millis},
+    backend::{Attributes, BackendError, FieldChanges, Lease, Loaded, redis::wire::millis},
     session::value::StoredValue,
 };
 
@@ -42,8 +42,8 @@ pub(crate) fn check_size(key: &str, size: usize, limit: usize) -> Result<(), Bac
 /// The fields of a record as a session.
 pub(crate) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Loaded, BackendError> {
     let of = |name: &[u8]| fields.iter().find(|(field, _)| field == name).map(|(_, value)| &**value);
-    let meta: Option<Meta> = of(b"m").and_then(|json| serde_json::from_slice(json).ok());
-    let meta = meta.ok_or_else(|| BackendError::failed(Damaged("m")))?;
+    let attributes: Option<Attributes> = of(b"m").and_then(|json| serde_json::from_slice(json).ok());
+    let attributes = attributes.ok_or_else(|| BackendError::failed(Damaged("m")))?;
     let expires = of(b"x").and_then(millis::moment).ok_or_else(|| BackendError::failed(Damaged("x")))?;
     let mut values = Vec::with_capacity(fields.len());
     for (field, json) in fields {
@@ -55,7 +55,7 @@ pub(crate) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
             }
         }
     }
-    Ok(Loaded { meta, expires, values: values.into(), lease })
+    Ok(Loaded { attributes, expires, values: values.into(), lease })
 }
 
 /// The stored text with these fields replaced or removed. All others stay as they are, byte for byte: a number
@@ -106,14 +106,16 @@ mod tests {
     #[test]
     fn half_a_record_is_damaged() {
         let field = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        let meta = serde_json::to_string(&Meta::new(crate::session::id::SessionId::random())).unwrap();
-        let whole = [field("m", &meta), field("x", "2000000000000"), field("v:a", "1"), field("f", "7")];
+        let attributes =
+            serde_json::to_string(&Attributes::new(crate::session::id::SessionId::random())).unwrap();
+        let whole =
+            [field("m", &attributes), field("x", "2000000000000"), field("v:a", "1"), field("f", "7")];
         let loaded = decode(&whole, Lease(7)).unwrap();
         assert_eq!(loaded.values.len(), 1);
         assert_eq!(loaded.expires.unix_timestamp(), 2_000_000_000);
         assert!(decode(&whole[..1], Lease(7)).is_err());
         assert!(decode(&whole[1..], Lease(7)).is_err());
-        let broken = [field("m", &meta), field("x", "2000000000000"), field("v:a", "{")];
+        let broken = [field("m", &attributes), field("x", "2000000000000"), field("v:a", "{")];
         assert!(matches!(decode(&broken, Lease(7)), Err(BackendError::NotJson(_))));
     }
 }

@@ -76,8 +76,8 @@ impl Writer {
         // In a cluster the new id is in another slot, as a rule.
         let far = new.as_ref().filter(|_| self.wire.link.is_cluster());
         let (keys, token, begun) = (self.wire.keys(commit.id), unique(), Instant::now());
-        let meta = commit.meta.as_ref().map(serde_json::to_string).transpose();
-        let meta = meta.map_err(BackendError::failed)?;
+        let attributes = commit.attributes.as_ref().map(serde_json::to_string).transpose();
+        let attributes = attributes.map_err(BackendError::failed)?;
         let expires = commit.expires.map(|moment| reckoned(moment, commit.expiry)).transpose()?;
         let mut stored = values_of(commit, stored);
         let mut merges = 0;
@@ -90,7 +90,7 @@ impl Writer {
                 token: &token,
                 under,
                 expires: expires.as_ref(),
-                meta: meta.as_deref(),
+                attributes: attributes.as_deref(),
                 operations: &operations,
             };
             let lease = match sending.send(&self.wire).await? {
@@ -173,7 +173,7 @@ fn values_of(commit: &Commit, stored: &[(String, Vec<u8>)]) -> Vec<Option<Vec<u8
     merged.map(|(key, _)| value(key)).collect()
 }
 
-/// A moment of expiry, and what it was reckoned from as it stands in [`Meta`](crate::backend::Meta).
+/// A moment of expiry, and what it was reckoned from as it stands in [`Attributes`](crate::backend::Meta).
 fn reckoned(moment: OffsetDateTime, expiry: Option<Expiry>) -> Result<Expires, BackendError> {
     let reckoned_from = match expiry {
         None => String::new(),

@@ -288,7 +288,7 @@ impl Pending {
 /// Whether a commit only changes fields of states, so that others can go on with what it leaves.
 pub(super) fn is_ordinary(commit: &Commit) -> bool {
     let only_fields = commit.changes.iter().all(|(_, change)| matches!(change, Change::Fields(_)));
-    commit.action == Action::Update && commit.meta.is_none() && only_fields
+    commit.action == Action::Update && commit.attributes.is_none() && only_fields
 }
 
 /// Commits as one: the last of them wins.

@@ -6,7 +6,7 @@ use crate::{backend::Keys, session::id::SessionId};
 
 /// The keys of one session. The braces put them into one slot of a cluster; the id stands in none of them.
 pub(crate) struct SessionKeys {
-    /// The hash that is the session: `m` is its [`Meta`](crate::backend::Meta), `x` its moment of expiry in ms since
+    /// The hash that is the session: `m` is its [`Attributes`](crate::backend::Meta), `x` its moment of expiry in ms since
     /// 1970, `f` the last lease token, `v:<key>` a value.
     pub(crate) record: String,
     /// A hash of the leases on its turns and of the calls that wait for them.

@@ -143,7 +143,7 @@ mod tests {
             token: "token",
             under: Some(under),
             expires: None,
-            meta: None,
+            attributes: None,
             operations: &[Operation::Remove("v:a".to_owned())],
         };
         let calls = [

@@ -29,7 +29,7 @@ pub(crate) struct SendCommit<'a> {
     pub(crate) token: &'a str,
     pub(crate) under: Option<UnderLease<'a>>,
     pub(crate) expires: Option<&'a Expires>,
-    pub(crate) meta: Option<&'a str>,
+    pub(crate) attributes: Option<&'a str>,
     pub(crate) operations: &'a [Operation],
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Keep {
 pub(crate) struct Expires {
     /// In milliseconds since 1970.
     pub(crate) at: String,
-    /// What must still stand in the session's [`Meta`](crate::backend::Meta) for `at` to count. Empty: no expiry.
+    /// What must still stand in the session's [`Attributes`](crate::backend::Meta) for `at` to count. Empty: no expiry.
     pub(crate) reckoned_from: String,
 }
 
@@ -155,7 +155,7 @@ impl SendCommit<'_> {
             .arg("retried", u8::from(retried))
             .arg("expires", expires.map_or("", |expires| &expires.at))
             .arg("reckoned_from", expires.map_or("", |expires| &expires.reckoned_from))
-            .arg("meta", self.meta.unwrap_or_default())
+            .arg("meta", self.attributes.unwrap_or_default())
             .arg("recent_ms", span(REMEMBERED))
             .arg("ticket", under.map_or("", |under| under.ticket))
             .arg("lease_token", under.map_or(0, |under| under.lease.0))
