@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     backend::{Action, Attributes, BackendError, Commit, Keys, Lease, Line},
-    call::control::Intent,
+    call::intents::Intent,
     clock::{self, Now},
     error::Error,
     process::{Announced, Ending},

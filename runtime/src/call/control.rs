@@ -2,92 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use parking_lot::Mutex;
 use tower_sessions::Expiry;
 
-use crate::{
-    error::{Error, ErrorKind},
-    session::id::SessionId,
-};
-
-/// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Intent {
-    pub(crate) cycle_id: bool,
-    pub(crate) flush: bool,
-    pub(crate) keep_changes: bool,
-    /// The outer `Option`: whether it was asked for at all.
-    #[allow(clippy::option_option, reason = "no expiry of its own is an expiry to ask for")]
-    pub(crate) expiry: Option<Option<Expiry>>,
-}
-
-impl Intent {
-    pub(crate) fn anything(&self) -> bool {
-        self.cycle_id || self.flush || self.expiry.is_some()
-    }
-}
-
-/// Collects what is asked for, until it is taken to be carried out.
-#[derive(Debug)]
-pub(crate) struct Intents {
-    intent: Mutex<Intent>,
-    /// Whether a cookie can be set at the end.
-    can_cycle: bool,
-}
-
-impl Intents {
-    pub(crate) fn new(can_cycle: bool) -> Self {
-        Self { intent: Mutex::default(), can_cycle }
-    }
-
-    pub(crate) fn are_asked_for(&self) -> bool {
-        self.intent.lock().anything()
-    }
-
-    pub(crate) fn ask_for_end(&self) -> bool {
-        self.intent.lock().flush
-    }
-
-    pub(crate) fn take(&self) -> Intent {
-        std::mem::take(&mut *self.intent.lock())
-    }
-}
-
-/// The call of an annotated handler.
-#[derive(Debug)]
-pub(crate) struct CurrentCall {
-    pub(crate) owner: IntentOwner,
-    /// The session of which it holds a turn.
-    pub(crate) holds: Option<SessionId>,
-}
-
-/// Where a call's requests are collected.
-#[derive(Debug)]
-pub(crate) enum IntentOwner {
-    /// With the request's, which the layer carries out if the call does not.
-    OfRequest(Arc<Intents>),
-    /// In the call itself: on a socket, where no cookie can be set.
-    OfCall(Intents),
-}
-
-impl IntentOwner {
-    /// `request`: what is collected for the request of the call, if it is one.
-    pub(crate) fn new(request: Option<Arc<Intents>>) -> Self {
-        request.map_or_else(|| Self::OfCall(Intents::new(false)), Self::OfRequest)
-    }
-
-    pub(crate) fn intents(&self) -> &Intents {
-        match self {
-            Self::OfRequest(intents) => intents,
-            Self::OfCall(intents) => intents,
-        }
-    }
-}
-
-tokio::task_local! {
-    /// The call that runs in this task.
-    pub(crate) static CURRENT_CALL: CurrentCall;
-}
+use super::intents::{CURRENT_CALL, Intents};
+use crate::error::{Error, ErrorKind};
 
 /// Asks something of the session itself: a new id, its end, another expiry.
 ///
@@ -205,7 +123,7 @@ impl SessionControl {
         if let Some(intents) = &self.intents {
             return act(intents);
         }
-        CURRENT_CALL.try_with(|call| act(call.owner.intents())).unwrap_or_else(|_| {
+        CURRENT_CALL.try_with(|call| act(call.intents.intents())).unwrap_or_else(|_| {
             Err(Error::with_text(
                 ErrorKind::Unavailable,
                 "on a socket, `SessionControl` acts with the commit of an annotated handler: put \

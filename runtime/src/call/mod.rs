@@ -2,12 +2,14 @@
 //! becomes of all that. It uses every room below it; it never knows whether a call is an HTTP request or an event.
 
 pub(crate) mod access;
+pub(crate) mod backlog;
 pub(crate) mod commit;
 pub(crate) mod connection;
 pub(crate) mod control;
 pub(crate) mod detached;
 pub(crate) mod expiry_watch;
 pub(crate) mod held;
+pub(crate) mod intents;
 pub(crate) mod live_session;
 pub(crate) mod returned;
 pub(crate) mod running_call;

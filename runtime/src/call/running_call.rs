@@ -25,8 +25,8 @@ use crate::{
     call::{
         access::States,
         commit::Work,
-        control::{CURRENT_CALL, CurrentCall, Intent, IntentOwner, Intents},
         detached::Detached,
+        intents::{CURRENT_CALL, CallIntents, CurrentCall, Intent, Intents},
         live_session::{Arrival, LiveSession, Lookup},
     },
     clock,
@@ -178,7 +178,7 @@ impl<S: States> RunningCall<S> {
             turn.release_reads();
         }
         let holds = turn.is_some().then(|| live.id());
-        let scope = Scope(Some(CurrentCall { owner: IntentOwner::new(request), holds }));
+        let scope = Scope(Some(CurrentCall { intents: CallIntents::new(request), holds }));
         let found = loaded.map(|loaded| (loaded.attributes, loaded.expires));
         Ok(Box::new(Self { states, scope, live, turn, found }))
     }
@@ -190,7 +190,7 @@ impl<S: States> RunningCall<S> {
 
     /// Whether the call was told to end the session.
     pub(crate) fn ends_session(&self) -> bool {
-        self.scope.0.as_ref().is_some_and(|call| call.owner.intents().ask_for_end())
+        self.scope.0.as_ref().is_some_and(|call| call.intents.intents().ask_for_end())
     }
 
     /// Ends the call: commits or discards, and carries out what was asked of the session.
@@ -263,7 +263,7 @@ impl Scope {
     }
 
     fn intent(&self) -> Intent {
-        self.0.as_ref().map(|call| call.owner.intents().take()).unwrap_or_default()
+        self.0.as_ref().map(|call| call.intents.intents().take()).unwrap_or_default()
     }
 }
 

@@ -6,11 +6,7 @@ use axum_core::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::{
-    call::{
-        control::{Intents, SessionControl},
-        live_session::LiveSession,
-        shared::Shared,
-    },
+    call::{control::SessionControl, intents::Intents, live_session::LiveSession, shared::Shared},
     error::{Error, ErrorKind},
     http::plain_session::PlainStore,
     session::state::SessionState,

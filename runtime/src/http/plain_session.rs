@@ -1,11 +1,7 @@
 //! The `tower_sessions::Session` of one request: a store view that remembers what was loaded, so that a save is
 //! a set of writes to the keys that changed.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -20,8 +16,7 @@ use crate::{
     backend::Keys,
     call::{
         commit::Work,
-        connection::Binding,
-        control::{Intent, Intents},
+        intents::{Intent, Intents},
         live_session::{LiveSession, Lookup},
     },
     error::Error,
@@ -33,8 +28,6 @@ use crate::{
 pub(crate) struct PlainStore {
     /// `None`: the request is over, and a copy of the `Session` that is kept past it is refused.
     open: Mutex<Option<Open>>,
-    /// What a handshake leaves for its sockets.
-    binding: OnceLock<Binding>,
 }
 
 struct Open {
@@ -100,7 +93,7 @@ impl PlainStore {
         shown: Option<Id>,
     ) -> (Arc<Self>, Session) {
         let expiry = live.settings().lifetimes.expiry;
-        let plain = Arc::new(Self { open: Mutex::new(None), binding: OnceLock::new() });
+        let plain = Arc::new(Self { open: Mutex::new(None) });
         let session = Session::new(shown, Arc::clone(&plain), expiry);
         *plain.open.lock() = Some(Open { live, intents, session: session.clone(), state: None });
         (plain, session)
@@ -109,16 +102,6 @@ impl PlainStore {
     /// The session of the request, and what is asked of it, until the request is over.
     pub(crate) fn request(&self) -> Option<(Arc<LiveSession>, Arc<Intents>)> {
         self.open.lock().as_ref().map(|open| (Arc::clone(&open.live), Arc::clone(&open.intents)))
-    }
-
-    /// Leaves something for the sockets of the connection that the request opens.
-    pub(crate) fn bind(&self, binding: Binding) {
-        self.binding.get_or_init(|| binding);
-    }
-
-    /// What the request left for the sockets of its connection.
-    pub(crate) fn binding(&self) -> Option<&Binding> {
-        self.binding.get()
     }
 
     /// Whether the `Session` was read or written.

@@ -25,7 +25,7 @@ use crate::{
     call::{
         commit::Work,
         connection::Binding,
-        control::Intents,
+        intents::Intents,
         live_session::{CookieEffect, LiveSession},
     },
     error::{Error, ErrorKind},
@@ -71,7 +71,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let work = RequestWork::new(&self.backend, &self.settings, &request);
+        let mut work = RequestWork::new(&self.backend, &self.settings, &request);
         if let Some(refusal) = work.refusal_of_strangers(&request) {
             return Box::pin(async move { Ok(refusal) });
         }
@@ -98,9 +98,13 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            if let Err(refusal) = work.bind().await {
-                return Ok(refusal);
-            }
+            let binding = match work.session_of_connection().await {
+                Ok(binding) => binding,
+                Err(refusal) => return Ok(refusal),
+            };
+            // Where the sockets of the connection find it.
+            request.extensions_mut().insert(binding.clone());
+            work.binding = Some(binding);
             let response = inner.call(request).await?;
             let response = work.save(response.map(Body::new)).await;
             Ok(work.finish(response))
@@ -117,6 +121,8 @@ struct RequestWork {
     settings: Arc<LayerSettings>,
     engine: EngineRequest,
     shown: Option<SessionId>,
+    /// Of the connection that the request opens.
+    binding: Option<Binding>,
 }
 
 impl RequestWork {
@@ -131,7 +137,7 @@ impl RequestWork {
         }
         let (plain, session) =
             PlainStore::new(Arc::clone(&live), Arc::clone(&intents), shown.map(SessionId::expose));
-        Self { live, intents, plain, session, settings: Arc::clone(settings), engine, shown }
+        Self { live, intents, plain, session, settings: Arc::clone(settings), engine, shown, binding: None }
     }
 
     /// Puts the session into the request's extensions.
@@ -163,12 +169,6 @@ impl RequestWork {
             );
         }
         None
-    }
-
-    /// Ties the connection that a handshake opens to its session.
-    async fn bind(&self) -> Result<(), Response<Body>> {
-        self.plain.bind(self.session_of_connection().await?);
-        Ok(())
     }
 
     /// The session of a connection: the one whose cookie is shown, or one that begins now.
@@ -225,9 +225,9 @@ impl RequestWork {
         of_view
     }
 
-    /// Ties the connection that a handshake by polling opened to its session's cookie.
+    /// Binds the connection that a handshake by polling opened to its session's cookie.
     async fn learn_sid(&self, response: Response<Body>) -> Response<Body> {
-        let Some(binding) = self.plain.binding().filter(|_| response.status().is_success()) else {
+        let Some(binding) = self.binding.as_ref().filter(|_| response.status().is_success()) else {
             return response;
         };
         let (parts, body) = response.into_parts();

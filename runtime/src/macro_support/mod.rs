@@ -30,9 +30,7 @@ pub mod connect {
 
 /// For `#[connect_middleware]`.
 pub mod connect_middleware {
-    pub use crate::socket::connect::{
-        MiddlewareCall as Call, Refusal, begin_middleware as begin, finish_middleware as finish, verdict,
-    };
+    pub use crate::socket::middleware::{Call, Refusal, begin, finish, verdict};
 }
 
 /// A state, which [`ViaClone`] and [`ViaNothing`] duplicate if its type can.

@@ -17,7 +17,7 @@ use socketioxide::{
     socket::{DisconnectReason, Socket},
 };
 
-use super::peer::Reply;
+use super::reply::Reply;
 use crate::{
     call::{
         access::States,

@@ -8,7 +8,7 @@ use socketioxide::{
     socket::{DisconnectReason, Socket},
 };
 
-use super::peer::binding_of;
+use super::binding::binding_of;
 use crate::{
     call::{connection::Binding, control::SessionControl, shared::Shared},
     error::{Error, ErrorKind},

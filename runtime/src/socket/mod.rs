@@ -1,9 +1,12 @@
-//! The Socket.IO side: what sockets extract, and annotated events. Only here socketioxide is named.
+//! The Socket.IO side: events, connect handlers and middlewares, what sockets extract, their answers, and the binding of a
+//! socket to its session. Only here socketioxide is named; the HTTP side is not known here, nor it this side.
 
+mod backlog;
+mod binding;
 pub(crate) mod connect;
 pub(crate) mod event;
 mod extract;
-mod peer;
-mod refusals;
+pub(crate) mod middleware;
+mod reply;
 
-pub use self::connect::session_alive;
+pub use self::middleware::session_alive;

@@ -1,0 +1,111 @@
+//! What a client that reads too little has not been told yet. Answers wait for room in the connection's buffer, in line;
+//! refusals of a flood are kept as a few bytes each, and one task a socket sends them, so that the events' own tasks end
+//! at once.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use socketioxide::{adapter::Adapter, socket::Socket};
+use tokio::time::sleep;
+
+use super::reply::{Reply, Sent};
+use crate::{
+    call::connection::Binding,
+    error::{Error, ErrorKind},
+};
+
+/// The pause before the next look for room in a full buffer: the first one, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// So many refusals of one socket may wait; a client that reads so little is disconnected.
+const MOST_REFUSALS: usize = 250_000;
+
+/// Waits for room while the client is there. One at a time of a connection looks for room; the others wait in line.
+pub(super) async fn send_when_there_is_room(reply: &Reply, send: impl Fn() -> Sent) -> Result<(), Error> {
+    let mut slot = None;
+    let mut first = None;
+    let mut pause = PAUSE.0;
+    loop {
+        match send() {
+            Sent::Yes | Sent::Gone => return Ok(()),
+            Sent::NotEncoded(error) => return Err(error),
+            Sent::Full => {}
+        }
+        let Some(backlog) = reply.binding().map(Binding::backlog) else {
+            sleep(pause).await;
+            continue;
+        };
+        if slot.is_none() {
+            slot = backlog.enter();
+            if slot.is_none() {
+                reply.give_up();
+                return Ok(());
+            }
+        }
+        if first.is_none() {
+            first = Some(backlog.first().await);
+        } else {
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
+        }
+        if backlog.was_given_up() {
+            return Ok(());
+        }
+    }
+}
+
+/// The refusals of one socket that are not sent yet.
+#[derive(Default)]
+struct Refusals(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    /// The acknowledgement that the client waits for, if it does.
+    acks: VecDeque<Option<i64>>,
+    is_sent: bool,
+}
+
+/// Tells the client, in its turn, that an event was refused.
+pub(super) fn keep_refusal<A: Adapter>(socket: &Arc<Socket<A>>, ack_id: Option<i64>) {
+    let refusals = socket.extensions.get::<Arc<Refusals>>().unwrap_or_else(|| {
+        let refusals = Arc::<Refusals>::default();
+        socket.extensions.insert(Arc::clone(&refusals));
+        refusals
+    });
+    let mut waiting = refusals.0.lock();
+    if waiting.acks.len() == MOST_REFUSALS {
+        Reply::to_event(socket, None).give_up();
+        return;
+    }
+    waiting.acks.push_back(ack_id);
+    if !std::mem::replace(&mut waiting.is_sent, true) {
+        drop(waiting);
+        tokio::spawn(send(Arc::downgrade(socket), refusals));
+    }
+}
+
+async fn send<A: Adapter>(socket: Weak<Socket<A>>, refusals: Arc<Refusals>) {
+    let error = Error::new(ErrorKind::TooManyWaiters);
+    while let Some(ack_id) = refusals.next()
+        && let Some(socket) = socket.upgrade()
+    {
+        Reply::to_event(&socket, ack_id).own_error(&error).await;
+    }
+}
+
+impl Refusals {
+    #[allow(
+        clippy::option_option,
+        reason = "there is one to send, and it may answer an event that awaits none"
+    )]
+    fn next(&self) -> Option<Option<i64>> {
+        let mut waiting = self.0.lock();
+        let next = waiting.acks.pop_front();
+        waiting.is_sent = next.is_some();
+        next
+    }
+}

@@ -1,0 +1,111 @@
+//! The binding of a socket to its session, and the socket's end with it, in all namespaces of its connection.
+
+use std::{
+    ptr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use socketioxide::{
+    SocketError, SocketIo, adapter::Adapter, extract::SocketRef, handler::FromConnectParts, socket::Socket,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    call::connection::Binding,
+    process::{Registry, SessionSocket, disconnects::CONNECTING},
+    session::id::SessionId,
+};
+
+/// The pause before the next try to disconnect where the buffer is full: the first one, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// What the handshake left for the sockets of its connection.
+pub(super) fn binding_of<A: Adapter>(socket: &Socket<A>) -> Option<Binding> {
+    socket.req_parts().extensions.get::<Binding>().cloned()
+}
+
+/// The binding of the socket's connection. Binds the socket to its session until the socket is gone, unless it is bound
+/// already.
+pub(super) fn bound<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
+    if let Some(bound) = socket.extensions.get::<Bound>() {
+        return Some(bound.binding);
+    }
+    let binding = binding_of(socket)?;
+    let live = binding.live();
+    if live.is_stored() {
+        let (id, registry) = (live.id(), live.registry().clone());
+        let bound = Arc::new(BoundSocket { socket: Arc::downgrade(socket), id, registry });
+        bound.registry.sockets().bind(id, Arc::downgrade(&bound) as _);
+        // The socket's own extensions keep it bound, and its end unbinds it: the disconnect handler is the user's.
+        socket.extensions.insert(Bound { binding: binding.clone(), _bound: bound });
+    }
+    Some(binding)
+}
+
+/// What binds a socket to its session.
+#[derive(Clone)]
+struct Bound {
+    binding: Binding,
+    /// The registry knows it weakly.
+    _bound: Arc<dyn SessionSocket>,
+}
+
+/// A socket as the registry knows it. Weak: sockets are socketioxide's. It holds no binding: the binding's handle may
+/// hold it, to disconnect it.
+struct BoundSocket<A: Adapter> {
+    socket: Weak<Socket<A>>,
+    id: SessionId,
+    registry: Registry,
+}
+
+impl<A: Adapter> SessionSocket for BoundSocket<A> {
+    fn leave_rooms(&self) {
+        for socket in self.socket.upgrade().into_iter().flat_map(of_all_namespaces) {
+            socket.leave_all();
+        }
+    }
+
+    fn disconnect(self: Arc<Self>) {
+        if let Some(socket) = self.socket.upgrade() {
+            end_everywhere(socket);
+        }
+    }
+}
+
+impl<A: Adapter> Drop for BoundSocket<A> {
+    fn drop(&mut self) {
+        self.registry.sockets().unbind(self.id, ptr::from_ref(self).cast());
+    }
+}
+
+pub(super) fn end_everywhere<A: Adapter>(socket: Arc<Socket<A>>) {
+    for socket in of_all_namespaces(socket) {
+        tokio::spawn(disconnect(socket));
+    }
+}
+
+/// The sockets of the connection: they have the same id in each namespace.
+fn of_all_namespaces<A: Adapter>(socket: Arc<Socket<A>>) -> Vec<SocketRef<A>> {
+    let Ok(io) = SocketIo::from_connect_parts(&socket, &None);
+    let mut sockets: Vec<_> = io.nsps().iter().filter_map(|ns| ns.get_socket(socket.id)).collect();
+    if sockets.iter().all(|found| found.ns() != socket.ns()) {
+        sockets.push(SocketRef::from(socket));
+    }
+    sockets
+}
+
+/// Ends a socket in its namespace. Waits for room in a full buffer, for the client is told; and shortly for a
+/// CONNECT that is under way.
+pub(super) async fn disconnect<A: Adapter>(socket: SocketRef<A>) {
+    let mut pause = PAUSE.0;
+    let deadline = Instant::now() + CONNECTING;
+    while socket.connected() || Instant::now() < deadline {
+        if socket.connected() && !matches!(socket.clone().disconnect(), Err(SocketError::InternalChannelFull))
+        {
+            return;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSE.1);
+    }
+}

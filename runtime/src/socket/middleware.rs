@@ -1,0 +1,154 @@
+//! What `#[connect_middleware]` expands to, `session_alive`, and how a call that connects begins.
+
+use std::{
+    fmt::{self, Display},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use socketioxide::{
+    adapter::Adapter,
+    handler::{FromConnectParts, Value},
+    socket::Socket,
+};
+
+use super::binding;
+use crate::{
+    backend::Keys,
+    call::{
+        access::States,
+        held::Held,
+        live_session::{LiveSession, Lookup},
+        running_call::{ArrivedCall, Outcome, Panicked, RunningCall},
+    },
+    error::{Error, ErrorKind},
+};
+
+/// A connect middleware's call, whose places in the queues are taken.
+pub struct Call<P> {
+    arrived: Mutex<Result<AtConnect<P>, Error>>,
+}
+
+impl<A: Adapter, P: States> FromConnectParts<A> for Call<P> {
+    type Error = std::convert::Infallible;
+
+    fn from_connect_parts(socket: &Arc<Socket<A>>, _: &Option<Value>) -> Result<Self, Self::Error> {
+        Ok(Self { arrived: Mutex::new(arrive::<P, A>(socket)) })
+    }
+}
+
+/// Waits for the turn and loads the states.
+///
+/// # Errors
+///
+/// The text of the `connect_error`, if they cannot be had.
+pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Refusal> {
+    let begun = match call.arrived.into_inner() {
+        Ok(arrived) => begin_call(arrived).await,
+        Err(error) => Err(error),
+    };
+    match begun {
+        Ok(call) => Ok(Held { call, context: () }),
+        Err(error) => Err(Refusal::own(error)),
+    }
+}
+
+/// What a connect middleware returned, with its error as text.
+///
+/// # Errors
+///
+/// The text.
+pub fn verdict<E: Display>(returned: Result<(), E>) -> Result<(), Refusal> {
+    returned.map_err(|error| Refusal(error.to_string()))
+}
+
+/// Commits, or discards and refuses the connection.
+///
+/// # Errors
+///
+/// The text of the `connect_error`.
+pub async fn finish<P: States>(
+    held: Held<P>,
+    verdict: Result<Result<(), Refusal>, Panicked>,
+) -> Result<(), Refusal> {
+    let (outcome, refusal) = match verdict {
+        Ok(Ok(())) => (Outcome::Normal, None),
+        Ok(Err(refusal)) => (Outcome::Failed, Some(refusal)),
+        Err(panicked) => (Outcome::Panicked, Some(Refusal::own(panicked.error()))),
+    };
+    held.call.conclude(outcome).await.map_err(Refusal::own)?;
+    refusal.map_or(Ok(()), Err)
+}
+
+/// A connect middleware for namespaces whose connect handler is not annotated: lets sockets in whose session is
+/// alive, and disconnects them with its end.
+///
+/// ```
+/// use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler};
+/// use socketioxide_session::session_alive;
+///
+/// async fn connected(socket: SocketRef) {}
+///
+/// let (_, io) = SocketIo::new_layer();
+/// io.ns("/news", connected.with(session_alive));
+/// ```
+///
+/// # Errors
+///
+/// The `connect_error`, where there is no live session.
+pub async fn session_alive(call: Call<()>) -> Result<(), Refusal> {
+    let (live, _) = call.arrived.into_inner().map_err(Refusal::own)?;
+    must_live(&live).await.map_err(Refusal::own)?;
+    if live.is_stored() { Ok(()) } else { Err(Refusal::own(Error::new(ErrorKind::NoSession))) }
+}
+
+/// Takes the places in the queues, and binds the socket to its session.
+pub(super) fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<AtConnect<P>, Error> {
+    let binding = binding::bound(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+    let live = Arc::clone(binding.live());
+    let arrived = ArrivedCall::at(&live, None)?;
+    Ok((live, arrived))
+}
+
+/// A connection's session, and the call that has come.
+pub(super) type AtConnect<P> = (Arc<LiveSession>, ArrivedCall<P>);
+
+pub(super) async fn begin_call<P: States>(
+    (live, arrived): AtConnect<P>,
+) -> Result<Box<RunningCall<P>>, Error> {
+    if P::KEYS.is_empty() {
+        // No state to load, but the session must be there all the same.
+        must_live(&live).await?;
+    }
+    let call = arrived.begin().await?;
+    if let Some((attributes, expires)) = call.found() {
+        live.watch(attributes, *expires);
+    }
+    Ok(call)
+}
+
+/// An error if the connection's session has ended. It may have none.
+async fn must_live(live: &LiveSession) -> Result<(), Error> {
+    if let Lookup::Found(loaded) = live.load(Keys::Only(&[])).await? {
+        live.watch(&loaded.attributes, loaded.expires);
+    }
+    Ok(())
+}
+
+/// The text of a `connect_error`.
+#[derive(Debug)]
+pub struct Refusal(String);
+
+impl Refusal {
+    #[allow(clippy::needless_pass_by_value, reason = "it is logged and done with")]
+    pub(super) fn own(error: Error) -> Self {
+        error.log("a connection");
+        Self(error.to_string())
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
