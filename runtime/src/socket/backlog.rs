@@ -2,21 +2,13 @@
 //! refusals of a flood are kept as a few bytes each, and one task a socket sends them, so that the events' own tasks end
 //! at once.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use socketioxide::{adapter::Adapter, socket::Socket};
 use tokio::time::sleep;
 
-use super::reply::{Reply, Sent};
-use crate::{
-    call::connection::Binding,
-    error::{Error, ErrorKind},
-};
+use crate::{call::backlog::Backlog, error::Error};
 
 /// The pause before the next look for room in a full buffer: the first one, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
@@ -24,26 +16,39 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mi
 /// So many refusals of one socket may wait; a client that reads so little is disconnected.
 const MOST_REFUSALS: usize = 250_000;
 
-/// Waits for room while the client is there. One at a time of a connection looks for room; the others wait in line.
-pub(super) async fn send_when_there_is_room(reply: &Reply, send: impl Fn() -> Sent) -> Result<(), Error> {
+/// What a try to send came to.
+pub(super) enum Sent {
+    Yes,
+    /// The connection's buffer is full.
+    Full,
+    /// The client is not there any more.
+    Gone,
+    NotEncoded(Error),
+}
+
+/// Waits for room while the client is there. `false`: too many wait already, and the client must be given
+/// up. One at a time of a connection looks for room; the others wait in line.
+pub(super) async fn send_when_there_is_room(
+    backlog: Option<&Backlog>,
+    send: impl Fn() -> Sent,
+) -> Result<bool, Error> {
     let mut slot = None;
     let mut first = None;
     let mut pause = PAUSE.0;
     loop {
         match send() {
-            Sent::Yes | Sent::Gone => return Ok(()),
+            Sent::Yes | Sent::Gone => return Ok(true),
             Sent::NotEncoded(error) => return Err(error),
             Sent::Full => {}
         }
-        let Some(backlog) = reply.binding().map(Binding::backlog) else {
+        let Some(backlog) = backlog else {
             sleep(pause).await;
             continue;
         };
         if slot.is_none() {
             slot = backlog.enter();
             if slot.is_none() {
-                reply.give_up();
-                return Ok(());
+                return Ok(false);
             }
         }
         if first.is_none() {
@@ -53,7 +58,7 @@ pub(super) async fn send_when_there_is_room(reply: &Reply, send: impl Fn() -> Se
             pause = (pause * 2).min(PAUSE.1);
         }
         if backlog.was_given_up() {
-            return Ok(());
+            return Ok(true);
         }
     }
 }
@@ -69,8 +74,13 @@ struct Waiting {
     is_sent: bool,
 }
 
-/// Tells the client, in its turn, that an event was refused.
-pub(super) fn keep_refusal<A: Adapter>(socket: &Arc<Socket<A>>, ack_id: Option<i64>) {
+/// Keeps the refusal of an event until its turn to be told comes. `false`: too many wait already, and the client must be
+/// given up.
+pub(super) fn keep_refusal<A: Adapter, F: Future<Output = ()> + Send>(
+    socket: &Arc<Socket<A>>,
+    ack_id: Option<i64>,
+    tell: impl Fn(Arc<Socket<A>>, Option<i64>) -> F + Send + 'static,
+) -> bool {
     let refusals = socket.extensions.get::<Arc<Refusals>>().unwrap_or_else(|| {
         let refusals = Arc::<Refusals>::default();
         socket.extensions.insert(Arc::clone(&refusals));
@@ -78,23 +88,21 @@ pub(super) fn keep_refusal<A: Adapter>(socket: &Arc<Socket<A>>, ack_id: Option<i
     });
     let mut waiting = refusals.0.lock();
     if waiting.acks.len() == MOST_REFUSALS {
-        Reply::to_event(socket, None).give_up();
-        return;
+        return false;
     }
     waiting.acks.push_back(ack_id);
     if !std::mem::replace(&mut waiting.is_sent, true) {
         drop(waiting);
-        tokio::spawn(send(Arc::downgrade(socket), refusals));
+        let socket = Arc::downgrade(socket);
+        tokio::spawn(async move {
+            while let Some(ack_id) = refusals.next()
+                && let Some(socket) = socket.upgrade()
+            {
+                tell(socket, ack_id).await;
+            }
+        });
     }
-}
-
-async fn send<A: Adapter>(socket: Weak<Socket<A>>, refusals: Arc<Refusals>) {
-    let error = Error::new(ErrorKind::TooManyWaiters);
-    while let Some(ack_id) = refusals.next()
-        && let Some(socket) = socket.upgrade()
-    {
-        Reply::to_event(&socket, ack_id).own_error(&error).await;
-    }
+    true
 }
 
 impl Refusals {

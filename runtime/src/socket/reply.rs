@@ -11,22 +11,15 @@ use socketioxide::{
     socket::Socket,
 };
 
-use super::{backlog, binding};
+use super::{
+    backlog::{self, Sent},
+    binding,
+};
 use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
     process::disconnects::{Cause, disconnect, disconnect_those_left},
 };
-
-/// What [`Peer::try_send`] came to.
-pub(super) enum Sent {
-    Yes,
-    /// The connection's buffer is full.
-    Full,
-    /// The client is not there any more.
-    Gone,
-    NotEncoded(Error),
-}
 
 type Data<'a> = &'a (dyn erased_serde::Serialize + Sync);
 
@@ -73,7 +66,13 @@ impl<A: Adapter> Peer for Socket<A> {
     }
 
     fn refuse(self: Arc<Self>, ack_id: Option<i64>) {
-        backlog::keep_refusal(&self, ack_id);
+        let tell = |socket, ack_id| async move {
+            let error = Error::new(ErrorKind::TooManyWaiters);
+            Reply::to_event(&socket, ack_id).own_error(&error).await;
+        };
+        if !backlog::keep_refusal(&self, ack_id, tell) {
+            Reply::to_event(&self, None).give_up();
+        }
     }
 }
 
@@ -196,7 +195,12 @@ impl Reply {
             // Boxed: a handler's future need not have room for what is rare.
             Sent::Full => {
                 let send = || Arc::clone(&self.peer).try_send(packet, data);
-                Box::pin(backlog::send_when_there_is_room(self, send)).await
+                let backlog = self.binding().map(Binding::backlog);
+                let sent = Box::pin(backlog::send_when_there_is_room(backlog, send)).await?;
+                if !sent {
+                    self.give_up();
+                }
+                Ok(())
             }
         }
     }
