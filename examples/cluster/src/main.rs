@@ -41,14 +41,12 @@ async fn main() -> Outcome {
 
 /// What one server does; a real second one would run on another machine.
 async fn node(port: u16, redis: &str) -> Outcome {
-    // RESP3 is what the adapter needs; the sessions take either.
+    // Sessions, turns, and the end of sockets whose session ends elsewhere.
+    let sessions = RedisBackend::connect(redis).await?;
+    // What `io.emit` says, on every node: socketioxide's own business, and its own connection, which must speak RESP3.
     let address = redis.into_connection_info()?;
     let settings = address.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     let client = Client::open(address.set_redis_settings(settings))?;
-
-    // Sessions, turns, and the end of sockets whose session ends elsewhere.
-    let sessions = RedisBackend::from_client(client.clone());
-    // What `io.emit` says, on every node: socketioxide's own business, and its own connection.
     let adapter = RedisAdapterCtr::new_with_redis(&client).await?;
     let (sockets, io) = SocketIo::builder().with_adapter::<RedisAdapter<_>>(adapter).build_layer();
     io.ns("/", chat::connected).await?;
