@@ -117,12 +117,13 @@ impl Backend for LeaseBackend {
             return Err(fault.error());
         }
         let loaded = self.memory.load(id, load).await?;
-        Ok(loaded.map(|loaded| {
+        Ok(loaded.map(|mut loaded| {
             let mut state = self.state();
             state.granted += 1;
             let lease = state.granted;
             state.held.insert(lease);
-            Loaded { lease: Lease(lease), ..loaded }
+            loaded.lease = Lease(lease);
+            loaded
         }))
     }
 

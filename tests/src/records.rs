@@ -20,32 +20,29 @@ pub fn in_an_hour() -> OffsetDateTime {
 }
 
 pub fn attributes(name: &str) -> Attributes {
-    let created = OffsetDateTime::from_unix_timestamp(1_900_000_000).unwrap();
-    Attributes { key: name.into(), created, expiry: None, provisional: false }
+    let mut attributes = Attributes::new(SessionId::random());
+    attributes.key = name.into();
+    attributes.created = OffsetDateTime::from_unix_timestamp(1_900_000_000).unwrap();
+    attributes
 }
 
 pub fn commit(id: SessionId, action: Action, changes: List) -> Commit {
-    Commit {
-        id,
-        lease: Lease::default(),
-        action,
-        changes: changes.into(),
-        attributes: None,
-        expires: None,
-        expiry: None,
-    }
+    let mut commit = Commit::new(id, action);
+    commit.changes = changes.into();
+    commit
 }
 
 pub fn create(id: SessionId, changes: List) -> Commit {
-    Commit {
-        attributes: Some(attributes("k")),
-        expires: Some(in_an_hour()),
-        ..commit(id, Action::Create, changes)
-    }
+    let mut create = commit(id, Action::Create, changes);
+    create.attributes = Some(attributes("k"));
+    create.expires = Some(in_an_hour());
+    create
 }
 
 pub fn update(id: SessionId, lease: Lease, changes: List) -> Commit {
-    Commit { lease, ..commit(id, Action::Update, changes) }
+    let mut update = commit(id, Action::Update, changes);
+    update.lease = lease;
+    update
 }
 
 pub fn set(key: &'static str, value: impl Into<Value>) -> (Cow<'static, str>, Change) {
@@ -84,8 +81,10 @@ pub async fn take(
     turns: &'static [&'static str],
     wait: Duration,
 ) -> Result<Option<Loaded>, BackendError> {
-    let hold = Duration::from_secs(30);
-    let load = Load { keys: Keys::Only(turns), turns, wait, hold, lease: Lease::default() };
+    let mut load = Load::read(Keys::Only(turns));
+    load.turns = turns;
+    load.wait = wait;
+    load.hold = Duration::from_secs(30);
     backend.load(id, load).await
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use divan::Bencher;
 use socketioxide_session::{
     MemoryBackend,
-    backend::{Action, Attributes, Backend, Change, Commit, Keys, Lease, Load, SessionId},
+    backend::{Action, Attributes, Backend, Change, Commit, Keys, Load, SessionId},
     time,
 };
 
@@ -26,7 +26,8 @@ fn load(bencher: Bencher<'_, '_>, content: Content) {
 fn commit_a_whole_value(bencher: Bencher<'_, '_>, content: Content) {
     let (runtime, backend, id) = (runtime(), MemoryBackend::default(), SessionId::random());
     runtime.block_on(create(&backend, id, content));
-    let commit = Commit { attributes: None, expires: None, ..commit(Action::Update, id, content) };
+    let mut commit = commit(Action::Update, id, content);
+    (commit.attributes, commit.expires) = (None, None);
     bench(bencher, &runtime, async || backend.commit(&commit).await.is_ok());
 }
 
@@ -36,14 +37,10 @@ async fn create(backend: &MemoryBackend, id: SessionId, content: Content) {
 
 fn commit(action: Action, id: SessionId, content: Content) -> Commit {
     let value = serde_json::to_value(State::of(content)).expect("a state that serialises");
-    let created = time::OffsetDateTime::now_utc();
-    Commit {
-        id,
-        lease: Lease::default(),
-        action,
-        changes: [(Cow::Borrowed("state"), Change::Set(value))].into(),
-        attributes: Some(Attributes { key: "key".into(), created, expiry: None, provisional: false }),
-        expires: Some(created + time::Duration::DAY),
-        expiry: None,
-    }
+    let mut commit = Commit::new(id, action);
+    commit.changes = [(Cow::Borrowed("state"), Change::Set(value))].into();
+    let attributes = Attributes::new(id);
+    commit.expires = Some(attributes.created + time::Duration::DAY);
+    commit.attributes = Some(attributes);
+    commit
 }

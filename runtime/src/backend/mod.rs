@@ -1,4 +1,8 @@
-//! Where sessions live: the trait, and what passes through it.
+//! Where sessions live: the trait, what passes through it, and the backends. It uses what a session is, turns and what
+//! the process knows; it never knows of calls, requests or sockets.
+//!
+//! A backend of your own implements [`Backend`]. One for several processes (nodes) also tells its [`Registry`] what it
+//! hears from the others: see [`Registry::among_nodes`].
 
 mod memory;
 #[cfg(feature = "redis")]
@@ -96,8 +100,9 @@ pub trait Backend: Debug + Send + Sync + 'static {
     }
 }
 
-/// What to load.
+/// What to load. Made by [`Load::read`]; other fields are set on it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Load<'a> {
     /// The keys whose values are wanted.
     pub keys: Keys<'a>,
@@ -121,6 +126,7 @@ impl<'a> Load<'a> {
 
 /// Which keys of a session are wanted.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Keys<'a> {
     /// These, as far as they are stored.
     Only(&'a [&'static str]),
@@ -143,8 +149,9 @@ pub type Values = SmallVec<[Stored; 2]>;
 
 type Stored = (Cow<'static, str>, StoredValue);
 
-/// A session as it was loaded.
+/// A session as it was loaded. Made by [`Loaded::new`]; other fields are set on it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Loaded {
     /// What the runtime keeps about the session.
     pub attributes: Attributes,
@@ -157,6 +164,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// A session without a value, and without a lease.
+    pub fn new(attributes: Attributes, expires: OffsetDateTime) -> Self {
+        Self { attributes, expires, values: Values::new(), lease: Lease::default() }
+    }
+
     /// The value under a key.
     pub fn value(&self, key: &str) -> Option<&StoredValue> {
         self.values.iter().find(|(stored, _)| stored == key).map(|(_, value)| value)
@@ -196,8 +208,9 @@ impl LeaseHome for Releases {
     }
 }
 
-/// What to commit.
+/// What to commit. Made by [`Commit::new`]; other fields are set on it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Commit {
     /// The session.
     pub id: SessionId,
@@ -217,6 +230,12 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// One that changes no value, without a lease.
+    pub fn new(id: SessionId, action: Action) -> Self {
+        let changes = Changes::new();
+        Self { id, lease: Lease::default(), action, changes, attributes: None, expires: None, expiry: None }
+    }
+
     /// [`expires`](Self::expires), unless it was reckoned from another expiry than the session has now.
     pub fn expires_beside(&self, now: Option<Expiry>) -> Option<OffsetDateTime> {
         self.expires.filter(|_| self.attributes.is_some() || self.expiry == now)
@@ -225,6 +244,7 @@ impl Commit {
 
 /// What a commit does to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
     /// A new record, of which `meta` and `expires` are set.
     Create,

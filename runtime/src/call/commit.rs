@@ -223,16 +223,10 @@ impl LiveSession {
         let mut sockets = Vec::new();
         if self.is_stored() {
             let announced = self.registry().announce(id, Ending::Ended);
-            let commit = Commit {
-                id,
-                lease: Lease::default(),
-                action: Action::End,
-                changes: Changes::new(),
-                attributes: None,
-                expires: None,
-                expiry: None,
-            };
-            self.backend.commit(&commit).await.map_err(|error| self.note_failure(id, error))?;
+            self.backend
+                .commit(&Commit::new(id, Action::End))
+                .await
+                .map_err(|error| self.note_failure(id, error))?;
             sockets = announced.came_true();
         }
         let mut current = self.current.lock();

@@ -6,14 +6,14 @@ use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 
 use crate::{
-    backend::{Action, Attributes, Backend, Commit, Keys, Lease, Load, Loaded},
+    backend::{Action, Attributes, Backend, Commit, Keys, Load, Loaded},
     call::settings::Settings,
     clock,
     process::{
         Ending,
         disconnects::{Cause, disconnect},
     },
-    session::{change::Changes, id::SessionId, lifetimes::Lifetimes},
+    session::{id::SessionId, lifetimes::Lifetimes},
 };
 
 /// How often the list is looked at.
@@ -83,14 +83,8 @@ async fn renew_unwritten(
         return None;
     }
     let expires = lifetimes.expires_at(&loaded.attributes, clock::now());
-    let commit = Commit {
-        id,
-        lease: Lease::default(),
-        action: Action::Update,
-        changes: Changes::new(),
-        attributes: None,
-        expires: Some(expires),
-        expiry: loaded.attributes.expiry,
-    };
+    let mut commit = Commit::new(id, Action::Update);
+    commit.expires = Some(expires);
+    commit.expiry = loaded.attributes.expiry;
     backend.commit(&commit).await.ok().map(|()| expires)
 }

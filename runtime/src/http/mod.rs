@@ -1,4 +1,5 @@
-//! The HTTP side: the layer, cookies, extractors and annotated handlers. Only here axum is named.
+//! The HTTP side: the layer, cookies, origins, extractors and annotated handlers. It uses calls and all below them. Only
+//! here axum is named; the Socket.IO side is not known here.
 
 mod cookie;
 mod disconnect;

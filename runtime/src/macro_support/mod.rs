@@ -1,4 +1,5 @@
-//! What the macros' expansions name. Not for users: it changes without notice.
+//! What the macros' expansions name, and the probes that tell types apart. It uses every room and holds no rule of its
+//! own. Not for users: it changes without notice.
 
 pub use serde;
 

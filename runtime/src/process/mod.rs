@@ -11,8 +11,6 @@ mod sockets;
 use std::{fmt, sync::Arc};
 
 pub use self::endings::Ending;
-#[cfg(feature = "redis")]
-pub(crate) use self::endings::REMEMBERED;
 pub(crate) use self::{connections::Connections, sockets::SessionSocket};
 use self::{
     disconnects::{Cause, Sockets},

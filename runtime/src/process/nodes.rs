@@ -1,11 +1,13 @@
 //! What a backend of several processes tells this one, of what it heard from the others: the node API.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 
 use super::{
     Registry,
     disconnects::{self, Cause, Sockets},
-    endings::Ending,
+    endings::{Ending, REMEMBERED},
     sockets::BoundSockets,
 };
 use crate::session::id::{HiddenId, SessionId};
@@ -23,6 +25,10 @@ use crate::session::id::{HiddenId, SessionId};
 ///   [`session_expires`](Registry::session_expires) or [`session_is_gone`](Registry::session_is_gone).
 /// - A node that cannot hear for longer than it promises calls [`disconnect_all`](Registry::disconnect_all).
 impl Registry {
+    /// How long a registry remembers how a session ended. Nodes need not remember it longer; a call to an engine that is
+    /// tried again must come to its end within it.
+    pub const ENDINGS_ARE_REMEMBERED: Duration = REMEMBERED;
+
     /// A registry that knows nothing yet, of a backend for several processes.
     pub fn among_nodes() -> Self {
         Self::of(BoundSockets::among_nodes())

@@ -11,6 +11,7 @@ use crate::clock;
 
 /// What the runtime keeps about a session, beside its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Attributes {
     /// The public key, for rooms and logs: stays when the id changes.
     pub key: Arc<str>,
@@ -26,7 +27,7 @@ pub struct Attributes {
 
 impl Attributes {
     /// Of a session that begins now.
-    pub(crate) fn new(id: SessionId) -> Self {
+    pub fn new(id: SessionId) -> Self {
         Self { key: id.public_key().into(), created: clock::now(), expiry: None, provisional: false }
     }
 }

@@ -51,7 +51,6 @@ impl FieldChanges {
         self.fields.iter().map(|(name, value)| (&**name, value.json()))
     }
 
-    #[cfg(feature = "redis")]
     fn then(&mut self, later: &Self) {
         for field in &later.fields {
             match self.fields.iter_mut().find(|(name, _)| *name == field.0) {
@@ -106,9 +105,8 @@ pub type Changes = SmallVec<[(Cow<'static, str>, Change); 1]>;
 pub struct NotAnObject;
 
 impl Change {
-    /// Takes in a change that comes after this one.
-    #[cfg(feature = "redis")]
-    pub(crate) fn then(&mut self, later: &Self) {
+    /// Takes in a change of the same key that comes after this one.
+    pub fn then(&mut self, later: &Self) {
         match (self, later) {
             (Self::Fields(earlier), Self::Fields(later)) => earlier.then(later),
             (earlier, later) => *earlier = later.clone(),

@@ -7,6 +7,8 @@
 //!
 //! In a queue, a writer is ready when it is the first; readers are ready when only readers are before them. A call
 //! has its turn when all its places are ready. A reader gives its places up as soon as it has its snapshot.
+//!
+//! It uses what a session is, a clock and a background task. It knows no backend: a lease goes back through a trait.
 
 mod alarm;
 mod calls;

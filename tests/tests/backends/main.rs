@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::json;
 use socketioxide_session::{
     Expiry,
-    backend::{Action, Attributes, BackendError, Change, Commit, Keys, Lease, Load, SessionId},
+    backend::{Action, BackendError, Change, Keys, Lease, Load, SessionId},
 };
 use socketioxide_session_tests::records::{
     self, attributes, begin, commit, create, fields, in_an_hour, load, set, take, update, value,
@@ -132,7 +132,8 @@ async fn fields_of_what_is_no_object_are_refused(backend: Subject) {
 async fn a_refused_commit_changes_nothing(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1), set("b", json!([1]))]).await;
     let changes = vec![set("a", 2), fields("b", [("n", Some(json!(1)))])];
-    let change = Commit { attributes: Some(attributes("other")), ..commit(id, Action::Update, changes) };
+    let mut change = commit(id, Action::Update, changes);
+    change.attributes = Some(attributes("other"));
     assert!(backend.commit(&change).await.is_err());
     assert_eq!(value(&*backend, id, "a").await, Some(json!(1)));
     assert_eq!(load(&*backend, id).await.unwrap().unwrap().attributes, attributes("k"));
@@ -144,7 +145,8 @@ async fn a_commit_does_not_bring_a_session_back(backend: Subject) {
     backend.commit(&commit(id, Action::End, vec![])).await.unwrap();
     for lease in [loaded.lease, Lease::default()] {
         for action in [Action::Update, Action::ChangeId(SessionId::random())] {
-            let late = Commit { lease, ..commit(id, action, vec![set("a", 2)]) };
+            let mut late = commit(id, action, vec![set("a", 2)]);
+            late.lease = lease;
             assert!(matches!(backend.commit(&late).await, Err(BackendError::Gone)));
         }
     }
@@ -160,10 +162,8 @@ async fn a_changed_id_takes_everything_along(backend: Subject) {
     let before = load(&*backend, id).await.unwrap().unwrap();
     let new = SessionId::random();
     let loaded = take(&*backend, id, &["b"], records::SECOND).await.unwrap().unwrap();
-    let change = Commit {
-        lease: loaded.lease,
-        ..commit(id, Action::ChangeId(new), vec![fields("b", [("n", Some(json!(2)))])])
-    };
+    let mut change = commit(id, Action::ChangeId(new), vec![fields("b", [("n", Some(json!(2)))])]);
+    change.lease = loaded.lease;
     backend.commit(&change).await.unwrap();
     assert!(load(&*backend, id).await.unwrap().is_none());
     let after = load(&*backend, new).await.unwrap().unwrap();
@@ -179,11 +179,9 @@ async fn a_changed_id_takes_everything_along(backend: Subject) {
 async fn meta_and_expiry_change(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1)]).await;
     let later = in_an_hour() + records::SECOND;
-    let change = Commit {
-        attributes: Some(attributes("other")),
-        expires: Some(later),
-        ..commit(id, Action::Update, vec![])
-    };
+    let mut change = commit(id, Action::Update, vec![]);
+    change.attributes = Some(attributes("other"));
+    change.expires = Some(later);
     backend.commit(&change).await.unwrap();
     let loaded = load(&*backend, id).await.unwrap().unwrap();
     assert_eq!((loaded.attributes, loaded.expires), (attributes("other"), later));
@@ -195,15 +193,18 @@ async fn an_expiry_that_was_set_meanwhile_holds(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1)]).await;
     let (soon, later) = (in_an_hour(), in_an_hour() + records::SECOND * 60);
     let own = Expiry::OnInactivity(time::Duration::hours(1));
-    let set_own = Attributes { expiry: Some(own), ..attributes("k") };
-    let change =
-        Commit { attributes: Some(set_own), expires: Some(soon), ..commit(id, Action::Update, vec![]) };
+    let mut set_own = attributes("k");
+    set_own.expiry = Some(own);
+    let mut change = commit(id, Action::Update, vec![]);
+    change.attributes = Some(set_own);
+    change.expires = Some(soon);
     backend.commit(&change).await.unwrap();
     for (reckoned_from, expected) in
         [(None, soon), (Some(Expiry::OnInactivity(time::Duration::hours(2))), soon), (Some(own), later)]
     {
-        let late = commit(id, Action::Update, vec![set("a", 2)]);
-        backend.commit(&Commit { expires: Some(later), expiry: reckoned_from, ..late }).await.unwrap();
+        let mut late = commit(id, Action::Update, vec![set("a", 2)]);
+        (late.expires, late.expiry) = (Some(later), reckoned_from);
+        backend.commit(&late).await.unwrap();
         let loaded = load(&*backend, id).await.unwrap().unwrap();
         assert_eq!((loaded.expires, loaded.attributes.expiry), (expected, Some(own)), "{reckoned_from:?}");
         assert_eq!(value(&*backend, id, "a").await, Some(json!(2)));
@@ -213,7 +214,8 @@ async fn an_expiry_that_was_set_meanwhile_holds(backend: Subject) {
 async fn an_expired_session_is_gone(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1)]).await;
     let soon = time::OffsetDateTime::now_utc() + records::milliseconds(50);
-    let change = Commit { expires: Some(soon), ..commit(id, Action::Update, vec![]) };
+    let mut change = commit(id, Action::Update, vec![]);
+    change.expires = Some(soon);
     backend.commit(&change).await.unwrap();
     tokio::time::sleep(records::milliseconds(100)).await;
     assert!(load(&*backend, id).await.unwrap().is_none());

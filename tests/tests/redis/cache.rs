@@ -13,7 +13,7 @@ use std::{
 use serde_json::json;
 use socketioxide_session::{
     RedisBackend,
-    backend::{Action, Backend, BackendError, Commit, Keys, Load, SessionId},
+    backend::{Action, Backend, BackendError, Keys, Load, SessionId},
 };
 use time::OffsetDateTime;
 use tokio::{
@@ -205,7 +205,8 @@ async fn nothing_is_read_past_its_expiry() {
     let server = RedisServer::start().await;
     let backend = cached(&server).await.with_timeout(SECOND * 20);
     let (id, expires) = (SessionId::random(), OffsetDateTime::now_utc() + milliseconds(800));
-    let new = Commit { expires: Some(expires), ..create(id, vec![set("a", json!({"n": 0}))]) };
+    let mut new = create(id, vec![set("a", json!({"n": 0}))]);
+    new.expires = Some(expires);
     backend.commit(&new).await.unwrap();
     assert_eq!(read(&backend, id).await.unwrap(), Some(0));
     server.signal("STOP");

@@ -125,7 +125,8 @@ async fn a_turn_passes_on_when_it_was_held_too_long() {
     let server = RedisServer::start().await;
     let (one, two) = (node(&server).await.with_lease(SECOND * 10), node(&server).await);
     let id = begin(&one, vec![set("a", json!({"n": 0}))]).await;
-    let load = Load { turns: &["a"], wait: SECOND, hold: milliseconds(300), ..Load::read(Keys::All) };
+    let mut load = Load::read(Keys::All);
+    (load.turns, load.wait, load.hold) = (&["a"], SECOND, milliseconds(300));
     let begun = Instant::now();
     let held = one.load(id, load).await.unwrap().unwrap();
     let took = waiter(&two, id, &["a"]).await.unwrap() - begun;

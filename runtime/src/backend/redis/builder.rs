@@ -10,7 +10,7 @@ use super::{
         source::Source,
     },
 };
-use crate::{backend::BackendError, process::REMEMBERED};
+use crate::backend::{BackendError, Registry};
 
 #[derive(Clone, Debug)]
 pub(super) struct Options {
@@ -42,7 +42,7 @@ impl Options {
     }
 
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
-        self.timeout = timeout.min(REMEMBERED * 2 / 3);
+        self.timeout = timeout.min(Registry::ENDINGS_ARE_REMEMBERED * 2 / 3);
     }
 
     pub(super) fn set_cut_off(&mut self, cut_off: Duration) {

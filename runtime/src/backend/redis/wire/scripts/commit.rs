@@ -8,12 +8,9 @@ use super::{
     Fields, Tombstone,
     call::{Answer, Call, run, script},
 };
-use crate::{
-    backend::{
-        BackendError, Lease,
-        redis::wire::{Wire, link::Failure, millis::span, names::SessionKeys},
-    },
-    process::REMEMBERED,
+use crate::backend::{
+    BackendError, Lease, Registry,
+    redis::wire::{Wire, link::Failure, millis::span, names::SessionKeys},
 };
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| script(include_str!("commit.lua")));
@@ -156,7 +153,7 @@ impl SendCommit<'_> {
             .arg("expires", expires.map_or("", |expires| &expires.at))
             .arg("reckoned_from", expires.map_or("", |expires| &expires.reckoned_from))
             .arg("meta", self.attributes.unwrap_or_default())
-            .arg("recent_ms", span(REMEMBERED))
+            .arg("recent_ms", span(Registry::ENDINGS_ARE_REMEMBERED))
             .arg("ticket", under.map_or("", |under| under.ticket))
             .arg("lease_token", under.map_or(0, |under| under.lease.0))
             .arg("keep", under.map_or("", |under| under.keep.word()))
