@@ -50,7 +50,7 @@
 //! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
 //! ```
 //!
-//! Pages that go further are in the [`guide`]: [several machines](guide::several_machines),
+//! Pages that go further are in the [`guide`]: [what you can rely on](guide::guarantees), [several machines](guide::several_machines),
 //! [OWASP's rules for sessions](guide::owasp), [speed and scale](guide::speed).
 //!
 //! Each visit of the page counts up. A socket of the same browser that emits `count` is told what the pages
@@ -121,7 +121,7 @@
 //! [`flush()`]: SessionControl::flush
 //!
 //! Whether a handler returned `Err` is decided by its type, so an alias of `Result` is one too, whatever its
-//! status. Behind `impl IntoResponse` only the status speaks, and so it does for a plain [`Session`] and for
+//! status. Behind `impl IntoResponse` only the status counts, and so it does for a plain [`Session`] and for
 //! [`SessionControl`] in a handler without an attribute. A 4xx response that is not an `Err` commits.
 //! [`Shared::update`] commits by itself, whatever becomes of the handler.
 //!

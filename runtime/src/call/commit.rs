@@ -1,4 +1,4 @@
-//! Committing to the session of a handle: beginning, changing and ending it, each to its end once begun.
+//! Committing to a live session: beginning, changing and ending it. A commit once begun runs to its end.
 
 use std::sync::Arc;
 

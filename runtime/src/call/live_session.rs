@@ -47,7 +47,7 @@ pub(super) struct Current {
     transition: Option<Box<Transition>>,
 }
 
-/// What only a session has that begins, changes its id or ends.
+/// Kept only while a session begins, changes its id or ends.
 #[derive(Default)]
 pub(super) struct Transition {
     /// The id that a change of id will give: known before, so that a plain `Session` can say it.

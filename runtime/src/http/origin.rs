@@ -51,7 +51,7 @@ impl OriginPolicy {
     pub(crate) fn allows<B>(&self, request: &Request<B>) -> bool {
         let headers = request.headers();
         if one(headers, "sec-fetch-mode") == Some("navigate") {
-            // Somebody opens the address itself: that is no handshake.
+            // Somebody opens the address itself: that isn't a handshake.
             return false;
         }
         let mut origins = headers.get_all(header::ORIGIN).iter();

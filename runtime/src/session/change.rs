@@ -99,7 +99,7 @@ impl fmt::Debug for Change {
 /// The changes of one commit, a key each at most once.
 pub type Changes = SmallVec<[(Cow<'static, str>, Change); 1]>;
 
-/// The value under a key is no object, so that its fields cannot be changed.
+/// The value under a key isn't an object: its fields cannot be changed.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the stored value is no JSON object")]
 pub struct NotAnObject;

@@ -8,7 +8,7 @@ use tower_sessions::session::Id;
 
 /// A session's id: the secret that its cookie carries. 128 bits from a cryptographic generator.
 ///
-/// It has no `Display`, and `Debug` does not show it.
+/// It is without `Display`, and `Debug` does not show it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(Id);
 

@@ -335,7 +335,7 @@ impl Session {
                 }
             }
         }
-        // Nobody is hurried for whom nobody waits.
+        // An overdue holder keeps its turn while nobody waits.
         next?;
         self.pass_on_overdue(now, wakers);
         next.into_iter().chain(self.next_overdue()).min()

@@ -132,8 +132,8 @@ impl Turn {
         Self { ticket, lease: None }
     }
 
-    /// Waits for the backend, which may itself wait for a turn of another process: that is no time of holding,
-    /// as long as it is no longer than the longest wait.
+    /// Waits for the backend, which may itself wait for a turn of another process: that does not count as
+    /// holding, up to the longest wait.
     pub(crate) async fn while_loading<F: Future>(&self, load: F) -> F::Output {
         let mut load = pin!(load);
         let Some(Limits { wait, hold, .. }) = self.ticket.limits() else { return load.await };
