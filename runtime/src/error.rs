@@ -3,7 +3,6 @@
 use std::{borrow::Cow, error::Error as StdError, sync::Arc};
 
 use http::StatusCode;
-use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// What went wrong, for programs to decide on.
 ///
@@ -176,15 +175,5 @@ impl Error {
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self::new(kind)
-    }
-}
-
-/// As a Socket.IO client sees it: `{"error": "<text>", "code": "<kind>"}`.
-impl Serialize for Error {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("error", &*self.text)?;
-        map.serialize_entry("code", self.kind.code())?;
-        map.end()
     }
 }

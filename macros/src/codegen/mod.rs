@@ -2,11 +2,11 @@
 //!
 //! Every expansion is `begin`, the user's function, `finish`: behaviour lives in the runtime's `__private`.
 
-mod connect;
+mod connect_handler;
 mod connect_middleware;
 mod expansion;
-mod http;
-mod socket;
+mod http_handler;
+mod socket_handler;
 
 use proc_macro2::TokenStream;
 
@@ -17,9 +17,9 @@ use crate::model::{Handler, Kind};
 pub(crate) fn expand(kind: Kind, handler: &Handler, krate: &TokenStream) -> TokenStream {
     let expansion = Expansion::new(handler, krate);
     match kind {
-        Kind::Http => http::expand(&expansion),
-        Kind::Socket => socket::expand(&expansion),
-        Kind::Connect => connect::expand(&expansion),
+        Kind::Http => http_handler::expand(&expansion),
+        Kind::Socket => socket_handler::expand(&expansion),
+        Kind::Connect => connect_handler::expand(&expansion),
         Kind::ConnectMiddleware => connect_middleware::expand(&expansion),
     }
 }

@@ -97,7 +97,7 @@ pub(crate) enum Arrival {
     /// It only reads, and this is what it reads.
     Snapshot(Loaded),
     /// Its places in the queues.
-    InLine(Ticket),
+    Queued(Ticket),
 }
 
 /// What was found when a session was looked up.
@@ -219,7 +219,7 @@ impl LiveSession {
         {
             return Ok(Arrival::Snapshot(loaded));
         }
-        turns.join(id, S::PLAN, self.settings.limits).map(Arrival::InLine)
+        turns.join(id, S::PLAN, self.settings.limits).map(Arrival::Queued)
     }
 
     /// Looks the session up, where that needs no wait.

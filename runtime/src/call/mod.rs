@@ -11,6 +11,7 @@ pub(crate) mod expiry_watch;
 pub(crate) mod held;
 pub(crate) mod intents;
 pub(crate) mod live_session;
+pub(crate) mod outcome;
 pub(crate) mod returned;
 pub(crate) mod running_call;
 pub(crate) mod settings;

@@ -1,5 +1,5 @@
 //! The unit of work: one call of a handler with its states, from its turn to its commit. Every outcome of a
-//! handler, in HTTP and on sockets, is decided in [`decide`].
+//! handler, in HTTP and on sockets, is decided in [`decide`](super::outcome::decide).
 //!
 //! This is the hot path. Where nothing must be waited for (no one before the call, a backend that has the session at
 //! hand) all of it is plain calls, and no future is made. With `MemoryBackend` an event that reads makes one allocation,
@@ -20,6 +20,7 @@ use futures_util::{FutureExt, future::Either};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use super::outcome::{Decision, Outcome, decide};
 use crate::{
     backend::{Attributes, Keys, Loaded},
     call::{
@@ -35,39 +36,10 @@ use crate::{
     turns::{Ticket, Turn},
 };
 
-/// How a handler ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It returned, and not an error.
-    Normal,
-    /// It returned `Err`, or its answer is 5xx.
-    Failed,
-    Panicked,
-}
-
-/// What becomes of a handler's changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    Commit,
-    Discard,
-    /// The session ends, whatever was changed.
-    End,
-}
-
-/// The table of outcomes. A call that is cancelled never comes here: its turn ends where it is dropped.
-pub(crate) fn decide(outcome: Outcome, intent: &Intent) -> Decision {
-    match outcome {
-        _ if intent.flush => Decision::End,
-        Outcome::Normal => Decision::Commit,
-        Outcome::Failed if intent.keep_changes => Decision::Commit,
-        Outcome::Failed | Outcome::Panicked => Decision::Discard,
-    }
-}
-
 /// A call that has come: with its states, or with its places in the queues.
 pub(crate) enum ArrivedCall<S> {
     Begun(Box<RunningCall<S>>),
-    InLine { live: Arc<LiveSession>, request: Option<Arc<Intents>>, ticket: Ticket },
+    Queued { live: Arc<LiveSession>, request: Option<Arc<Intents>>, ticket: Ticket },
 }
 
 /// The states of one call, and its turn if it writes. Boxed, for it is handed on until the call ends.
@@ -93,7 +65,7 @@ impl<S: States> ArrivedCall<S> {
         Ok(match live.arrive::<S>()? {
             Arrival::Stateless => Self::Begun(RunningCall::with(live, request, None, None)?),
             Arrival::Snapshot(loaded) => Self::Begun(RunningCall::with(live, request, Some(loaded), None)?),
-            Arrival::InLine(ticket) => Self::InLine { live, request, ticket },
+            Arrival::Queued(ticket) => Self::Queued { live, request, ticket },
         })
     }
 
@@ -102,7 +74,7 @@ impl<S: States> ArrivedCall<S> {
     pub(crate) fn begin(self) -> Begun<S> {
         let (live, request, ticket) = match self {
             Self::Begun(call) => return Either::Left(ready(Ok(call))),
-            Self::InLine { live, request, ticket } => (live, request, ticket),
+            Self::Queued { live, request, ticket } => (live, request, ticket),
         };
         if S::WRITES
             && let Err(error) = live.writable()
@@ -264,33 +236,5 @@ impl Scope {
 
     fn intent(&self) -> Intent {
         self.0.as_ref().map(|call| call.intents.intents().take()).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_of_outcomes() {
-        use Decision::{Commit, Discard, End};
-        let nothing = Intent::default();
-        let keep = Intent { keep_changes: true, ..nothing };
-        let flush = Intent { flush: true, ..nothing };
-        let both = Intent { keep_changes: true, ..flush };
-        for (outcome, intent, expected) in [
-            (Outcome::Normal, nothing, Commit),
-            (Outcome::Normal, keep, Commit),
-            (Outcome::Normal, flush, End),
-            (Outcome::Failed, nothing, Discard),
-            (Outcome::Failed, keep, Commit),
-            (Outcome::Failed, flush, End),
-            (Outcome::Failed, both, End),
-            (Outcome::Panicked, nothing, Discard),
-            (Outcome::Panicked, keep, Discard),
-            (Outcome::Panicked, flush, End),
-        ] {
-            assert_eq!(decide(outcome, &intent), expected, "{outcome:?} {intent:?}");
-        }
     }
 }

@@ -6,7 +6,8 @@ use crate::{
     call::{
         access::{Access as _, Read, States, Write},
         live_session::LiveSession,
-        running_call::{ArrivedCall, Outcome, RunningCall, not_inside_a_turn_of},
+        outcome::Outcome,
+        running_call::{ArrivedCall, RunningCall, not_inside_a_turn_of},
     },
     error::Error,
     session::state::SessionState,

@@ -11,7 +11,8 @@ use crate::{
     call::{
         access::States,
         held::Held,
-        running_call::{ArrivedCall, Outcome, Panicked, RunningCall},
+        outcome::Outcome,
+        running_call::{ArrivedCall, Panicked, RunningCall},
     },
     error::{Error, ErrorKind},
 };

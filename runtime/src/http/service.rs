@@ -15,9 +15,9 @@ use http_body_util::BodyExt;
 use tower_service::Service;
 
 use super::{
-    disconnect::after_response,
+    after_response::after_response,
+    engine_request::{EngineRequest, classify, sid_of_open_packet},
     error::respond,
-    handshake::{EngineRequest, classify, sid_of_open_packet},
     settings::LayerSettings,
 };
 use crate::{

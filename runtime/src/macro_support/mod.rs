@@ -8,7 +8,10 @@ pub use crate::{
         access::{Maybe, Read, Write, distinct},
         returned::{Shape, ShapeOfResult, ShapeOfValue, Split, SplitResult, SplitValue},
     },
-    session::diff::{ByExact, ByNothing, Differences, Same},
+    session::{
+        diff::Differences,
+        exact::{ByExact, ByNothing, Same},
+    },
 };
 
 /// For `#[http_handler]`.

@@ -19,12 +19,7 @@ use socketioxide::{
 
 use super::reply::Reply;
 use crate::{
-    call::{
-        access::States,
-        held::Held,
-        returned::Returned,
-        running_call::{ArrivedCall, Outcome},
-    },
+    call::{access::States, held::Held, outcome::Outcome, returned::Returned, running_call::ArrivedCall},
     error::{Error, ErrorKind},
 };
 

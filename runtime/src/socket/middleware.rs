@@ -19,7 +19,8 @@ use crate::{
         access::States,
         held::Held,
         live_session::{LiveSession, Lookup},
-        running_call::{ArrivedCall, Outcome, Panicked, RunningCall},
+        outcome::Outcome,
+        running_call::{ArrivedCall, Panicked, RunningCall},
     },
     error::{Error, ErrorKind},
 };

@@ -4,6 +4,7 @@
 mod backlog;
 mod binding;
 pub(crate) mod connect;
+mod error;
 pub(crate) mod event;
 mod extract;
 pub(crate) mod middleware;

@@ -14,6 +14,7 @@ use socketioxide::{
 use super::{
     backlog::{self, Sent},
     binding,
+    error::Failed,
 };
 use crate::{
     call::connection::Binding,
@@ -91,12 +92,6 @@ enum ReplyKind {
     NoAck,
     /// Nobody is there any more (a disconnect handler).
     Nobody,
-}
-
-/// The payload of an error that a handler returned.
-#[derive(Serialize)]
-struct Failed<E> {
-    error: E,
 }
 
 impl Reply {
@@ -194,9 +189,9 @@ impl Reply {
             Sent::NotEncoded(error) => Err(error),
             // Boxed: a handler's future need not have room for what is rare.
             Sent::Full => {
-                let send = || Arc::clone(&self.peer).try_send(packet, data);
+                let try_again = || Arc::clone(&self.peer).try_send(packet, data);
                 let backlog = self.binding().map(Binding::backlog);
-                let sent = Box::pin(backlog::send_when_there_is_room(backlog, send)).await?;
+                let sent = Box::pin(backlog::send_when_there_is_room(backlog, try_again)).await?;
                 if !sent {
                     self.give_up();
                 }

@@ -15,7 +15,7 @@ mod calls;
 #[cfg(test)]
 mod interleavings;
 mod lease;
-mod line;
+mod passing_on;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -35,7 +35,7 @@ use tokio::time::Instant;
 use self::{alarm::Alarm, calls::Calls, lease::HeldLease};
 pub use self::{
     lease::Lease,
-    line::{Arrivals, Line},
+    passing_on::{Arrivals, Line},
 };
 pub(crate) use self::{
     lease::LeaseHome,

@@ -7,7 +7,7 @@ use syn::GenericParam;
 use super::{
     Expansion,
     expansion::{extractor_ident, site_of},
-    socket,
+    socket_handler,
 };
 use crate::model::Role;
 
@@ -119,8 +119,8 @@ fn call(expansion: &Expansion<'_>, adapter: &Ident) -> TokenStream {
     let site = Span::mixed_site();
     let private = &expansion.private;
     let states = expansion.states_type();
-    let returned = socket::returned(expansion);
-    let finish = socket::finish(expansion, &quote_spanned!(site=> connect));
+    let returned = socket_handler::returned(expansion);
+    let finish = socket_handler::finish(expansion, &quote_spanned!(site=> connect));
     let extracted = expansion.handler.extractors().enumerate().map(|(index, extractor)| {
         let name = extractor_ident(index);
         let ty = &extractor.ty;
