@@ -4,13 +4,20 @@ use std::{
     collections::VecDeque,
     future::Future,
     pin::pin,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     task::{Context, Waker},
 };
 
+use parking_lot::Mutex;
 use proptest::prelude::*;
 
+use tokio::time::Instant;
+
 use super::*;
+use crate::{error::ErrorKind, session::id::SessionId};
 
 const LIMITS: Limits =
     Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 100_000 };

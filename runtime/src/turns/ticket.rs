@@ -11,8 +11,9 @@ use std::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Arrivals, Lease, Limits, Mode, Phase, Queues, Session, Wakers,
-    lease::{HeldLease, LeaseHome},
+    Arrivals, Limits, Mode,
+    lease::{HeldLease, Lease, LeaseHome},
+    queues::{Phase, Queues, Session, Wakers},
 };
 use crate::{
     clock,
