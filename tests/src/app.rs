@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::Router;
+use socketioxide::SocketIo;
 use socketioxide_session::{Backend, SessionLayer, testing::TestApp};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -72,4 +73,14 @@ impl Drop for App {
 /// The layer as an application on plain http has it.
 pub fn sessions(backend: impl Backend) -> SessionLayer {
     SessionLayer::new(backend).with_secure(false)
+}
+
+/// These routes, and sockets in these namespaces inside of them; handlers of both find the `state`.
+pub fn with_sockets<S>(routes: Router<S>, state: S, namespaces: impl FnOnce(&SocketIo)) -> Router
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let (sockets, io) = SocketIo::builder().with_state(state.clone()).build_layer();
+    namespaces(&io);
+    routes.with_state(state).layer(sockets)
 }
