@@ -6,8 +6,13 @@ use std::time::{Duration, Instant};
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
-use socketioxide_session::{Error, MemoryBackend, Shared, http_handler, session_state};
-use socketioxide_session_tests::{app::sessions, client::Client, soak::short_or_long};
+use socketioxide_session::{Error, MemoryBackend, Shared, http_handler};
+use socketioxide_session_tests::{
+    app::sessions,
+    client::Client,
+    fixture::shop::{Counter as A, Left as B, Right as C},
+    soak::short_or_long,
+};
 use tokio::{task::yield_now, time::timeout};
 
 const TASKS: u32 = 40;
@@ -17,68 +22,53 @@ fn patience() -> Duration {
     short_or_long(Duration::from_secs(100), Duration::from_mins(20))
 }
 
-#[session_state]
-struct A {
-    turns: u32,
-}
-
-#[session_state]
-struct B {
-    turns: u32,
-}
-
-#[session_state]
-struct C {
-    turns: u32,
-}
-
 #[http_handler(a, b)]
 async fn a_and_b(a: &mut A, b: &mut B) {
-    let before = (a.turns, b.turns);
+    let before = (a.count, b.one);
     yield_now().await;
-    (a.turns, b.turns) = (before.0 + 1, before.1 + 1);
+    (a.count, b.one) = (before.0 + 1, before.1 + 1);
 }
 
 #[http_handler(b, a)]
 async fn b_and_a(b: &mut B, a: &mut A) {
-    let before = (a.turns, b.turns);
+    let before = (a.count, b.one);
     yield_now().await;
-    (a.turns, b.turns) = (before.0 + 1, before.1 + 1);
+    (a.count, b.one) = (before.0 + 1, before.1 + 1);
 }
 
 #[http_handler(a, c)]
 async fn a_and_c(a: &mut A, c: &mut C) {
-    let before = (a.turns, c.turns);
+    let before = (a.count, c.one);
     yield_now().await;
-    (a.turns, c.turns) = (before.0 + 1, before.1 + 1);
+    (a.count, c.one) = (before.0 + 1, before.1 + 1);
 }
 
 #[http_handler(b)]
 async fn only_b(b: &mut B) {
-    let before = b.turns;
+    let before = b.one;
     yield_now().await;
-    b.turns = before + 1;
+    b.one = before + 1;
 }
 
 /// Reads the one and writes the other.
 #[http_handler(c, a)]
 async fn read_c_and_a(c: &C, a: &mut A) {
-    let before = a.turns;
+    let before = a.count;
     yield_now().await;
-    a.turns = before + 1;
-    let _ = c.turns;
+    a.count = before + 1;
+    let _ = c.one;
 }
 
 async fn shared_b(b: Shared<B>, c: Shared<C>) -> Result<(), Error> {
     b.read().await?;
     yield_now().await;
-    b.update(|b| b.turns += 1).await?;
-    c.update(|c| c.turns += 1).await
+    b.update(|b| b.one += 1).await?;
+    c.update(|c| c.one += 1).await
 }
 
 #[http_handler(a, b, c)]
 async fn turns(a: &A, b: &B, c: &C) -> Json<Value> {
-    Json(json!([a.turns, b.turns, c.turns]))
+    Json(json!([a.count, b.one, c.one]))
 }
 
 /// The handlers, and which of the three states each writes.

@@ -14,15 +14,11 @@ use axum::{Json, Router, extract::State, routing::get};
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{Data, SocketRef, State as SocketState},
-};
-use socketioxide_session::{
-    MemoryBackend, connect_handler, http_handler, session_state, socket_handler, testing::Packet,
-};
+use socketioxide::extract::{Data, SocketRef, State as SocketState};
+use socketioxide_session::{MemoryBackend, connect_handler, socket_handler, testing::Packet};
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
+    fixture::shop::{self, Counter},
     gate::Gate,
     http::Browser,
     process::{Process, is_again, serve_parent},
@@ -47,11 +43,6 @@ const ACCEPTED: u64 = 1 + 4096;
 
 /// What the flood may add to the memory of the server.
 const BOUND_KB: u64 = 200 * 1024;
-
-#[session_state]
-struct Counter {
-    count: u64,
-}
 
 /// The events that the server has read, refused ones among them.
 static READ: AtomicU64 = AtomicU64::new(0);
@@ -79,17 +70,6 @@ async fn add(counter: &mut Counter, Data(_): Data<Counted>, SocketState(gate): S
     counter.count
 }
 
-#[http_handler(counter)]
-async fn hit(counter: &mut Counter) -> Json<u64> {
-    counter.count += 1;
-    Json(counter.count)
-}
-
-#[http_handler(counter)]
-async fn count(counter: &Counter) -> Json<u64> {
-    Json(counter.count)
-}
-
 async fn open(State(gate): State<Gate>) {
     gate.open_for_all();
 }
@@ -103,15 +83,13 @@ async fn connected(socket: SocketRef) {
 /// What this test is in the server's process: an application, until its parent goes.
 async fn be_the_server() {
     let gate = Gate::default();
-    let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
-    io.ns("/", connected);
     let routes = Router::new()
-        .route("/hit", get(hit))
-        .route("/count", get(count))
+        .route("/hit", get(shop::http::add))
+        .route("/count", get(shop::http::count))
         .route("/open", get(open))
-        .route("/read", get(read))
-        .with_state(gate);
-    serve_parent(routes.layer(sockets).layer(sessions(MemoryBackend::default()))).await;
+        .route("/read", get(read));
+    let router = with_sockets(routes, gate, |io| io.ns("/", connected));
+    serve_parent(router.layer(sessions(MemoryBackend::default()))).await;
 }
 
 /// The server's process; it ends with this.

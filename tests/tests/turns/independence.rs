@@ -5,94 +5,48 @@
 use std::time::Duration;
 
 use axum::{Json, Router, extract::State, routing::get};
-use socketioxide::{
-    SocketIo,
-    extract::{SocketRef, State as SocketState},
-};
+use socketioxide::extract::{SocketRef, State as SocketState};
 use socketioxide_session::{
-    Backend, MemoryBackend, Shared, StoreBackend, connect_handler, http_handler, session_state,
-    socket_handler,
+    Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, socket_handler,
 };
-use socketioxide_session_tests::{app::sessions, client::Client, gate::Gate, stores::TestStore};
+use socketioxide_session_tests::{
+    app::sessions,
+    client::Client,
+    fixture::shop::{self, Cart},
+    gate::Gate,
+    stores::TestStore,
+};
 use tokio::time::{Instant, sleep};
 
 const SLOW: Duration = Duration::from_secs(5);
 
-#[session_state]
-struct User {
-    visits: u32,
-}
-
-#[session_state]
-struct Cart {
-    items: u32,
-}
-
-async fn shop_slowly(cart: &mut Cart, gate: &Gate) -> u32 {
+async fn shop_slowly(cart: &mut Cart, gate: &Gate) -> usize {
     gate.pass().await;
     sleep(SLOW).await;
-    cart.items += 1;
-    cart.items
+    cart.items.push(1);
+    cart.items.len()
 }
 
 #[http_handler(cart)]
-async fn shop(cart: &mut Cart, State(gate): State<Gate>) -> Json<u32> {
+async fn slow(cart: &mut Cart, State(gate): State<Gate>) -> Json<usize> {
     Json(shop_slowly(cart, &gate).await)
 }
 
 #[socket_handler(cart)]
-async fn socket_shop(cart: &mut Cart, SocketState(gate): SocketState<Gate>) -> u32 {
+async fn socket_slow(cart: &mut Cart, SocketState(gate): SocketState<Gate>) -> usize {
     shop_slowly(cart, &gate).await
-}
-
-#[http_handler(user)]
-async fn visit(user: &mut User) -> Json<u32> {
-    user.visits += 1;
-    Json(user.visits)
-}
-
-#[http_handler(user)]
-async fn visits(user: &User) -> Json<u32> {
-    Json(user.visits)
-}
-
-async fn shared_visit(user: Shared<User>) -> Json<u32> {
-    let visit = |user: &mut User| {
-        user.visits += 1;
-        user.visits
-    };
-    Json(user.update(visit).await.expect("a turn"))
-}
-
-#[socket_handler(user)]
-async fn socket_visit(user: &mut User) -> u32 {
-    user.visits += 1;
-    user.visits
-}
-
-#[socket_handler(user)]
-async fn socket_visits(user: &User) -> u32 {
-    user.visits
 }
 
 #[connect_handler]
 async fn connected(socket: SocketRef) {
-    socket.on("shop", socket_shop);
-    socket.on("visit", socket_visit);
-    socket.on("visits", socket_visits);
+    shop::listen(&socket);
+    socket.on("slow", socket_slow);
 }
 
 fn app(backend: impl Backend) -> (Client, Gate) {
-    let gate = Gate::default();
-    let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
-    io.ns("/", connected);
-    let routes = Router::new()
-        .route("/shop", get(shop))
-        .route("/visit", get(visit))
-        .route("/visits", get(visits))
-        .route("/shared-visit", get(shared_visit))
-        .with_state(gate.clone());
-    (Client::of(routes.layer(sockets).layer(sessions(backend))), gate)
+    let routes = Router::new().route("/slow", get(slow));
+    let (app, gate) = shop::open_with(sessions(backend), routes, |io| io.ns("/", connected));
+    (Client::new(&app), gate)
 }
 
 /// While one writer of `Cart` is in its wait, every kind of `User` handler is served and no time passes.
@@ -106,10 +60,10 @@ async fn user_handlers_are_served_at_once(backend: impl Backend) {
         let before = client.get("/visits").await.json().as_u64().expect("a number");
         let began = Instant::now();
         let shopping = if by_socket {
-            shopping_socket.ask_later("/", "shop", &[]).await;
+            shopping_socket.ask_later("/", "slow", &[]).await;
             None
         } else {
-            Some(tokio::spawn(client.get("/shop")))
+            Some(tokio::spawn(client.get("/slow")))
         };
         gate.reached().await;
         for round in (before..).step_by(3).take(100) {
@@ -122,7 +76,7 @@ async fn user_handlers_are_served_at_once(backend: impl Backend) {
         assert_eq!(began.elapsed(), Duration::ZERO);
 
         // The next writer of `Cart` does wait.
-        client.get("/shop").await.ok();
+        client.get("/slow").await.ok();
         assert!(began.elapsed() >= 2 * SLOW, "{:?}", began.elapsed());
         match shopping {
             Some(request) => assert_eq!(request.await.expect("an answer").json(), 1),

@@ -22,12 +22,11 @@ use axum::{
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use socketioxide_session::{
-    Error, Session, SessionControl, Shared, StoreBackend, http_handler, session_state,
-};
+use socketioxide_session::{Error, Session, SessionControl, Shared, StoreBackend, http_handler};
 use socketioxide_session_tests::{
     app::sessions,
     client::Client,
+    fixture::shop::{Left, Right},
     gate::Gate,
     soak::short_or_long,
     stores::{Step as StoreStep, TestStore},
@@ -37,29 +36,18 @@ use tokio::time::sleep;
 /// The keys of plain `Session`s.
 const KEYS: [&str; 3] = ["x", "y", "z"];
 
-#[session_state]
-struct Pair {
-    one: u64,
-    two: u64,
-}
-
-#[session_state]
-struct Other {
-    one: u64,
-}
-
 /// What a call does. A number that a call writes is its own, so that it is known whose it is.
 #[derive(Clone, Debug, PartialEq)]
 enum Call {
-    /// A handler of `Pair`: adds to its first field.
+    /// A handler of `Left`: adds to its first field.
     Add,
-    /// A handler of `Pair`: sets its second field.
+    /// A handler of `Left`: sets its second field.
     Set,
-    /// A handler of `Pair` that fails.
+    /// A handler of `Left` that fails.
     Fail,
-    /// A handler that moves what is in `Pair` to `Other`.
+    /// A handler that moves what is in `Left` to `Right`.
     Move,
-    /// `Shared::update` on `Pair`'s first field.
+    /// `Shared::update` on `Left`'s first field.
     SharedAdd,
     /// A handler that reads both states.
     Read,
@@ -92,61 +80,61 @@ impl App {
     }
 }
 
-#[http_handler(pair)]
-async fn add(pair: &mut Pair, State(app): State<App>, Path(id): Path<u64>) -> Json<Value> {
-    let before = json!([pair.one, pair.two]);
+#[http_handler(left)]
+async fn add(left: &mut Left, State(app): State<App>, Path(id): Path<u64>) -> Json<Value> {
+    let before = json!([left.one, left.two]);
     app.gate(id).pass().await;
-    pair.one += 1;
+    left.one += 1;
     Json(before)
 }
 
-#[http_handler(pair)]
-async fn set(pair: &mut Pair, State(app): State<App>, Path(id): Path<u64>) -> Json<Value> {
-    let before = json!([pair.one, pair.two]);
+#[http_handler(left)]
+async fn set(left: &mut Left, State(app): State<App>, Path(id): Path<u64>) -> Json<Value> {
+    let before = json!([left.one, left.two]);
     app.gate(id).pass().await;
-    pair.two = id;
+    left.two = id;
     Json(before)
 }
 
-#[http_handler(pair)]
-async fn fail(pair: &mut Pair, State(app): State<App>, Path(id): Path<u64>) -> Result<(), Json<Value>> {
-    let before = json!([pair.one, pair.two]);
-    (pair.one, pair.two) = (1000 + id, 1000 + id);
+#[http_handler(left)]
+async fn fail(left: &mut Left, State(app): State<App>, Path(id): Path<u64>) -> Result<(), Json<Value>> {
+    let before = json!([left.one, left.two]);
+    (left.one, left.two) = (1000 + id, 1000 + id);
     app.gate(id).pass().await;
     Err(Json(before))
 }
 
-#[http_handler(other, pair)]
+#[http_handler(right, left)]
 async fn move_all(
-    other: &mut Other,
-    pair: &mut Pair,
+    right: &mut Right,
+    left: &mut Left,
     State(app): State<App>,
     Path(id): Path<u64>,
 ) -> Json<Value> {
-    let before = json!([pair.one, pair.two, other.one]);
+    let before = json!([left.one, left.two, right.one]);
     app.gate(id).pass().await;
-    other.one += std::mem::take(&mut pair.one);
+    right.one += std::mem::take(&mut left.one);
     Json(before)
 }
 
 async fn shared_add(
-    pair: Shared<Pair>,
+    left: Shared<Left>,
     State(app): State<App>,
     Path(id): Path<u64>,
 ) -> Result<Json<Value>, Error> {
     app.gate(id).pass().await;
-    let add = |pair: &mut Pair| {
-        let before = json!([pair.one, pair.two]);
-        pair.one += 1;
+    let add = |left: &mut Left| {
+        let before = json!([left.one, left.two]);
+        left.one += 1;
         before
     };
-    pair.update(add).await.map(Json)
+    left.update(add).await.map(Json)
 }
 
-#[http_handler(pair, other)]
-async fn read(pair: &Pair, other: &Other, State(app): State<App>, Path(id): Path<u64>) -> Json<Value> {
+#[http_handler(left, right)]
+async fn read(left: &Left, right: &Right, State(app): State<App>, Path(id): Path<u64>) -> Json<Value> {
     app.gate(id).pass().await;
-    Json(json!([pair.one, pair.two, other.one]))
+    Json(json!([left.one, left.two, right.one]))
 }
 
 async fn plain(session: Session, State(app): State<App>, Path(id): Path<u64>) -> Json<Value> {
@@ -201,7 +189,7 @@ enum Atom {
     Add,
     Set,
     /// Finds, and changes nothing.
-    ReadPair,
+    ReadLeft,
     Move,
     ReadBoth,
     ReadPlain,
@@ -215,8 +203,8 @@ type Model = Option<Stored>;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Stored {
-    pair: [u64; 2],
-    other: u64,
+    left: [u64; 2],
+    right: u64,
     plain: [Option<u64>; 3],
 }
 
@@ -225,23 +213,23 @@ impl Event {
     fn after(&self, before: &Model) -> Option<Model> {
         let alive = before.is_some();
         let mut state = before.clone().unwrap_or_default();
-        let (pair, other) = (state.pair, state.other);
+        let (left, right) = (state.left, state.right);
         let finds = match &self.call {
             Atom::Add => {
-                state.pair[0] += 1;
-                json!(pair)
+                state.left[0] += 1;
+                json!(left)
             }
             Atom::Set => {
-                state.pair[1] = self.id;
-                json!(pair)
+                state.left[1] = self.id;
+                json!(left)
             }
-            Atom::ReadPair => json!(pair),
+            Atom::ReadLeft => json!(left),
             Atom::Move => {
-                state.other += pair[0];
-                state.pair[0] = 0;
-                json!([pair[0], pair[1], other])
+                state.right += left[0];
+                state.left[0] = 0;
+                json!([left[0], left[1], right])
             }
-            Atom::ReadBoth => json!([pair[0], pair[1], other]),
+            Atom::ReadBoth => json!([left[0], left[1], right]),
             Atom::ReadPlain => json!(state.plain),
             Atom::WritePlain(plan) => {
                 for (key, insert) in plan {
@@ -379,7 +367,7 @@ impl Stage {
             match (call, status) {
                 // It was told that nothing was saved.
                 (_, 409) => {}
-                (Call::Fail, 200) => events.push(event(Atom::ReadPair, Some(found))),
+                (Call::Fail, 200) => events.push(event(Atom::ReadLeft, Some(found))),
                 (Call::Add | Call::SharedAdd, 200) => events.push(event(Atom::Add, Some(found))),
                 (Call::Set, 200) => events.push(event(Atom::Set, Some(found))),
                 (Call::Move, 200) => events.push(event(Atom::Move, Some(found))),
@@ -401,8 +389,8 @@ impl Stage {
         let last = record.map(|record| {
             let number = |key: &str, field: &str| record.get(key).and_then(|state| state[field].as_u64());
             Stored {
-                pair: ["one", "two"].map(|field| number("pair", field).unwrap_or_default()),
-                other: number("other", "one").unwrap_or_default(),
+                left: ["one", "two"].map(|field| number("left", field).unwrap_or_default()),
+                right: number("right", "one").unwrap_or_default(),
                 plain: KEYS.map(|key| record.get(key).and_then(Value::as_u64)),
             }
         });
@@ -453,7 +441,7 @@ proptest! {
             }
             stage.conclude().await
         });
-        let begin = Some(Stored { pair: [1, 0], ..Stored::default() });
+        let begin = Some(Stored { left: [1, 0], ..Stored::default() });
         prop_assert!(some_order_explains(&events, &begin, &last), "{events:#?} do not lead to {last:?}");
     }
 }

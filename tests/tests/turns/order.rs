@@ -8,81 +8,67 @@ use std::{cell::Cell, time::Duration};
 use axum::{Json, Router, routing::get};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{Data, SocketRef},
-};
+use socketioxide::extract::{Data, SocketRef};
 use socketioxide_session::{
-    Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
+    Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::Client,
+    fixture::shop::{self, Cart},
     ready::{ready_socket, say_ready},
     stores::TestStore,
 };
 use tokio::{task::yield_now, time::sleep};
 
 /// As many events as are sent in one go.
-const EVENTS: u32 = 1000;
+const EVENTS: u64 = 1000;
 
 /// So many requests are under way at any time.
 const LOOPS: usize = 4;
 
 /// What the requests append is above every event's number.
-const OF_REQUESTS: u32 = 1_000_000;
-
-#[session_state]
-struct Log {
-    entries: Vec<u32>,
-}
+const OF_REQUESTS: u64 = 1_000_000;
 
 /// Waits differently often, so that handlers that ran side by side would overtake each other.
-async fn append(log: &mut Log, number: u32) {
-    let mut entries = std::mem::take(&mut log.entries);
-    for _ in 0..number % 3 {
+async fn append(cart: &mut Cart, item: u64) {
+    let mut items = std::mem::take(&mut cart.items);
+    for _ in 0..item % 3 {
         yield_now().await;
     }
-    entries.push(number);
-    log.entries = entries;
+    items.push(item);
+    cart.items = items;
 }
 
-#[socket_handler(log)]
-async fn push(log: &mut Log, Data(number): Data<u32>) -> usize {
-    append(log, number).await;
-    log.entries.len()
+#[socket_handler(cart)]
+async fn append_one(cart: &mut Cart, Data(item): Data<u64>) -> usize {
+    append(cart, item).await;
+    cart.items.len()
 }
 
 /// The last number of an event.
-#[socket_handler(log)]
-async fn last(log: &Log) -> Option<u32> {
-    log.entries.iter().rfind(|number| **number < OF_REQUESTS).copied()
+#[socket_handler(cart)]
+async fn last(cart: &Cart) -> Option<u64> {
+    cart.items.iter().rfind(|item| **item < OF_REQUESTS).copied()
 }
 
-#[http_handler(log)]
-async fn mark(log: &mut Log) -> Json<usize> {
-    let number = OF_REQUESTS + u32::try_from(log.entries.len()).expect("a short log");
-    append(log, number).await;
-    Json(log.entries.len())
-}
-
-#[http_handler(log)]
-async fn entries(log: &Log) -> Json<Vec<u32>> {
-    Json(log.entries.clone())
+#[http_handler(cart)]
+async fn mark(cart: &mut Cart) -> Json<usize> {
+    let item = OF_REQUESTS + cart.items.len() as u64;
+    append(cart, item).await;
+    Json(cart.items.len())
 }
 
 #[connect_handler]
 async fn connected(socket: SocketRef) {
-    socket.on("push", push);
+    socket.on("append", append_one);
     socket.on("last", last);
     say_ready(&socket);
 }
 
 fn app(backend: impl Backend) -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
-    let routes = Router::new().route("/mark", get(mark)).route("/entries", get(entries));
-    App::new(routes.layer(sockets).layer(sessions(backend)))
+    let routes = Router::new().route("/mark", get(mark));
+    shop::open_with(sessions(backend), routes, |io| io.ns("/", connected)).0
 }
 
 /// Sends the events one after the other while requests write to the same state until all are answered. Gives the answers, what
@@ -117,10 +103,9 @@ async fn beside_requests(app: &App, events: &[(&str, Value)]) -> (Vec<Value>, Ve
         answers = events => answers,
         _ = requests => unreachable!("they go on and on"),
     };
-    let entries = browser.get("/entries").await.json();
-    let entries: Vec<_> = entries.as_array().expect("a log").iter().filter_map(Value::as_u64).collect();
-    let (of_events, of_requests): (Vec<_>, Vec<_>) =
-        entries.into_iter().partition(|number| *number < u64::from(OF_REQUESTS));
+    let items = browser.get("/items").await.json();
+    let items: Vec<_> = items.as_array().expect("a list").iter().filter_map(Value::as_u64).collect();
+    let (of_events, of_requests): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| *item < OF_REQUESTS);
     // The last requests may have been broken off.
     let marks = marks.get();
     assert!((marks..=marks + LOOPS).contains(&of_requests.len()), "{marks} requests: {of_requests:?}");
@@ -129,12 +114,12 @@ async fn beside_requests(app: &App, events: &[(&str, Value)]) -> (Vec<Value>, Ve
 
 async fn events_are_appended_in_order(backend: impl Backend) {
     let app = app(backend);
-    let events: Vec<_> = (0..EVENTS).map(|number| ("push", json!(number))).collect();
+    let events: Vec<_> = (0..EVENTS).map(|number| ("append", json!(number))).collect();
     let (answers, appended, marks) = beside_requests(&app, &events).await;
     println!("{EVENTS} events beside {marks} requests");
     assert!(marks > LOOPS, "requests were served meanwhile: {marks}");
-    assert_eq!(appended, (0..u64::from(EVENTS)).collect::<Vec<_>>());
-    // Each is told a longer log than the one before it.
+    assert_eq!(appended, (0..EVENTS).collect::<Vec<_>>());
+    // Each is told a longer list than the one before it.
     assert!(answers.is_sorted_by_key(Value::as_u64), "{answers:?}");
 }
 
@@ -151,7 +136,7 @@ async fn in_a_store() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_sees_the_writes_before_it_and_none_after() {
     let app = app(MemoryBackend::default());
-    let write_and_read = |number| [("push", json!(number)), ("last", Value::Null)];
+    let write_and_read = |number| [("append", json!(number)), ("last", Value::Null)];
     let events: Vec<_> = (0..EVENTS / 2).flat_map(write_and_read).collect();
     let (answers, _, _) = beside_requests(&app, &events).await;
     let read: Vec<_> = answers.into_iter().skip(1).step_by(2).collect();

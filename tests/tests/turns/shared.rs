@@ -5,18 +5,19 @@
 
 use std::time::Duration;
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Json, Router,
+    extract::{FromRef, State},
+    http::StatusCode,
+    routing::get,
+};
 use serde_json::json;
-use socketioxide::{
-    SocketIo,
-    extract::{SocketRef, State as SocketState},
-};
-use socketioxide_session::{
-    Error, SessionControl, Shared, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
-};
+use socketioxide::extract::{SocketRef, State as SocketState};
+use socketioxide_session::{Error, Shared, StoreBackend, connect_handler};
 use socketioxide_session_tests::{
-    app::sessions,
+    app::{sessions, with_sockets},
     client::Client,
+    fixture::shop::{self, Counter, HELD},
     gate::Gate,
     soon,
     stores::{Step, TestStore},
@@ -29,29 +30,24 @@ use tokio::{
 /// How long a handler with `Shared` waits between its turns. Six times this is less than a client may be silent.
 const LONG: Duration = Duration::from_secs(3);
 
-#[session_state]
-struct Import {
-    rows: u32,
-}
-
 /// What a background task came to: its read, and its update.
-type Outcome = (Result<u32, Error>, Result<u32, Error>);
+type Outcome = (Result<u64, Error>, Result<u64, Error>);
 
-#[derive(Clone)]
+#[derive(Clone, FromRef)]
 struct App {
     gate: Gate,
     outcomes: mpsc::UnboundedSender<Outcome>,
 }
 
-fn add(rows: u32) -> impl FnOnce(&mut Import) -> u32 {
-    move |import| {
-        import.rows += rows;
-        import.rows
+fn add(rows: u64) -> impl FnOnce(&mut Counter) -> u64 {
+    move |counter| {
+        counter.count += rows;
+        counter.count
     }
 }
 
 /// Comes to the gate between its turns, and waits there.
-async fn import_slowly(import: &Shared<Import>, gate: &Gate) -> Result<u32, Error> {
+async fn import_slowly(import: &Shared<Counter>, gate: &Gate) -> Result<u64, Error> {
     for _ in 0..3 {
         import.read().await?;
         gate.pass().await;
@@ -60,66 +56,35 @@ async fn import_slowly(import: &Shared<Import>, gate: &Gate) -> Result<u32, Erro
         gate.pass().await;
         sleep(LONG).await;
     }
-    Ok(import.read().await?.rows)
+    Ok(import.read().await?.count)
 }
 
-async fn import(import: Shared<Import>, State(app): State<App>) -> Result<Json<u32>, Error> {
+async fn import(import: Shared<Counter>, State(app): State<App>) -> Result<Json<u64>, Error> {
     import_slowly(&import, &app.gate).await.map(Json)
 }
 
-#[http_handler(import)]
-async fn add_one(import: &mut Import) -> Json<u32> {
-    import.rows += 1;
-    Json(import.rows)
-}
-
-#[http_handler(import)]
-async fn add_at_the_gate(import: &mut Import, State(app): State<App>) {
-    app.gate.pass().await;
-    import.rows += 1;
-}
-
-#[http_handler(import)]
-async fn rows(import: &Import) -> Json<u32> {
-    Json(import.rows)
-}
-
-#[socket_handler(import)]
-async fn socket_add_one(import: &mut Import) -> u32 {
-    import.rows += 1;
-    import.rows
-}
-
 /// Answers at once; a task goes on for long.
-async fn in_background(import: Shared<Import>, State(app): State<App>) -> StatusCode {
+async fn in_background(import: Shared<Counter>, State(app): State<App>) -> StatusCode {
     tokio::spawn(task(import, app));
     StatusCode::ACCEPTED
 }
 
-async fn task(import: Shared<Import>, app: App) {
+async fn task(import: Shared<Counter>, app: App) {
     import.read().await.expect("a read at once");
     app.gate.pass().await;
     sleep(LONG).await;
-    let read = import.read().await.map(|import| import.rows);
+    let read = import.read().await.map(|counter| counter.count);
     let updated = import.update(add(1000)).await;
     app.outcomes.send((read, updated)).expect("a test that listens");
 }
 
-async fn end_session(control: SessionControl) -> Result<(), Error> {
-    control.flush()
-}
-
-async fn change_id(control: SessionControl) -> Result<(), Error> {
-    control.cycle_id()
-}
-
 #[connect_handler]
 async fn connected(socket: SocketRef) {
-    socket.on("add one", socket_add_one);
-    socket.on("import", async |import: Shared<Import>, SocketState(app): SocketState<App>| {
+    shop::listen(&socket);
+    socket.on("import", async |import: Shared<Counter>, SocketState(app): SocketState<App>| {
         import_slowly(&import, &app.gate).await.expect("turns");
     });
-    socket.on("in background", async |import: Shared<Import>, SocketState(app): SocketState<App>| {
+    socket.on("in background", async |import: Shared<Counter>, SocketState(app): SocketState<App>| {
         tokio::spawn(task(import, app));
     });
 }
@@ -135,26 +100,23 @@ fn stage() -> Stage {
     let (store, gate) = (TestStore::default(), Gate::default());
     let (sender, outcomes) = mpsc::unbounded_channel();
     let app = App { gate: gate.clone(), outcomes: sender };
-    let (sockets, io) = SocketIo::builder().with_state(app.clone()).build_layer();
-    io.ns("/", connected);
     let routes = Router::new()
         .route("/import", get(import))
-        .route("/add-one", get(add_one))
-        .route("/add-at-the-gate", get(add_at_the_gate))
-        .route("/rows", get(rows))
         .route("/in-background", get(in_background))
-        .route("/end", get(end_session))
-        .route("/change-id", get(change_id))
-        .with_state(app);
-    let backend = StoreBackend::new(store.clone());
-    let client = Client::of(routes.layer(sockets).layer(sessions(backend)));
+        .route("/add", get(shop::http::add))
+        .route("/hold", get(shop::http::hold))
+        .route("/count", get(shop::http::count))
+        .route("/flush", get(shop::http::flush))
+        .route("/cycle", get(shop::http::cycle));
+    let router = with_sockets(routes, app, |io| io.ns("/", connected));
+    let client = Client::of(router.layer(sessions(StoreBackend::new(store.clone()))));
     Stage { client, gate, outcomes, store }
 }
 
 /// Others write before, between and after the turns of a slow one, in HTTP or on a socket, and wait for nothing.
 async fn others_wait_for_nothing(by_socket: bool) {
     let Stage { client, gate, .. } = stage();
-    client.get("/add-one").await.ok();
+    client.get("/add").await.ok();
     let mut socket = client.socket().await;
     let slow_socket = client.socket().await;
     let slow = if by_socket {
@@ -167,9 +129,9 @@ async fn others_wait_for_nothing(by_socket: bool) {
     for turn in 0..6 {
         gate.reached().await;
         let began = Instant::now();
-        assert_eq!(client.get("/add-one").await.json(), rows + 1);
-        assert_eq!(socket.ask("add one", &[]).await, rows + 2);
-        assert_eq!(client.get("/rows").await.json(), rows + 2);
+        assert_eq!(client.get("/add").await.json(), rows + 1);
+        assert_eq!(socket.ask("add", &[]).await, rows + 2);
+        assert_eq!(client.get("/count").await.json(), rows + 2);
         assert_eq!(began.elapsed(), Duration::ZERO);
         gate.open();
         rows += if turn % 2 == 0 { 102 } else { 2 };
@@ -177,7 +139,7 @@ async fn others_wait_for_nothing(by_socket: bool) {
     if let Some(slow) = slow {
         assert_eq!(slow.await.expect("an answer").json(), rows);
     }
-    assert_eq!(client.get("/rows").await.json(), rows);
+    assert_eq!(client.get("/count").await.json(), rows);
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,13 +156,13 @@ async fn others_wait_for_nothing_on_a_socket() {
 #[tokio::test(start_paused = true)]
 async fn the_next_waits_for_the_commit_of_an_update() {
     let Stage { client, gate, store, mut outcomes } = stage();
-    client.get("/add-one").await.ok();
+    client.get("/add").await.ok();
     client.get("/in-background").await;
     gate.open();
     store.slow(Step::Write, LONG);
     sleep(LONG + Duration::from_secs(1)).await;
     let began = Instant::now();
-    assert_eq!(client.get("/add-one").await.json(), 1002);
+    assert_eq!(client.get("/add").await.json(), 1002);
     assert!(began.elapsed() >= LONG, "{:?}", began.elapsed());
     let (_, updated) = outcomes.recv().await.expect("an outcome");
     assert_eq!(updated.expect("a turn"), 1001);
@@ -210,24 +172,24 @@ async fn the_next_waits_for_the_commit_of_an_update() {
 #[tokio::test(start_paused = true)]
 async fn a_read_sees_the_writer_before_it() {
     let Stage { client, gate, mut outcomes, .. } = stage();
-    client.get("/add-one").await.ok();
+    client.get("/add").await.ok();
     client.get("/in-background").await;
     gate.reached().await;
     gate.open();
     // The task reads after its long wait: while the writer is at the gate, and gets no answer before it has gone.
-    let writer = tokio::spawn(client.get("/add-at-the-gate"));
+    let writer = tokio::spawn(client.get("/hold"));
     gate.reached().await;
     sleep(2 * LONG).await;
     assert!(outcomes.try_recv().is_err());
     gate.open();
     writer.await.expect("an answer").ok();
     let (read, _) = soon("an outcome", outcomes.recv()).await.expect("an outcome");
-    assert_eq!(read.expect("a read"), 2);
+    assert_eq!(read.expect("a read"), 1 + HELD);
 }
 
 async fn a_task_outlives(by_socket: bool) {
     let Stage { client, gate, mut outcomes, store } = stage();
-    client.get("/add-one").await.ok();
+    client.get("/add").await.ok();
     if by_socket {
         let socket = client.socket().await;
         socket.emit("in background", &[]).await;
@@ -238,12 +200,12 @@ async fn a_task_outlives(by_socket: bool) {
         gate.reached().await;
     }
     let began = Instant::now();
-    assert_eq!(client.get("/add-one").await.json(), 2);
+    assert_eq!(client.get("/add").await.json(), 2);
     assert_eq!(began.elapsed(), Duration::ZERO);
     gate.open();
     let (read, updated) = soon("an outcome", outcomes.recv()).await.expect("an outcome");
     assert_eq!((read.expect("a read"), updated.expect("a turn")), (2, 1002));
-    assert_eq!(store.stored(&client.session(), "import"), json!({ "rows": 1002 }));
+    assert_eq!(store.stored(&client.session(), "counter"), json!({ "count": 1002 }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,7 +221,7 @@ async fn a_task_outlives_its_socket() {
 /// A task whose session ends, or changes its id, meanwhile is told so; nothing is brought back.
 async fn a_task_is_told(path: &str, code: &str) {
     let Stage { client, gate, mut outcomes, store } = stage();
-    client.get("/add-one").await.ok();
+    client.get("/add").await.ok();
     let old = client.session();
     client.get("/in-background").await;
     gate.reached().await;
@@ -270,18 +232,18 @@ async fn a_task_is_told(path: &str, code: &str) {
     assert_eq!(updated.expect_err("no session").kind().code(), code);
     assert!(!store.has(&old));
     if let Some(new) = client.cookie() {
-        assert_eq!(store.stored(&new, "import"), json!({ "rows": 1 }));
+        assert_eq!(store.stored(&new, "counter"), json!({ "count": 1 }));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_is_told_of_the_sessions_end() {
-    a_task_is_told("/end", "session_ended").await;
+    a_task_is_told("/flush", "session_ended").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_is_told_of_a_changed_id() {
-    a_task_is_told("/change-id", "id_changed").await;
+    a_task_is_told("/cycle", "id_changed").await;
 }
 
 /// Where no session has begun when the response leaves, none can begin: its cookie could not be set.
