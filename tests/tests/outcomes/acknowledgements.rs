@@ -5,23 +5,14 @@
 use axum::Router;
 use serde::Serialize;
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{AckSender, Data, SocketRef},
-};
-use socketioxide_session::{
-    Error, MemoryBackend, SessionControl, connect_handler, session_state, socket_handler,
-};
+use socketioxide::extract::{AckSender, Data, SocketRef};
+use socketioxide_session::{Error, MemoryBackend, SessionControl, connect_handler, socket_handler};
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::Socket,
+    fixture::shop::{self, Cart},
     node::{Connect, OfficialClients, Transport},
 };
-
-#[session_state]
-struct Log {
-    entries: Vec<u32>,
-}
 
 #[derive(Serialize)]
 struct Receipt {
@@ -36,9 +27,9 @@ enum Refusal {
 
 type Answer<T, E = Refusal> = std::result::Result<T, E>;
 
-#[socket_handler(log)]
-async fn value(log: &mut Log) -> Receipt {
-    log.entries.push(0);
+#[socket_handler(cart)]
+async fn value(cart: &mut Cart) -> Receipt {
+    cart.items.push(0);
     Receipt { total: 12 }
 }
 
@@ -60,9 +51,9 @@ async fn ok_unit() -> Answer<(), &'static str> {
     Ok(())
 }
 
-#[socket_handler(log)]
-async fn err(log: &mut Log) -> Answer<Receipt> {
-    log.entries.push(1);
+#[socket_handler(cart)]
+async fn err(cart: &mut Cart) -> Answer<Receipt> {
+    cart.items.push(1);
     Err(Refusal::SoldOut { left: 0 })
 }
 
@@ -71,25 +62,25 @@ async fn own_error(control: SessionControl) -> Result<(), Error> {
     control.cycle_id()
 }
 
-#[socket_handler(log)]
-async fn panic(log: &mut Log) {
-    log.entries.push(2);
+#[socket_handler(cart)]
+async fn push_and_panic(cart: &mut Cart) {
+    cart.items.push(2);
     panic!("as the test wants");
 }
 
-#[socket_handler(log)]
-async fn with_sender(log: &mut Log, ack: AckSender, Data(n): Data<u32>) {
-    log.entries.push(n);
+#[socket_handler(cart)]
+async fn with_sender(cart: &mut Cart, ack: AckSender, Data(n): Data<u64>) {
+    cart.items.push(n);
     ack.send(&json!({ "sent": n })).expect("room for an acknowledgement");
 }
 
-#[socket_handler(log)]
+#[socket_handler(cart)]
 async fn with_sender_and_result(
-    log: &mut Log,
+    cart: &mut Cart,
     ack: AckSender,
-    Data(n): Data<u32>,
+    Data(n): Data<u64>,
 ) -> Result<(), &'static str> {
-    log.entries.push(n);
+    cart.items.push(n);
     if n > 100 {
         return Err("too many");
     }
@@ -97,19 +88,9 @@ async fn with_sender_and_result(
     Ok(())
 }
 
-#[socket_handler(log)]
-async fn append(log: &mut Log, Data(n): Data<u32>) -> usize {
-    log.entries.push(n);
-    log.entries.len()
-}
-
-#[socket_handler(log)]
-async fn entries(log: &Log) -> Vec<u32> {
-    log.entries.clone()
-}
-
 #[connect_handler]
 async fn connected(socket: SocketRef) {
+    shop::listen(&socket);
     socket.on("value", value);
     socket.on("unit", unit);
     socket.on("none", none);
@@ -117,17 +98,13 @@ async fn connected(socket: SocketRef) {
     socket.on("ok unit", ok_unit);
     socket.on("err", err);
     socket.on("own error", own_error);
-    socket.on("panic", panic);
+    socket.on("push and panic", push_and_panic);
     socket.on("with sender", with_sender);
     socket.on("with sender and result", with_sender_and_result);
-    socket.on("append", append);
-    socket.on("entries", entries);
 }
 
 fn app() -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
-    App::new(Router::new().layer(sockets).layer(sessions(MemoryBackend::default())))
+    shop::open_with(sessions(MemoryBackend::default()), Router::new(), |io| io.ns("/", connected)).0
 }
 
 #[tokio::test]
@@ -146,8 +123,8 @@ async fn each_kind_of_return_has_its_acknowledgement() {
         let own = socket.ask("own error", &[]).await;
         assert_eq!(own["code"], "unavailable");
         assert!(own["error"].as_str().is_some_and(|text| text.contains("cycle_id")), "{own}");
-        assert_eq!(socket.ask("panic", &[]).await["code"], "panicked");
-        assert_eq!(socket.ask("entries", &[]).await, json!([0]));
+        assert_eq!(socket.ask("push and panic", &[]).await["code"], "panicked");
+        assert_eq!(socket.ask("items", &[]).await, json!([0]));
     }
 }
 
@@ -160,7 +137,7 @@ async fn a_failure_without_an_acknowledgement_is_a_session_error_event() {
     assert_eq!(told[0]["error"], json!({ "reason": "sold_out", "left": 0 }));
     socket.emit("own error", &[]).await;
     assert_eq!(socket.event("session_error").await[0]["code"], "unavailable");
-    socket.emit("panic", &[]).await;
+    socket.emit("push and panic", &[]).await;
     assert_eq!(socket.event("session_error").await[0]["code"], "panicked");
 }
 
@@ -168,8 +145,8 @@ async fn a_failure_without_an_acknowledgement_is_a_session_error_event() {
 async fn a_success_without_an_acknowledgement_says_nothing() {
     let app = app();
     let mut socket = Socket::connect(&app, None).await;
-    socket.emit("append", &[json!(1)]).await;
-    assert_eq!(socket.ask("entries", &[]).await, json!([1]));
+    socket.emit("push", &[json!(1)]).await;
+    assert_eq!(socket.ask("items", &[]).await, json!([1]));
     assert_eq!(socket.unasked().len(), 0);
 }
 
@@ -180,7 +157,7 @@ async fn a_handler_with_its_own_sender_answers_once() {
     for event in ["with sender", "with sender and result"] {
         assert_eq!(socket.ask(event, &[json!(7)]).await, json!({ "sent": 7 }));
     }
-    assert_eq!(socket.ask("entries", &[]).await, json!([7, 7]));
+    assert_eq!(socket.ask("items", &[]).await, json!([7, 7]));
     assert_eq!(socket.unasked(), []);
 }
 
@@ -189,18 +166,18 @@ async fn a_handler_with_its_own_sender_that_fails_is_reported() {
     let app = app();
     let mut socket = Socket::connect(&app, None).await;
     assert_eq!(socket.ask("with sender and result", &[json!(101)]).await, json!({ "error": "too many" }));
-    assert_eq!(socket.ask("entries", &[]).await, json!([]));
+    assert_eq!(socket.ask("items", &[]).await, json!([]));
 }
 
 #[tokio::test]
 async fn every_event_of_a_flood_is_answered() {
     let app = app();
     let mut socket = Socket::connect(&app, None).await;
-    let events: Vec<_> = (0..1000).map(|n| ("append", json!(n))).collect();
+    let events: Vec<_> = (0..1000).map(|n| ("push", json!(n))).collect();
     let expected: Vec<_> = (1..=1000).map(|n| json!(n)).collect();
     assert_eq!(socket.ask_all(&events).await, expected);
     let in_order: Vec<_> = (0..1000).collect();
-    assert_eq!(socket.ask("entries", &[]).await, json!(in_order));
+    assert_eq!(socket.ask("items", &[]).await, json!(in_order));
 }
 
 #[tokio::test]
@@ -210,7 +187,7 @@ async fn every_event_of_an_official_clients_flood_is_answered() {
     for transport in [Transport::WebSocket, Transport::Polling] {
         let socket = clients.connect(Connect::to(&app, transport)).await;
         let values: Vec<_> = (0..300).map(|n| [json!(n)]).collect();
-        let events: Vec<_> = values.iter().map(|values| ("append", &values[..])).collect();
+        let events: Vec<_> = values.iter().map(|values| ("push", &values[..])).collect();
         let expected: Vec<_> = (1..=300).map(|n| json!(n)).collect();
         assert_eq!(socket.ask_all(&events).await, expected);
     }

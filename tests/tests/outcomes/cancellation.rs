@@ -10,12 +10,11 @@ use std::{
 
 use axum::{Router, extract::State, routing::get};
 use serde_json::{Value, json};
-use socketioxide_session::{
-    Error, Session, SessionControl, Shared, StoreBackend, http_handler, session_state,
-};
+use socketioxide_session::{Error, Session, SessionControl, Shared, StoreBackend, http_handler};
 use socketioxide_session_tests::{
     app::sessions,
     client::{Client, dropped_after},
+    fixture::shop::{Left, Right},
     stores::{Step, TestStore},
 };
 use tokio::{
@@ -26,19 +25,7 @@ use tokio::{
 /// More polls than any call here needs.
 const MANY: usize = 200;
 
-/// Two states, and in each two fields, that are always equal.
-#[session_state]
-struct Left {
-    one: u32,
-    two: u32,
-}
-
-#[session_state]
-struct Right {
-    one: u32,
-    two: u32,
-}
-
+/// The two fields of each of the two states are always equal.
 async fn raise(left: &mut Left, right: &mut Right) {
     left.one += 1;
     yield_now().await;

@@ -10,20 +10,18 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use socketioxide_session::{MemoryBackend, SessionControl, StoreBackend, http_handler, session_state};
+use socketioxide_session::{
+    MemoryBackend, SessionControl, SessionLayer, StoreBackend, http_handler, session_state,
+};
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::{self, Client},
+    fixture::shop::{self, Counter},
     gate::Gate,
     http::Answer,
     soon,
     stores::{Step, TestStore},
 };
-
-#[session_state]
-struct Counter {
-    count: u32,
-}
 
 /// An error with the status it says.
 #[derive(Debug)]
@@ -36,23 +34,6 @@ impl IntoResponse for Failure {
 }
 
 type Answered<T = ()> = Result<T, Failure>;
-
-#[http_handler(counter)]
-async fn count(counter: &Counter) -> Json<u32> {
-    Json(counter.count)
-}
-
-#[http_handler(counter)]
-async fn add(counter: &mut Counter) -> Answered {
-    counter.count += 1;
-    Ok(())
-}
-
-#[http_handler(counter)]
-async fn fail(counter: &mut Counter) -> Answered<Json<u32>> {
-    counter.count += 1;
-    Err(Failure(422))
-}
 
 #[http_handler(counter)]
 async fn fail_with_200(counter: &mut Counter) -> Answered {
@@ -97,18 +78,6 @@ async fn hidden_err(counter: &mut Counter) -> impl IntoResponse {
     Err::<(), _>(Failure(400))
 }
 
-#[http_handler(counter)]
-async fn panic(counter: &mut Counter) {
-    counter.count += 1;
-    panic!("as the test wants");
-}
-
-#[http_handler(counter)]
-async fn held(counter: &mut Counter, State(gate): State<Gate>) {
-    counter.count += 100;
-    gate.pass().await;
-}
-
 #[http_handler]
 async fn flush_and_fail(control: SessionControl) -> Answered {
     control.flush().map_err(|_| Failure(200))?;
@@ -129,12 +98,7 @@ async fn flush_and_wait(counter: &mut Counter, control: SessionControl, State(ga
     gate.pass().await;
 }
 
-#[http_handler]
-async fn flush(control: SessionControl) -> Result<(), socketioxide_session::Error> {
-    control.flush()
-}
-
-/// Its equality sees nothing.
+/// A state of its own: its equality sees nothing.
 #[session_state]
 struct Blind {
     count: u32,
@@ -152,18 +116,8 @@ async fn add_blind(blind: &mut Blind) -> Json<u32> {
     Json(blind.count)
 }
 
-#[http_handler(counter)]
-async fn there_and_back(counter: &mut Counter) {
-    counter.count += 1;
-    tokio::task::yield_now().await;
-    counter.count -= 1;
-}
-
-fn routes(gate: &Gate) -> Router {
-    Router::new()
-        .route("/count", get(count))
-        .route("/add", get(add))
-        .route("/fail", get(fail))
+fn open(layer: SessionLayer) -> (App, Gate) {
+    let routes = Router::new()
         .route("/fail-with-200", get(fail_with_200))
         .route("/fail-unnamed", get(fail_unnamed))
         .route("/fail-and-keep", get(fail_and_keep))
@@ -171,25 +125,20 @@ fn routes(gate: &Gate) -> Router {
         .route("/status-500", get(status_500))
         .route("/status-404", get(status_404))
         .route("/hidden-err", get(hidden_err))
-        .route("/panic", get(panic))
-        .route("/held", get(held))
-        .route("/flush", get(flush))
         .route("/flush-and-fail", get(flush_and_fail))
         .route("/flush-and-panic", get(flush_and_panic))
         .route("/flush-and-wait", get(flush_and_wait))
-        .route("/add-blind", get(add_blind))
-        .route("/there-and-back", get(there_and_back))
-        .with_state(gate.clone())
+        .route("/add-blind", get(add_blind));
+    shop::open_with(layer, routes, |_| ())
 }
 
 fn app() -> (App, Gate) {
-    let gate = Gate::default();
-    (App::new(routes(&gate).layer(sessions(MemoryBackend::default()))), gate)
+    open(sessions(MemoryBackend::default()))
 }
 
 fn app_with_store() -> (App, Gate, TestStore) {
-    let (gate, store) = (Gate::default(), TestStore::default());
-    let app = App::new(routes(&gate).layer(sessions(StoreBackend::new(store.clone()))));
+    let store = TestStore::default();
+    let (app, gate) = open(sessions(StoreBackend::new(store.clone())));
     (app, gate, store)
 }
 
@@ -271,7 +220,7 @@ async fn a_client_that_goes_away_discards_and_the_next_goes_on() {
     let (app, gate) = app();
     let browser = Client::new(&app);
     browser.get("/add").await.ok();
-    let leaving = client::begin(&app, "/held", Some(&browser.session()));
+    let leaving = client::begin(&app, "/hold", Some(&browser.session()));
     gate.reached().await;
     let next = browser.get("/add");
     tokio::pin!(next);
@@ -332,7 +281,7 @@ async fn flush_waits_for_no_turn() {
     let browser = Client::new(&app);
     browser.get("/add").await.ok();
     let cookie = browser.session();
-    let _holding = client::begin(&app, "/held", Some(&cookie));
+    let _holding = client::begin(&app, "/hold", Some(&cookie));
     gate.reached().await;
     browser.get("/flush").await.ok();
     assert!(!store.has(&cookie));

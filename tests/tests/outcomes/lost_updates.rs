@@ -10,14 +10,14 @@ use std::{
 use axum::{Json, Router, extract, routing::get};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Backend, MemoryBackend, Session, StoreBackend, connect_handler, http_handler, session_state,
-    socket_handler,
+    Backend, MemoryBackend, Session, StoreBackend, connect_handler, http_handler, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::Client,
+    fixture::shop::{self, Counter},
     ready::{ready_socket, say_ready},
     soak::short_or_long,
 };
@@ -41,12 +41,7 @@ fn notes() -> u32 {
     LOOPS * of_a_loop()
 }
 
-#[session_state]
-struct Counter {
-    count: u32,
-}
-
-async fn add_slowly(counter: &mut Counter) -> u32 {
+async fn add_slowly(counter: &mut Counter) -> u64 {
     let before = counter.count;
     sleep(Duration::from_millis(2)).await;
     counter.count = before + 1;
@@ -54,17 +49,12 @@ async fn add_slowly(counter: &mut Counter) -> u32 {
 }
 
 #[http_handler(counter)]
-async fn add(counter: &mut Counter) -> Json<u32> {
+async fn slow_add(counter: &mut Counter) -> Json<u64> {
     Json(add_slowly(counter).await)
 }
 
-#[http_handler(counter)]
-async fn count(counter: &Counter) -> Json<u32> {
-    Json(counter.count)
-}
-
 #[socket_handler(counter)]
-async fn socket_add(counter: &mut Counter) -> u32 {
+async fn socket_slow_add(counter: &mut Counter) -> u64 {
     add_slowly(counter).await
 }
 
@@ -85,21 +75,18 @@ async fn noted(session: Session) -> Json<Vec<u32>> {
 
 #[connect_handler]
 async fn connected(socket: SocketRef) {
-    socket.on("add", socket_add);
+    socket.on("slow add", socket_slow_add);
     say_ready(&socket);
 }
 
 fn app(backend: impl Backend) -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
     let routes = Router::new()
-        .route("/add", get(add))
-        .route("/count", get(count))
+        .route("/slow-add", get(slow_add))
         .route("/note/{number}", get(note))
         .route("/notes", get(noted));
     // Who comes last waits for all others, on a slow machine too.
     let layer = sessions(backend).with_turn_timeout(Duration::from_mins(2));
-    App::new(routes.layer(sockets).layer(layer))
+    shop::open_with(layer, routes, |io| io.ns("/", connected)).0
 }
 
 /// All increments, and so many plain `Session`s that write a key each at the same time.
@@ -111,12 +98,12 @@ async fn nothing_is_lost(name: &str, backend: impl Backend, plain: u32) {
     let began = Instant::now();
     let sockets = (0..SOCKETS).map(|_| async {
         let mut socket = ready_socket(&app, &browser.session()).await;
-        socket.ask_all(&vec![("add", Value::Null); 4 * of_a_loop() as usize]).await
+        socket.ask_all(&vec![("slow add", Value::Null); 4 * of_a_loop() as usize]).await
     });
     let requests = (0..LOOPS).map(|_| async {
         let mut answers = Vec::new();
         for _ in 0..of_a_loop() {
-            answers.push(browser.get("/add").await.json());
+            answers.push(browser.get("/slow-add").await.json());
         }
         answers
     });

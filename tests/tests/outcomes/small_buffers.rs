@@ -10,15 +10,10 @@ use socketioxide::{
     SocketIo,
     extract::{Data, SocketRef},
 };
-use socketioxide_session::{MemoryBackend, connect_handler, session_state, socket_handler, testing::Packet};
-use socketioxide_session_tests::{app::sessions, client::Client, raw::event_frame};
+use socketioxide_session::{MemoryBackend, connect_handler, socket_handler, testing::Packet};
+use socketioxide_session_tests::{app::sessions, client::Client, fixture::shop::Counter, raw::event_frame};
 
 const EVENTS: u64 = 1000;
-
-#[session_state]
-struct Counter {
-    count: u64,
-}
 
 #[socket_handler(counter)]
 async fn add(counter: &mut Counter, Data(n): Data<u64>) -> (u64, u64) {

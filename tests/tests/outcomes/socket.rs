@@ -2,50 +2,28 @@
 //!
 //! Clauses: 5.
 
-use axum::{Json, Router, routing::get};
+use axum::Router;
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{SocketRef, State},
-};
+use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Backend, MemoryBackend, SessionControl, StoreBackend, connect_handler, http_handler, session_state,
-    socket_handler,
+    Backend, MemoryBackend, SessionControl, StoreBackend, connect_handler, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::{Client, Socket},
+    fixture::shop::{self, Counter, HELD},
     gate::Gate,
     soon,
     stores::{Step, TestStore},
 };
 
-#[session_state]
-struct Counter {
-    count: u32,
-}
+/// What a socket adds at its end.
+const FAREWELL: u64 = 1000;
 
 type Answered<T> = Result<T, &'static str>;
 
-#[http_handler(counter)]
-async fn http_count(counter: &Counter) -> Json<u32> {
-    Json(counter.count)
-}
-
-#[http_handler(counter)]
-async fn http_add(counter: &mut Counter) -> Json<u32> {
-    counter.count += 1;
-    Json(counter.count)
-}
-
 #[socket_handler(counter)]
-async fn add(counter: &mut Counter) -> u32 {
-    counter.count += 1;
-    counter.count
-}
-
-#[socket_handler(counter)]
-async fn add_after_await(counter: &mut Counter) -> u32 {
+async fn add_after_await(counter: &mut Counter) -> u64 {
     let before = counter.count;
     for _ in 0..10 {
         tokio::task::yield_now().await;
@@ -56,36 +34,10 @@ async fn add_after_await(counter: &mut Counter) -> u32 {
 }
 
 #[socket_handler(counter)]
-async fn fail(counter: &mut Counter) -> Answered<u32> {
-    counter.count += 1;
-    Err("refused")
-}
-
-#[socket_handler(counter)]
 async fn fail_and_keep(counter: &mut Counter, control: SessionControl) -> Answered<()> {
     counter.count += 1;
     control.keep_changes().map_err(|_| "no control")?;
     Err("refused, and counted")
-}
-
-#[socket_handler(counter)]
-async fn panic(counter: &mut Counter) -> u32 {
-    counter.count += 1;
-    panic!("as the test wants");
-}
-
-#[socket_handler(counter)]
-async fn held(counter: &mut Counter, State(gate): State<Gate>) -> u32 {
-    counter.count += 100;
-    gate.pass().await;
-    counter.count
-}
-
-#[socket_handler(counter)]
-async fn there_and_back(counter: &mut Counter) {
-    counter.count += 1;
-    tokio::task::yield_now().await;
-    counter.count -= 1;
 }
 
 #[socket_handler(counter)]
@@ -103,29 +55,21 @@ async fn flush_and_panic(control: SessionControl) {
 
 #[socket_handler(counter)]
 async fn farewell(counter: &mut Counter) {
-    counter.count += 1000;
+    counter.count += FAREWELL;
 }
 
 #[connect_handler]
 async fn connected(socket: SocketRef) {
-    socket.on("add", add);
+    shop::listen(&socket);
     socket.on("add after await", add_after_await);
-    socket.on("fail", fail);
     socket.on("fail and keep", fail_and_keep);
-    socket.on("panic", panic);
-    socket.on("held", held);
-    socket.on("there and back", there_and_back);
     socket.on("flush and fail", flush_and_fail);
     socket.on("flush and panic", flush_and_panic);
     socket.on_disconnect(farewell);
 }
 
 fn app(backend: impl Backend) -> (App, Gate) {
-    let gate = Gate::default();
-    let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
-    io.ns("/", connected);
-    let routes = Router::new().route("/count", get(http_count)).route("/add", get(http_add));
-    (App::new(routes.layer(sockets).layer(sessions(backend))), gate)
+    shop::open_with(sessions(backend), Router::new(), |io| io.ns("/", connected))
 }
 
 /// A browser whose counter is at 1, and a socket of its session.
@@ -192,15 +136,15 @@ async fn nothing_changed_nothing_written() {
 async fn those_who_come_after_a_vanished_client_go_on() {
     let (app, gate) = app(MemoryBackend::default());
     let (browser, mut socket) = visitor(&app).await;
-    socket.ask_later("/", "held", &[]).await;
+    socket.ask_later("/", "hold", &[]).await;
     gate.reached().await;
     socket.vanish();
     gate.open();
-    // The handler of the vanished client ends, its farewell has its turn, and this one comes after.
+    // The handler of the vanished client ends, its farewell has its turn, and this one comes after both.
     let done = async {
         loop {
             let count = browser.get("/add").await.json().as_u64().expect("a number");
-            if count > 1000 {
+            if count > HELD + FAREWELL {
                 return;
             }
         }
@@ -214,7 +158,7 @@ async fn a_disconnect_handler_commits() {
     let (browser, socket) = visitor(&app).await;
     socket.leave().await;
     let counted = async {
-        while browser.get("/count").await.json() != json!(1001) {
+        while browser.get("/count").await.json() != json!(1 + FAREWELL) {
             tokio::task::yield_now().await;
         }
     };
@@ -253,5 +197,5 @@ async fn a_commit_once_begun_runs_to_its_end_though_the_client_leaves() {
     writing.open_for_all();
     // The next writer comes after the commit.
     let count = browser.get("/add").await.json();
-    assert!([json!(3), json!(1003)].contains(&count), "with or without the farewell: {count}");
+    assert!([json!(3), json!(3 + FAREWELL)].contains(&count), "with or without the farewell: {count}");
 }

@@ -14,19 +14,17 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{Data, SocketRef, State as SocketState},
-};
+use socketioxide::extract::{Data, SocketRef, State as SocketState};
 use socketioxide_session::{
     Backend, Error, SessionControl, Shared, StoreBackend,
     backend::{BackendError, Commit, Load, Loaded, Registry, SessionId},
-    connect_handler, http_handler, session_state, socket_handler,
+    connect_handler, http_handler, socket_handler,
     testing::Packet,
 };
 use socketioxide_session_tests::{
-    app::sessions,
+    app::{sessions, with_sockets},
     client::{self, Client},
+    fixture::shop::{self, Cart, Counter, User},
     gate::Gate,
     http::Answer,
     stores::{Step, TestStore},
@@ -36,22 +34,6 @@ use tokio::task::JoinHandle;
 /// The limits of all applications here, in the time of a paused clock.
 const WAIT: Duration = Duration::from_secs(5);
 const HOLD: Duration = Duration::from_secs(10);
-
-/// Every handler changes two states: both changes are there afterwards, or neither is.
-#[session_state]
-struct Counter {
-    count: u32,
-}
-
-#[session_state]
-struct Trail {
-    steps: Vec<u32>,
-}
-
-#[session_state]
-struct Other {
-    count: u32,
-}
 
 /// How a handler ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,15 +61,16 @@ struct Order {
     flush: bool,
 }
 
+/// Every handler changes two states: both changes are there afterwards, or neither is.
 async fn act(
     counter: &mut Counter,
-    trail: &mut Trail,
+    cart: &mut Cart,
     order: Order,
     control: &SessionControl,
     gate: &Gate,
 ) -> Result<StatusCode, Refused> {
     counter.count += 1;
-    trail.steps.push(counter.count);
+    cart.items.push(counter.count);
     if order.flush {
         control.flush().expect("a session to end");
     }
@@ -121,48 +104,40 @@ impl IntoResponse for Refused {
     }
 }
 
-#[http_handler(counter, trail)]
+#[http_handler(counter, cart)]
 async fn http_act(
     counter: &mut Counter,
-    trail: &mut Trail,
+    cart: &mut Cart,
     control: SessionControl,
     State(gate): State<Gate>,
     Query(order): Query<Order>,
 ) -> Result<(StatusCode, String), Refused> {
-    let status = act(counter, trail, order, &control, &gate).await?;
+    let status = act(counter, cart, order, &control, &gate).await?;
     Ok((status, counter.count.to_string()))
 }
 
-#[socket_handler(counter, trail)]
+#[socket_handler(counter, cart)]
 async fn socket_act(
     counter: &mut Counter,
-    trail: &mut Trail,
+    cart: &mut Cart,
     control: SessionControl,
     SocketState(gate): SocketState<Gate>,
     Data(order): Data<Order>,
-) -> Result<u32, &'static str> {
-    act(counter, trail, order, &control, &gate).await.map_err(|_| "refused")?;
+) -> Result<u64, &'static str> {
+    act(counter, cart, order, &control, &gate).await.map_err(|_| "refused")?;
     Ok(counter.count)
 }
 
 #[http_handler(counter)]
-async fn http_nested(counter: &mut Counter, other: Shared<Other>) -> Result<(), Error> {
+async fn http_nested(counter: &mut Counter, user: Shared<User>) -> Result<(), Error> {
     counter.count += 1;
-    other.update(|other| other.count += 1).await
+    user.update(|user| user.visits += 1).await
 }
 
 #[socket_handler(counter)]
-async fn socket_nested(counter: &mut Counter, other: Shared<Other>) -> Result<(), Error> {
+async fn socket_nested(counter: &mut Counter, user: Shared<User>) -> Result<(), Error> {
     counter.count += 1;
-    other.read().await.map(drop)
-}
-
-async fn end_session(control: SessionControl) -> Result<(), Error> {
-    control.flush()
-}
-
-async fn change_id(control: SessionControl) -> Result<(), Error> {
-    control.cycle_id()
+    user.read().await.map(drop)
 }
 
 #[connect_handler]
@@ -314,16 +289,14 @@ struct Stage {
 }
 
 fn app(backend: Lossy, gate: &Gate) -> Client {
-    let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
-    io.ns("/", connected);
     let routes = Router::new()
         .route("/act", get(http_act))
         .route("/nested", get(http_nested))
-        .route("/end", get(end_session))
-        .route("/change-id", get(change_id))
-        .with_state(gate.clone());
+        .route("/flush", get(shop::http::flush))
+        .route("/cycle", get(shop::http::cycle));
+    let router = with_sockets(routes, gate.clone(), |io| io.ns("/", connected));
     let layer = sessions(backend).with_turn_timeout(WAIT).with_turn_limit(HOLD).with_max_waiters(1);
-    Client::of(routes.layer(sockets).layer(layer))
+    Client::of(router.layer(layer))
 }
 
 fn path(order: Order) -> String {
@@ -374,8 +347,8 @@ impl Stage {
     async fn meanwhile(&self, trouble: Trouble) -> Client {
         let somebody = self.client.another(Some(&self.cookie));
         match trouble {
-            Trouble::Ended => drop(somebody.get("/end").await.ok()),
-            Trouble::IdChanged => drop(somebody.get("/change-id").await.ok()),
+            Trouble::Ended => drop(somebody.get("/flush").await.ok()),
+            Trouble::IdChanged => drop(somebody.get("/cycle").await.ok()),
             Trouble::Expired => self.store.expire(&self.cookie),
             _ => {}
         }
@@ -389,7 +362,7 @@ impl Stage {
             Left::Same => assert_eq!(self.record(), expected),
             Left::Committed => {
                 expected.insert("counter".to_owned(), json!({ "count": 2 }));
-                expected.insert("trail".to_owned(), json!({ "steps": [1, 2] }));
+                expected.insert("cart".to_owned(), json!({ "items": [1, 2] }));
                 assert_eq!(self.record(), expected);
             }
             Left::Moved => {
