@@ -9,36 +9,22 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{AckSender, SocketRef},
-};
+use socketioxide::extract::{AckSender, SocketRef};
 use socketioxide_session::{
-    Error, Expiry, SessionControl, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
+    Error, Expiry, SessionControl, StoreBackend, connect_handler, http_handler, socket_handler,
 };
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{self, Client, Socket},
+    fixture::shop::{self, User},
     node::{Connect, OfficialClients, Transport},
     stores::TestStore,
 };
-
-#[session_state]
-struct User {
-    name: Option<String>,
-    visits: u32,
-}
 
 #[http_handler(user)]
 async fn visit(user: &mut User) -> Json<Value> {
     user.visits += 1;
     Json(json!([user.name, user.visits]))
-}
-
-#[http_handler(user)]
-async fn login(user: &mut User, control: SessionControl) -> Result<(), Error> {
-    user.name = Some("Ada".to_owned());
-    control.cycle_id()
 }
 
 /// No attribute: the layer carries it out.
@@ -111,17 +97,15 @@ async fn connected(user: &User, socket: SocketRef, control: SessionControl) {
 
 fn app() -> (App, TestStore) {
     let store = TestStore::default();
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
     let routes = Router::new()
         .route("/visit", get(visit))
-        .route("/login", get(login))
+        .route("/login", get(shop::http::login))
         .route("/plain/cycle", get(plain_cycle))
         .route("/plain/key", get(plain_key))
         .route("/long-lived", get(long_lived))
         .route("/set-expiry-and-fail", get(set_expiry_and_fail));
-    let layer = sessions(StoreBackend::new(store.clone()));
-    (App::new(routes.layer(sockets).layer(layer)), store)
+    let router = with_sockets(routes, (), |io| io.ns("/", connected));
+    (App::new(router.layer(sessions(StoreBackend::new(store.clone())))), store)
 }
 
 #[tokio::test]
