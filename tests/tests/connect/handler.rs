@@ -4,20 +4,18 @@
 
 use std::{fmt, time::Duration};
 
-use axum::{Json, Router, extract::State as HttpState, routing::get};
+use axum::{Router, extract::State as HttpState, routing::get};
 use serde_json::{Value, json};
 use socketioxide::{
     SocketIo,
-    extract::{Data, SocketRef, State, TryData},
+    extract::{SocketRef, State, TryData},
     handler::ConnectHandler as _,
 };
-use socketioxide_session::{
-    Error, SessionControl, StoreBackend, connect_handler, connect_middleware, http_handler, session_alive,
-    session_state, socket_handler,
-};
+use socketioxide_session::{StoreBackend, connect_handler, connect_middleware, http_handler, session_alive};
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::{self, Client, Socket},
+    fixture::shop::{self, User},
     gate::Gate,
     node::{Connect, OfficialClients, Transport},
     raw::join_frame,
@@ -26,63 +24,36 @@ use socketioxide_session_tests::{
     stores::{Step, TestStore},
 };
 
-#[session_state]
-struct User {
-    name: Option<String>,
-    connections: u32,
-}
-
-#[session_state]
-struct Log {
-    entries: Vec<u32>,
-}
-
-#[http_handler(user)]
-async fn connections(user: &User) -> Json<u32> {
-    Json(user.connections)
-}
-
 #[http_handler(user)]
 async fn touch(user: &mut User) {
     user.name = Some(user.name.as_deref().unwrap_or_default().to_owned() + "Ada");
 }
 
 #[http_handler(user)]
-async fn held(user: &mut User, HttpState(gate): HttpState<Gate>) {
-    user.connections += 100;
+async fn hold_user(user: &mut User, HttpState(gate): HttpState<Gate>) {
+    user.visits += 100;
     gate.pass().await;
-}
-
-#[http_handler]
-async fn flush(control: SessionControl) -> Result<(), Error> {
-    control.flush()
-}
-
-#[socket_handler(log)]
-async fn append(log: &mut Log, Data(n): Data<u32>) -> Vec<u32> {
-    log.entries.push(n);
-    log.entries.clone()
 }
 
 #[connect_handler(user)]
 async fn connected(user: &mut User, socket: SocketRef) {
-    socket.on("append", append);
-    user.connections += 1;
-    socket.emit("welcome", &user.connections).expect("a connected socket");
+    shop::listen(&socket);
+    user.visits += 1;
+    socket.emit("welcome", &user.visits).expect("a connected socket");
 }
 
 /// Reads only, beside what is not session state.
 #[connect_handler(user)]
 async fn readers(user: &User, socket: SocketRef, TryData(auth): TryData<Value>, _gate: State<Gate>) {
-    socket.on("append", append);
+    shop::listen(&socket);
     socket
-        .emit("welcome", &json!({ "connections": user.connections, "auth": auth.ok() }))
+        .emit("welcome", &json!({ "connections": user.visits, "auth": auth.ok() }))
         .expect("a connected socket");
 }
 
 #[connect_handler(user)]
 async fn failing(user: &mut User) -> Result<(), &'static str> {
-    user.connections += 1;
+    user.visits += 1;
     Err("not today")
 }
 
@@ -107,27 +78,26 @@ async fn ticket(TryData(auth): TryData<Value>) -> Result<(), NoTicket> {
 /// A middleware that writes.
 #[connect_middleware(user)]
 async fn thrice(user: &mut User) -> Result<(), String> {
-    user.connections += 10;
-    if user.connections > 30 { Err(format!("{} are too many", user.connections)) } else { Ok(()) }
+    user.visits += 10;
+    if user.visits > 30 { Err(format!("{} are too many", user.visits)) } else { Ok(()) }
 }
 
-fn app() -> (App, Gate, TestStore) {
-    let (gate, store) = (Gate::default(), TestStore::default());
-    let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
+fn namespaces(io: &SocketIo) {
     io.ns("/", connected);
     io.ns("/readers", readers);
     io.ns("/failing", failing);
     io.ns("/ticket", connected.with(ticket));
     io.ns("/thrice", connected.with(thrice));
     io.ns("/alive", plain.with(session_alive));
-    let routes = Router::new()
-        .route("/connections", get(connections))
-        .route("/touch", get(touch))
-        .route("/held", get(held))
-        .route("/flush", get(flush))
-        .with_state(gate.clone());
-    let layers = sessions(StoreBackend::new(store.clone()));
-    (App::new(routes.layer(sockets).layer(layers)), gate, store)
+}
+
+/// Each connection is a visit.
+fn app() -> (App, Gate, TestStore) {
+    let store = TestStore::default();
+    let routes = Router::new().route("/touch", get(touch)).route("/hold-user", get(hold_user));
+    let layer = sessions(StoreBackend::new(store.clone()));
+    let (app, gate) = shop::open_with(layer, routes, namespaces);
+    (app, gate, store)
 }
 
 async fn open(app: &App, browser: &Client) -> Socket {
@@ -135,7 +105,7 @@ async fn open(app: &App, browser: &Client) -> Socket {
 }
 
 fn ten() -> Vec<(&'static str, Value)> {
-    (0..10).map(|n| ("append", json!(n))).collect()
+    (0..10).map(|n| ("push", json!(n))).collect()
 }
 
 #[tokio::test]
@@ -152,8 +122,8 @@ async fn all_first_events_are_answered_though_the_store_is_slow() {
             numbers.push(socket.ask_later(namespace, event, &[value]).await);
         }
         for number in numbers {
-            let entries = socket.answer(namespace, number).await;
-            assert!(entries.is_array(), "event {number} in {namespace}: {entries}");
+            let items = socket.answer(namespace, number).await;
+            assert!(items.is_u64(), "event {number} in {namespace}: {items}");
         }
     }
 }
@@ -168,10 +138,10 @@ async fn all_first_events_of_official_clients_are_answered_though_the_store_is_s
     for transport in [Transport::WebSocket, Transport::Polling] {
         let socket = clients.connect(Connect::to(&app, transport).cookie(browser.session())).await;
         let values: Vec<_> = (0..10).map(|n| [json!(n)]).collect();
-        let events: Vec<_> = values.iter().map(|values| ("append", &values[..])).collect();
+        let events: Vec<_> = values.iter().map(|values| ("push", &values[..])).collect();
         let answers = socket.ask_all(&events).await;
         assert_eq!(answers.len(), 10);
-        assert!(answers.iter().all(Value::is_array), "{answers:?}");
+        assert!(answers.iter().all(Value::is_u64), "{answers:?}");
     }
 }
 
@@ -180,7 +150,7 @@ async fn a_connect_handler_waits_for_its_turn_before_connect_is_answered() {
     let (app, gate, _) = app();
     let browser = Client::new(&app);
     browser.get("/touch").await.ok();
-    let held = browser.get("/held");
+    let held = browser.get("/hold-user");
     let meanwhile = async {
         gate.reached().await;
         let mut socket = open(&app, &browser).await;
@@ -189,17 +159,17 @@ async fn a_connect_handler_waits_for_its_turn_before_connect_is_answered() {
             let joined = socket.joined("/");
             tokio::pin!(joined);
             // Others are served meanwhile; this connection waits for the turn.
-            client::get(&app, "/connections", None).await.ok();
+            client::get(&app, "/visits", None).await.ok();
             assert!(futures_util::poll!(&mut joined).is_pending());
             gate.open();
             joined.await.expect("a connection");
         }
         assert_eq!(socket.event("welcome").await, [json!(101)]);
-        assert_eq!(socket.ask("append", &[json!(1)]).await, json!([1]));
+        assert_eq!(socket.ask("push", &[json!(1)]).await, 1);
     };
     let (answer, ()) = tokio::join!(held, meanwhile);
     assert_eq!(answer.status, 200);
-    assert_eq!(browser.get("/connections").await.json(), 101);
+    assert_eq!(browser.get("/visits").await.json(), 101);
 }
 
 #[tokio::test]
@@ -259,7 +229,7 @@ async fn an_err_of_the_connect_handler_discards() {
     let socket = open(&app, &browser).await;
     socket.join("/failing").await.expect("a connection");
     assert_eq!(socket.event("session_error").await[0]["error"], "not today");
-    assert_eq!(browser.get("/connections").await.json(), 0);
+    assert_eq!(browser.get("/visits").await.json(), 0);
 }
 
 #[tokio::test]
@@ -273,7 +243,7 @@ async fn a_connect_handler_whose_commit_fails_is_told_and_disconnected() {
     assert_eq!(socket.event("session_error").await[0]["code"], "backend");
     socket.disconnected("/").await;
     store.recover();
-    assert_eq!(browser.get("/connections").await.json(), 0);
+    assert_eq!(browser.get("/visits").await.json(), 0);
 }
 
 #[tokio::test]
@@ -281,13 +251,13 @@ async fn a_client_gone_while_its_connect_handler_waits_releases_the_turn() {
     let (app, gate, _) = app();
     let browser = Client::new(&app);
     browser.get("/touch").await.ok();
-    let held = browser.get("/held");
+    let held = browser.get("/hold-user");
     let meanwhile = async {
         gate.reached().await;
         let socket = open(&app, &browser).await;
         socket.send(&[join_frame("/")]).await;
         socket.vanish();
-        client::get(&app, "/connections", None).await.ok();
+        client::get(&app, "/visits", None).await.ok();
         gate.open();
     };
     let (answer, ()) = tokio::join!(held, meanwhile);
@@ -305,7 +275,7 @@ async fn a_users_own_middleware_decides_beside_it() {
         assert_eq!(refused.err().as_deref(), Some("a ticket is needed"));
         let socket = clients.connect(connect().auth(json!({ "ticket": "first class" }))).await;
         assert_eq!(socket.event("welcome").await, json!([1]));
-        assert_eq!(socket.ask("append", &[json!(1)]).await, json!([1]));
+        assert_eq!(socket.ask("push", &[json!(1)]).await, 1);
     }
 }
 
@@ -323,7 +293,7 @@ async fn a_middleware_of_ours_commits_or_refuses_and_discards() {
     assert_eq!(socket.event("welcome").await, [json!(22)]);
     let socket = open(&app, &browser).await;
     assert_eq!(socket.join("/thrice").await, Err("32 are too many".to_owned()));
-    assert_eq!(browser.get("/connections").await.json(), 22);
+    assert_eq!(browser.get("/visits").await.json(), 22);
 }
 
 #[tokio::test]

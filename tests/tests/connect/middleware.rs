@@ -2,38 +2,20 @@
 //!
 //! Clauses: 5, 9, 11.
 
-use axum::{Router, routing::get};
+use axum::Router;
 use serde_json::{Value, json};
 use socketioxide::{
     SocketIo,
     extract::{Data, SocketRef},
     handler::ConnectHandler,
 };
-use socketioxide_session::{
-    MemoryBackend, SessionControl, connect_handler, connect_middleware, http_handler, session_alive,
-    session_state, socket_handler,
-};
+use socketioxide_session::{MemoryBackend, connect_handler, connect_middleware, session_alive};
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::{Client, Socket},
+    fixture::shop::{self, User},
     node::{Connect, OfficialClients, Transport},
 };
-
-#[session_state]
-struct User {
-    name: Option<String>,
-    connections: u32,
-}
-
-#[http_handler(user)]
-async fn login(user: &mut User) {
-    user.name = Some("Ada".to_owned());
-}
-
-#[http_handler]
-async fn logout(control: SessionControl) -> Result<(), socketioxide_session::Error> {
-    control.flush()
-}
 
 #[connect_middleware(user)]
 async fn members_only(user: &User) -> Result<(), &'static str> {
@@ -42,7 +24,7 @@ async fn members_only(user: &User) -> Result<(), &'static str> {
 
 #[connect_middleware(user)]
 async fn count(user: &mut User, socket: SocketRef) -> Result<(), &'static str> {
-    user.connections += 1;
+    user.visits += 1;
     if socket.ns() == "/full" { Err("There is no room.") } else { Ok(()) }
 }
 
@@ -51,24 +33,18 @@ async fn with_ticket(Data(ticket): Data<Value>) -> Result<(), &'static str> {
     if ticket["ticket"] == 1 { Ok(()) } else { Err("A ticket, please.") }
 }
 
-#[socket_handler(user)]
-async fn who(user: &User) -> Option<String> {
-    user.name.clone()
-}
-
 #[connect_handler(user)]
 async fn annotated(user: &User, socket: SocketRef) {
-    socket.emit("welcome", &(&user.name, user.connections)).ok();
-    socket.on("who", who);
+    socket.emit("welcome", &(&user.name, user.visits)).ok();
+    shop::listen(&socket);
 }
 
 async fn plain(socket: SocketRef) {
     socket.emit("welcome", "plain").ok();
-    socket.on("who", who);
+    shop::listen(&socket);
 }
 
-fn app() -> App {
-    let (sockets, io) = SocketIo::new_layer();
+fn namespaces(io: &SocketIo) {
     io.ns("/annotated", annotated.with(members_only));
     io.ns("/plain", plain.with(members_only));
     io.ns("/annotated/ticket", annotated.with(members_only).with(with_ticket));
@@ -78,8 +54,10 @@ fn app() -> App {
     io.ns("/counted", annotated.with(count).with(members_only));
     io.ns("/full", annotated.with(count));
     io.ns("/alive", plain.with(session_alive).with(with_ticket));
-    let routes = Router::new().route("/login", get(login)).route("/logout", get(logout));
-    App::new(routes.layer(sockets).layer(sessions(MemoryBackend::default())))
+}
+
+fn app() -> App {
+    shop::open_with(sessions(MemoryBackend::default()), Router::new(), namespaces).0
 }
 
 const MEMBERS: [&str; 6] =
