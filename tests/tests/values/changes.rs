@@ -11,22 +11,19 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{Data, SocketRef},
-};
+use socketioxide::extract::{Data, SocketRef};
 use socketioxide_session::{
     Backend, MemoryBackend, Session, StoreBackend, connect_handler, http_handler, session_state,
     socket_handler,
 };
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{Client, Socket},
     gate::Gate,
     stores::TestStore,
 };
 
-/// The application as it was.
+/// The application as it was. States of its own, here and below: two builds of one state.
 mod old {
     use super::{Data, http_handler, session_state, socket_handler};
 
@@ -118,8 +115,6 @@ fn app() -> (App, Gate, TestStore) {
 }
 
 fn serve(backend: impl Backend, gate: Gate) -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
     let routes = Router::new()
         .route("/visit", get(old::visit))
         .route("/dress", get(new::dress))
@@ -129,9 +124,8 @@ fn serve(backend: impl Backend, gate: Gate) -> App {
         .route("/plain/insert", get(plain_insert))
         .route("/plain/read", get(plain_read))
         .route("/plain/remove", get(plain_remove))
-        .route("/plain/slow-insert", get(plain_slow_insert))
-        .with_state(gate);
-    App::new(routes.layer(sockets).layer(sessions(backend)))
+        .route("/plain/slow-insert", get(plain_slow_insert));
+    App::new(with_sockets(routes, gate, |io| io.ns("/", connected)).layer(sessions(backend)))
 }
 
 #[tokio::test]

@@ -4,16 +4,18 @@
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide::extract::SocketRef;
 use socketioxide_session::{
     Error, Shared, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::{Client, Socket},
+    fixture::shop,
     stores::TestStore,
 };
 
+/// A state of its own, with another one inside of it: what does not decode stands deep in it.
 #[session_state(key = "shopper")]
 struct User {
     name: Option<String>,
@@ -23,11 +25,6 @@ struct User {
 #[session_state]
 struct Address {
     street: String,
-}
-
-#[session_state]
-struct Counter {
-    count: u32,
 }
 
 #[http_handler(user)]
@@ -45,12 +42,6 @@ async fn write(user: &mut User) {
     user.address.street = "Downing Street".into();
 }
 
-#[http_handler(counter)]
-async fn count(counter: &mut Counter) -> Json<u32> {
-    counter.count += 1;
-    Json(counter.count)
-}
-
 async fn shared(user: Shared<User>) -> Result<(), Error> {
     user.update(|user| user.name = None).await
 }
@@ -60,16 +51,10 @@ async fn socket_write(user: &mut User) {
     user.name = None;
 }
 
-#[socket_handler(counter)]
-async fn socket_count(counter: &mut Counter) -> u32 {
-    counter.count += 1;
-    counter.count
-}
-
 #[connect_handler]
 async fn connected(socket: SocketRef) {
+    shop::listen(&socket);
     socket.on("write", socket_write);
-    socket.on("count", socket_count);
 }
 
 #[connect_handler(user)]
@@ -80,18 +65,17 @@ async fn greet(user: &User, socket: SocketRef) {
 /// A browser whose session holds `stored` where `User` should be.
 async fn spoiled(stored: Value) -> (App, Client, TestStore) {
     let store = TestStore::default();
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
-    io.ns("/greet", greet);
     let routes = Router::new()
-        .route("/read", get(read))
+        .route("/read-shopper", get(read))
         .route("/read-maybe", get(read_maybe))
         .route("/write", get(write))
-        .route("/shared", get(shared))
-        .route("/count", get(count));
-    let app = App::new(routes.layer(sockets).layer(sessions(StoreBackend::new(store.clone()))));
+        .route("/shared", get(shared));
+    let (app, _) = shop::open_with(sessions(StoreBackend::new(store.clone())), routes, |io| {
+        io.ns("/", connected);
+        io.ns("/greet", greet);
+    });
     let browser = Client::new(&app);
-    browser.get("/count").await.ok();
+    browser.get("/add").await.ok();
     store.put(&browser.session(), "shopper", stored);
     (app, browser, store)
 }
@@ -103,7 +87,7 @@ fn wrong_street() -> Value {
 #[tokio::test]
 async fn in_http_the_error_names_state_and_field_and_the_value_stays() {
     let (_app, browser, store) = spoiled(wrong_street()).await;
-    for path in ["/read", "/read-maybe", "/write", "/shared"] {
+    for path in ["/read-shopper", "/read-maybe", "/write", "/shared"] {
         let answer = browser.get(path).await;
         assert_eq!(answer.status, 500, "{path}");
         for name in ["User", "address.street"] {
@@ -135,9 +119,9 @@ async fn at_connect_it_is_a_connect_error_that_names_the_state() {
 #[tokio::test]
 async fn other_states_of_the_session_work() {
     let (app, browser, store) = spoiled(json!("not even an object")).await;
-    assert_eq!(browser.get("/count").await.json(), 2);
+    assert_eq!(browser.get("/add").await.json(), 2);
     let mut socket = Socket::connect(&app, Some(&browser.session())).await;
-    assert_eq!(socket.ask("count", &[]).await, 3);
+    assert_eq!(socket.ask("add", &[]).await, 3);
     assert_eq!(socket.ask("write", &[]).await["code"], "undecodable");
     assert_eq!(store.stored(&browser.session(), "shopper"), "not even an object");
 }
