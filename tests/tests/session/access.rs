@@ -4,19 +4,17 @@
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{AckSender, Data, SocketRef},
-};
+use socketioxide::extract::{AckSender, Data, SocketRef};
 use socketioxide_session::{
     Error, Shared, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
 };
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{self, Client, Socket},
     stores::TestStore,
 };
 
+/// States of their own: a field with another default, a state under another key.
 #[session_state]
 struct User {
     name: Option<String>,
@@ -111,8 +109,6 @@ async fn connected(socket: SocketRef) {
 }
 
 fn app(store: &TestStore) -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
     let routes = Router::new()
         .route("/read", get(read))
         .route("/read-maybe", get(read_maybe))
@@ -121,7 +117,8 @@ fn app(store: &TestStore) -> App {
         .route("/buy", get(buy))
         .route("/shared-read", get(shared_read))
         .route("/shared-update", get(shared_update));
-    App::new(routes.layer(sockets).layer(sessions(StoreBackend::new(store.clone()))))
+    let router = with_sockets(routes, (), |io| io.ns("/", connected));
+    App::new(router.layer(sessions(StoreBackend::new(store.clone()))))
 }
 
 #[tokio::test]

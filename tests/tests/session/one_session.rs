@@ -10,28 +10,18 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{Data, SocketRef},
-};
-use socketioxide_session::{
-    Backend, MemoryBackend, Session, StoreBackend, connect_handler, http_handler, session_state,
-    socket_handler,
-};
+use socketioxide::extract::SocketRef;
+use socketioxide_session::{Backend, MemoryBackend, Session, StoreBackend, connect_handler, http_handler};
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{Client, Socket},
+    fixture::shop::{self, User},
+    gate::Gate,
     node::{Connect, OfficialClients, Transport},
     soon,
     stores::TestStore,
 };
 use tokio::sync::mpsc;
-
-#[session_state]
-struct User {
-    name: Option<String>,
-    visits: u32,
-}
 
 #[derive(Deserialize)]
 struct Login {
@@ -42,11 +32,6 @@ struct Login {
 async fn login(user: &mut User, Form(login): Form<Login>) -> Redirect {
     user.name = Some(login.name);
     Redirect::to("/who")
-}
-
-#[http_handler(user)]
-async fn who(user: &User) -> Json<Value> {
-    Json(json!(user.name))
 }
 
 async fn plain_who(session: Session) -> Json<Value> {
@@ -60,33 +45,23 @@ async fn plain_login(session: Session, Form(login): Form<Login>) {
     session.insert("user", user).await.expect("a session that takes values");
 }
 
-#[socket_handler(user)]
-async fn socket_who(user: &User) -> Option<String> {
-    user.name.clone()
-}
-
-#[socket_handler(user)]
-async fn rename(user: &mut User, Data(name): Data<String>) {
-    user.name = Some(name);
-}
-
 #[connect_handler(user)]
 async fn connected(user: &User, socket: SocketRef) {
     socket.emit("welcome", &user.name).expect("a connected socket");
-    socket.on("who", socket_who);
-    socket.on("rename", rename);
+    shop::listen(&socket);
 }
 
 fn app(backend: impl Backend) -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
-    io.ns("/shop", connected);
     let routes = Router::new()
         .route("/login", post(login))
-        .route("/who", get(who))
+        .route("/who", get(shop::http::who))
         .route("/plain/login", post(plain_login))
         .route("/plain/who", get(plain_who));
-    App::new(routes.layer(sockets).layer(sessions(backend)))
+    let router = with_sockets(routes, Gate::default(), |io| {
+        io.ns("/", connected);
+        io.ns("/shop", connected);
+    });
+    App::new(router.layer(sessions(backend)))
 }
 
 /// Login by form, a socket, an event, the next request, a plain `Session`, and back.
@@ -168,21 +143,6 @@ async fn on_every_connection_of_a_session() {
     assert_eq!(stranger.ask("who", &[]).await, Value::Null);
 }
 
-#[session_state]
-struct Hits {
-    handler: u32,
-}
-
-#[http_handler(hits)]
-async fn hit(hits: &mut Hits) {
-    hits.handler += 1;
-}
-
-#[http_handler(hits)]
-async fn handler_hits(hits: &Hits) -> Json<u32> {
-    Json(hits.handler)
-}
-
 async fn note_path(
     session: Session,
     request: axum::extract::Request,
@@ -200,17 +160,17 @@ async fn last_path(session: Session) -> Json<Option<String>> {
 #[tokio::test]
 async fn beside_a_middleware_with_a_plain_session() {
     let routes = Router::new()
-        .route("/hit", get(hit))
+        .route("/add", get(shop::http::add))
         .layer(axum::middleware::from_fn(note_path))
-        .route("/hits", get(handler_hits))
+        .route("/count", get(shop::http::count))
         .route("/last-path", get(last_path));
     let app = App::new(routes.layer(sessions(MemoryBackend::default())));
     let browser = Client::new(&app);
-    browser.get("/hit").await.ok();
-    let many = (0..30).map(|_| async { browser.get("/hit").await.ok() });
+    browser.get("/add").await.ok();
+    let many = (0..30).map(|_| async { browser.get("/add").await.ok() });
     futures_util::future::join_all(many).await;
-    assert_eq!(browser.get("/hits").await.json(), 31);
-    assert_eq!(browser.get("/last-path").await.json(), "/hit");
+    assert_eq!(browser.get("/count").await.json(), 31);
+    assert_eq!(browser.get("/last-path").await.json(), "/add");
 }
 
 async fn hand_out(session: Session, State(keep): State<mpsc::UnboundedSender<Session>>) {
@@ -238,12 +198,12 @@ async fn a_plain_session_kept_past_its_request_is_refused() {
 #[tokio::test]
 async fn the_plain_session_of_a_handshake_is_refused_in_its_sockets() {
     let (keep, mut kept) = mpsc::unbounded_channel();
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", async move |socket: SocketRef| {
+    let hand_out = async move |socket: SocketRef| {
         keep.send(socket.req_parts().extensions.get::<Session>().cloned()).expect("a test that listens");
-    });
-    let routes = Router::new().route("/mine", get(mine)).layer(sockets);
-    let app = App::new(routes.layer(sessions(MemoryBackend::default())));
+    };
+    let routes = Router::new().route("/mine", get(mine));
+    let router = with_sockets(routes, (), |io| io.ns("/", hand_out));
+    let app = App::new(router.layer(sessions(MemoryBackend::default())));
     let socket = Socket::connect(&app, None).await;
     let session = soon("the session", kept.recv()).await.flatten().expect("the handshake's session");
     session.insert("mine", 2).await.ok();

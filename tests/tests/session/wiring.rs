@@ -5,43 +5,17 @@
 use axum::{Router, routing::get};
 use socketioxide::handler::ConnectHandler as _;
 use socketioxide::{SocketIo, extract::SocketRef};
-use socketioxide_session::{
-    Error, MemoryBackend, SessionControl, Shared, connect_handler, http_handler, session_alive,
-    session_state, socket_handler,
-};
+use socketioxide_session::{Error, MemoryBackend, SessionControl, connect_handler, session_alive};
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{self, Client, Socket},
+    fixture::shop::{self, User},
 };
 
 const WHAT_TO_WRITE: &str = ".layer(SessionLayer::new(";
 
-#[session_state]
-struct User {
-    visits: u32,
-}
-
-#[http_handler(user)]
-async fn visit(user: &mut User) {
-    user.visits += 1;
-}
-
-#[http_handler(user)]
-async fn look(user: &User) {
-    let _ = user;
-}
-
-async fn shared(user: Shared<User>) -> Result<(), Error> {
-    user.update(|user| user.visits += 1).await
-}
-
 async fn control(control: SessionControl) -> Result<(), Error> {
     control.flush()
-}
-
-#[socket_handler(user)]
-async fn socket_visit(user: &mut User) {
-    user.visits += 1;
 }
 
 #[connect_handler(user)]
@@ -50,7 +24,7 @@ async fn connected(user: &User, socket: SocketRef) {
 }
 
 async fn plain(socket: SocketRef) {
-    socket.on("visit", socket_visit);
+    socket.on("visit", shop::sockets::visit);
 }
 
 fn namespaces(io: &SocketIo) {
@@ -61,9 +35,9 @@ fn namespaces(io: &SocketIo) {
 
 fn routes() -> Router {
     Router::new()
-        .route("/visit", get(visit))
-        .route("/look", get(look))
-        .route("/shared", get(shared))
+        .route("/visit", get(shop::http::visit))
+        .route("/visits", get(shop::http::visits))
+        .route("/shared-visit", get(shop::http::shared_visit))
         .route("/control", get(control))
 }
 
@@ -81,10 +55,8 @@ async fn sockets_say_what_to_write(app: &App) {
 
 #[tokio::test]
 async fn without_a_layer_requests_and_sockets_say_what_to_write() {
-    let (sockets, io) = SocketIo::new_layer();
-    namespaces(&io);
-    let app = App::new(routes().layer(sockets));
-    for path in ["/visit", "/look", "/shared", "/control"] {
+    let app = App::new(with_sockets(routes(), (), namespaces));
+    for path in ["/visit", "/visits", "/shared-visit", "/control"] {
         let answer = client::get(&app, path, None).await;
         assert_eq!(answer.status, 500, "{path}");
         assert!(answer.body.contains(WHAT_TO_WRITE), "{path}: {}", answer.body);
@@ -94,9 +66,8 @@ async fn without_a_layer_requests_and_sockets_say_what_to_write() {
 
 #[tokio::test]
 async fn with_the_sockets_outside_of_the_layer_sockets_say_what_to_write() {
-    let (sockets, io) = SocketIo::new_layer();
-    namespaces(&io);
-    let app = App::new(routes().layer(sessions(MemoryBackend::default())).layer(sockets));
+    let inside = routes().layer(sessions(MemoryBackend::default()));
+    let app = App::new(with_sockets(inside, (), namespaces));
     Client::new(&app).get("/visit").await.ok();
     sockets_say_what_to_write(&app).await;
 }

@@ -13,14 +13,14 @@ use axum_login::{AuthManager, AuthSession, AuthUser, AuthnBackend};
 use axum_messages::{Messages, MessagesManagerLayer};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
-    testing::Packet,
+    Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, socket_handler, testing::Packet,
 };
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{Client, Socket},
+    fixture::shop::Left,
     ready::{ready_socket, say_ready},
     soak::short_or_long,
     stores::TestStore,
@@ -59,12 +59,6 @@ impl AuthnBackend for People {
     }
 }
 
-#[session_state]
-struct Counter {
-    by_events: u64,
-    by_requests: u64,
-}
-
 async fn login(mut auth: AuthSession<People>, Path(name): Path<String>, messages: Messages) -> StatusCode {
     let person = auth.authenticate(name).await.expect("people").expect("a person");
     auth.login(&person).await.expect("a login");
@@ -89,27 +83,27 @@ async fn listen(messages: Messages) -> Json<Vec<String>> {
     Json(messages.into_iter().map(|message| message.to_string()).collect())
 }
 
-/// All three in one handler.
-#[http_handler(counter)]
-async fn visit(counter: &mut Counter, auth: AuthSession<People>, messages: Messages) -> Json<Value> {
-    let before = counter.by_requests;
+/// All three in one handler. Requests count in one field, events in the other one of the same state.
+#[http_handler(left)]
+async fn visit(left: &mut Left, auth: AuthSession<People>, messages: Messages) -> Json<Value> {
+    let before = left.two;
     yield_now().await;
-    counter.by_requests = before + 1;
-    messages.info(format!("visit {}", counter.by_requests));
-    Json(json!([auth.user.map(|person| person.0), counter.by_requests]))
+    left.two = before + 1;
+    messages.info(format!("visit {}", left.two));
+    Json(json!([auth.user.map(|person| person.0), left.two]))
 }
 
-#[http_handler(counter)]
-async fn counts(counter: &Counter) -> Json<[u64; 2]> {
-    Json([counter.by_events, counter.by_requests])
+#[http_handler(left)]
+async fn counts(left: &Left) -> Json<[u64; 2]> {
+    Json([left.one, left.two])
 }
 
-#[socket_handler(counter)]
-async fn add(counter: &mut Counter) -> u64 {
-    let before = counter.by_events;
+#[socket_handler(left)]
+async fn add(left: &mut Left) -> u64 {
+    let before = left.one;
     yield_now().await;
-    counter.by_events = before + 1;
-    counter.by_events
+    left.one = before + 1;
+    left.one
 }
 
 #[connect_handler]
@@ -119,8 +113,6 @@ async fn connected(socket: SocketRef) {
 }
 
 fn app(backend: impl Backend) -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
     let routes = Router::new()
         .route("/login/{name}", get(login))
         .route("/logout", get(logout))
@@ -130,8 +122,8 @@ fn app(backend: impl Backend) -> App {
         .route("/visit", get(visit))
         .route("/counts", get(counts));
     let auth = tower::layer::layer_fn(|inner| AuthManager::new(inner, People, "axum-login.data"));
-    let layers = routes.layer(sockets).layer(auth).layer(MessagesManagerLayer);
-    App::new(layers.layer(sessions(backend)))
+    let router = with_sockets(routes, (), |io| io.ns("/", connected));
+    App::new(router.layer(auth).layer(MessagesManagerLayer).layer(sessions(backend)))
 }
 
 /// Adds one after the other until it is told to stop; gives how often.

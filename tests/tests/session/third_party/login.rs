@@ -12,13 +12,14 @@ use axum::{
 use axum_login::{AuthManager, AuthSession, AuthUser, AuthnBackend};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide::extract::SocketRef;
 use socketioxide_session::{
     Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
 };
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{self, Client, Socket},
+    fixture::shop::User,
     stores::TestStore,
 };
 
@@ -59,15 +60,10 @@ impl AuthnBackend for People {
     }
 }
 
-/// The value that axum-login keeps, as a state of this crate: only what is needed of it.
+/// A state of its own: the value that axum-login keeps, and only what is needed of it.
 #[session_state(key = "axum-login.data")]
 struct Login {
     user_id: Option<String>,
-}
-
-#[session_state]
-struct User {
-    visits: u32,
 }
 
 async fn login(mut auth: AuthSession<People>, Form(credentials): Form<Credentials>) -> StatusCode {
@@ -117,8 +113,6 @@ async fn connected(login: &Login, socket: SocketRef) {
 }
 
 fn app(backend: impl Backend) -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
     let routes = Router::new()
         .route("/login", post(login))
         .route("/logout", post(logout))
@@ -126,7 +120,8 @@ fn app(backend: impl Backend) -> App {
         .route("/person", get(person))
         .route("/visit", get(visit));
     let auth = tower::layer::layer_fn(|inner| AuthManager::new(inner, People, "axum-login.data"));
-    App::new(routes.layer(sockets).layer(auth).layer(sessions(backend)))
+    let router = with_sockets(routes, (), |io| io.ns("/", connected));
+    App::new(router.layer(auth).layer(sessions(backend)))
 }
 
 async fn logs_in_and_out(backend: impl Backend) {

@@ -5,20 +5,16 @@
 use axum::{Json, Router, routing::get};
 use axum_messages::{Messages, MessagesManagerLayer};
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
-use socketioxide_session::{MemoryBackend, connect_handler, http_handler, session_state, socket_handler};
+use socketioxide_session::{MemoryBackend, http_handler};
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{Client, Socket},
+    fixture::shop::{self, User},
+    gate::Gate,
 };
 
-#[session_state]
-struct User {
-    visits: u32,
-}
-
 #[http_handler(user)]
-async fn visit(user: &mut User, messages: Messages) -> Json<u32> {
+async fn visit(user: &mut User, messages: Messages) -> Json<u64> {
     user.visits += 1;
     messages.info(format!("visit {}", user.visits));
     Json(user.visits)
@@ -28,24 +24,11 @@ async fn read(messages: Messages) -> Json<Vec<String>> {
     Json(messages.into_iter().map(|message| message.to_string()).collect())
 }
 
-#[socket_handler(user)]
-async fn socket_visit(user: &mut User) -> u32 {
-    user.visits += 1;
-    user.visits
-}
-
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("visit", socket_visit);
-}
-
 #[tokio::test]
 async fn flash_messages_are_shown_once_and_lose_nothing_of_others() {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
     let routes = Router::new().route("/visit", get(visit)).route("/read", get(read));
-    let layers = routes.layer(sockets).layer(MessagesManagerLayer).layer(sessions(MemoryBackend::default()));
-    let app = App::new(layers);
+    let router = with_sockets(routes, Gate::default(), |io| io.ns("/", shop::connected));
+    let app = App::new(router.layer(MessagesManagerLayer).layer(sessions(MemoryBackend::default())));
     let browser = Client::new(&app);
     assert_eq!(browser.get("/read").await.json(), json!([]));
     assert_eq!(browser.get("/visit").await.json(), 1);
