@@ -6,14 +6,15 @@ use std::{collections::BTreeSet, time::Duration};
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Backend, Error, Expiry, RedisBackend, SessionControl, connect_handler, http_handler, session_state,
-    socket_handler, testing::Packet,
+    Backend, Error, Expiry, RedisBackend, SessionControl, connect_handler, http_handler, socket_handler,
+    testing::Packet,
 };
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{self, Socket},
+    fixture::shop::{self, Counter, HELD},
     http::{self, Answer},
     raw::RawSocket,
     records::{SECOND, milliseconds},
@@ -28,34 +29,19 @@ use tokio::{
 
 use crate::{node, proxy::Proxy};
 
-#[session_state]
-struct Counter {
-    n: u64,
-}
-
 #[http_handler(counter)]
 async fn add(counter: &mut Counter) -> Json<u64> {
     // As a handler that asks somebody else between reading and writing.
-    let n = counter.n;
+    let n = counter.count;
     sleep(milliseconds(n % 3)).await;
-    counter.n = n + 1;
-    Json(counter.n)
-}
-
-#[http_handler(counter)]
-async fn count(counter: &Counter) -> Json<u64> {
-    Json(counter.n)
+    counter.count = n + 1;
+    Json(counter.count)
 }
 
 #[http_handler(counter)]
 async fn slow(counter: &mut Counter) {
     sleep(milliseconds(700)).await;
-    counter.n += 1000;
-}
-
-#[http_handler]
-async fn login(control: SessionControl) -> Result<(), Error> {
-    control.cycle_id()
+    counter.count += HELD;
 }
 
 #[http_handler]
@@ -63,24 +49,19 @@ async fn expire(control: SessionControl) -> Result<(), Error> {
     control.set_expiry(Expiry::OnInactivity(time::Duration::SECOND))
 }
 
-#[http_handler]
-async fn logout(control: SessionControl) -> Result<(), Error> {
-    control.flush()
-}
-
 #[socket_handler(counter)]
 async fn socket_add(counter: &mut Counter) -> u64 {
-    let n = counter.n;
+    let n = counter.count;
     sleep(milliseconds(n % 3)).await;
-    counter.n = n + 1;
-    counter.n
+    counter.count = n + 1;
+    counter.count
 }
 
 /// A logout that comes after the events before it.
 #[socket_handler(counter)]
 async fn socket_leave(counter: &mut Counter, control: SessionControl) -> Result<u64, Error> {
     control.flush()?;
-    Ok(counter.n + 1)
+    Ok(counter.count + 1)
 }
 
 #[connect_handler]
@@ -92,16 +73,15 @@ async fn connected(socket: SocketRef) {
 }
 
 pub(crate) fn serve(backend: impl Backend) -> App {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
     let routes = Router::new()
         .route("/add", get(add))
-        .route("/count", get(count))
+        .route("/count", get(shop::http::count))
         .route("/slow", get(slow))
-        .route("/login", get(login))
+        .route("/login", get(shop::http::cycle))
         .route("/expire", get(expire))
-        .route("/logout", get(logout));
-    App::new(routes.layer(sockets).layer(sessions(backend)))
+        .route("/logout", get(shop::http::flush));
+    let router = with_sockets(routes, (), |io| io.ns("/", connected));
+    App::new(router.layer(sessions(backend)))
 }
 
 /// Two nodes, and the cookie of a session.
@@ -221,7 +201,7 @@ async fn an_expiry_that_was_set_on_another_node_holds_beside_a_slow_handler() {
     };
     let (slow, ()) = tokio::join!(slow, expires);
     slow.ok();
-    assert_eq!(count_at(&apps[1], &cookie).await, json!(1001));
+    assert_eq!(count_at(&apps[1], &cookie).await, json!(1 + HELD));
     sleep(SECOND * 2).await;
     assert_eq!(count_at(&apps[0], &cookie).await, json!(0));
 }

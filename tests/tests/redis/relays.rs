@@ -12,16 +12,14 @@ use std::{
 
 use axum::{Json, Router, extract::State as HttpState, routing::get};
 use serde_json::{Value, json};
-use socketioxide::{
-    SocketIo,
-    extract::{SocketRef, State as SocketState},
-};
+use socketioxide::extract::{SocketRef, State as SocketState};
 use socketioxide_session::{
-    Error, RedisBackend, SessionControl, SessionLayer, connect_handler, http_handler, session_state,
-    socket_handler, testing::Packet,
+    Error, RedisBackend, SessionControl, SessionLayer, connect_handler, http_handler, socket_handler,
+    testing::Packet,
 };
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
+    fixture::shop::{self, Counter, User},
     gate::Gate,
     http,
     raw::RawSocket,
@@ -33,17 +31,6 @@ use tokio::time::{Instant, sleep, timeout};
 use tower_sessions::Session;
 
 use crate::{proxy::Proxy, somebody_waits};
-
-#[session_state]
-struct Counter {
-    n: u64,
-    label: String,
-}
-
-#[session_state]
-struct Other {
-    n: u64,
-}
 
 /// What handlers share with their test.
 #[derive(Clone, Default)]
@@ -60,65 +47,60 @@ impl Stage {
     }
 }
 
-#[socket_handler(counter)]
-async fn gated(counter: &mut Counter, SocketState(stage): SocketState<Stage>) -> u64 {
+#[socket_handler(user)]
+async fn gated(user: &mut User, SocketState(stage): SocketState<Stage>) -> u64 {
     stage.gate.pass().await;
-    counter.n += 1;
-    stage.done(counter.n)
+    user.visits += 1;
+    stage.done(user.visits)
 }
 
-#[socket_handler(counter)]
-async fn add(counter: &mut Counter, SocketState(stage): SocketState<Stage>) -> u64 {
-    counter.n += 1;
-    stage.done(counter.n)
+#[socket_handler(user)]
+async fn add(user: &mut User, SocketState(stage): SocketState<Stage>) -> u64 {
+    user.visits += 1;
+    stage.done(user.visits)
 }
 
-#[socket_handler(counter)]
-async fn slow(counter: &mut Counter) -> u64 {
+#[socket_handler(user)]
+async fn slow(user: &mut User) -> u64 {
     sleep(milliseconds(100)).await;
-    counter.n += 1;
-    counter.n
+    user.visits += 1;
+    user.visits
 }
 
-#[socket_handler(counter)]
-async fn look(counter: &mut Counter, SocketState(stage): SocketState<Stage>) -> String {
-    stage.done(format!("{}{}", counter.n, counter.label))
+#[socket_handler(user)]
+async fn look(user: &mut User, SocketState(stage): SocketState<Stage>) -> String {
+    stage.done(format!("{}{}", user.visits, user.name.as_deref().unwrap_or_default()))
 }
 
-#[socket_handler(counter)]
-async fn fail(counter: &mut Counter, SocketState(stage): SocketState<Stage>) -> Result<(), u64> {
-    counter.n += 1000;
-    Err(stage.done(counter.n))
+#[socket_handler(user)]
+async fn fail(user: &mut User, SocketState(stage): SocketState<Stage>) -> Result<(), u64> {
+    user.visits += 1000;
+    Err(stage.done(user.visits))
 }
 
-#[socket_handler(counter)]
-async fn panics(counter: &mut Counter) {
-    counter.n += 1000;
+#[socket_handler(user)]
+async fn panics(user: &mut User) {
+    user.visits += 1000;
     panic!("on purpose");
 }
 
-#[socket_handler(counter)]
-async fn read(counter: &Counter) -> u64 {
-    counter.n
+#[socket_handler(user, counter)]
+async fn both(user: &mut User, counter: &mut Counter) -> u64 {
+    user.visits += 1;
+    counter.count = user.visits;
+    user.visits
 }
 
-#[socket_handler(counter, other)]
-async fn both(counter: &mut Counter, other: &mut Other) -> u64 {
-    counter.n += 1;
-    other.n = counter.n;
-    counter.n
+#[socket_handler(user)]
+async fn fill(user: &mut User) -> u64 {
+    user.visits += 1;
+    user.name = Some("x".repeat(1000));
+    user.visits
 }
 
-#[socket_handler(counter)]
-async fn fill(counter: &mut Counter) -> u64 {
-    counter.n += 1;
-    counter.label = "x".repeat(1000);
-    counter.n
-}
-
-#[socket_handler(counter)]
-async fn flush(counter: &mut Counter, control: SessionControl) -> Result<(), Error> {
-    counter.n += 1;
+#[socket_handler(user)]
+async fn flush(user: &mut User, control: SessionControl) -> Result<(), Error> {
+    user.visits += 1;
     control.flush()
 }
 
@@ -128,28 +110,22 @@ async fn here() -> u64 {
     0
 }
 
-#[http_handler(counter)]
-async fn http_add(counter: &mut Counter) -> Json<u64> {
-    counter.n += 1;
-    Json(counter.n)
-}
-
-#[http_handler(counter)]
-async fn http_gated(counter: &mut Counter, HttpState(stage): HttpState<Stage>) {
-    counter.n += 1000;
+#[http_handler(user)]
+async fn http_gated(user: &mut User, HttpState(stage): HttpState<Stage>) {
+    user.visits += 1000;
     stage.gate.pass().await;
 }
 
-#[http_handler(counter)]
-async fn http_cycle(counter: &mut Counter, control: SessionControl) -> Result<Json<u64>, Error> {
-    counter.n += 1;
+#[http_handler(user)]
+async fn http_cycle(user: &mut User, control: SessionControl) -> Result<Json<u64>, Error> {
+    user.visits += 1;
     control.cycle_id()?;
-    Ok(Json(counter.n))
+    Ok(Json(user.visits))
 }
 
 /// As any middleware of others that knows nothing of turns.
 async fn plain(session: Session) {
-    session.insert("counter", json!({"n": 50, "label": "plain"})).await.unwrap();
+    session.insert("user", json!({"visits": 50, "name": "plain"})).await.unwrap();
 }
 
 #[connect_handler]
@@ -160,7 +136,7 @@ async fn connected(socket: SocketRef) {
     socket.on("look", look);
     socket.on("fail", fail);
     socket.on("panics", panics);
-    socket.on("read", read);
+    socket.on("visits", shop::sockets::visits);
     socket.on("both", both);
     socket.on("fill", fill);
     socket.on("flush", flush);
@@ -181,15 +157,13 @@ impl Node {
 
     async fn start_with(layer: SessionLayer, cookie: Option<&str>) -> (Self, String) {
         let stage = Stage::default();
-        let (sockets, io) = SocketIo::builder().with_state(stage.clone()).build_layer();
-        io.ns("/", connected);
         let routes = Router::new()
-            .route("/add", get(http_add))
+            .route("/add", get(shop::http::visit))
             .route("/gated", get(http_gated))
             .route("/cycle", get(http_cycle))
-            .route("/plain", get(plain))
-            .with_state(stage.clone());
-        let app = App::new(routes.layer(sockets).layer(layer));
+            .route("/plain", get(plain));
+        let router = with_sockets(routes, stage.clone(), |io| io.ns("/", connected));
+        let app = App::new(router.layer(layer));
         let cookie = match cookie {
             Some(cookie) => cookie.to_owned(),
             None => http::get(&app, "/add", None).await.new_cookie(),
@@ -278,8 +252,8 @@ async fn lasting(server: &RedisServer) -> RedisBackend {
 /// What Redis has of the one session.
 async fn stored(server: &RedisServer) -> Value {
     let key = server.keys("session:*").await.into_iter().find(|key| key.ends_with('}')).unwrap();
-    let counter: String = server.command(&["HGET", &key, "v:counter"]).await;
-    serde_json::from_str(&counter).unwrap()
+    let user: String = server.command(&["HGET", &key, "v:user"]).await;
+    serde_json::from_str(&user).unwrap()
 }
 
 async fn nobody_has_a_lease(server: &RedisServer) {
@@ -305,7 +279,7 @@ async fn sixteen_events_in_flight_are_two_commits() {
     server.signal("CONT");
     let expected: Vec<_> = (3..=18).map(Value::from).collect();
     assert_eq!(node.answers(numbers).await, expected);
-    assert_eq!(stored(&server).await["n"], 18);
+    assert_eq!(stored(&server).await["visits"], 18);
     let scripts = server.calls("evalsha").await + server.calls("eval").await;
     println!("16 events in flight: {} scripts with the one that took the turn", scripts + 1);
     assert!((1..=2).contains(&scripts), "{scripts}");
@@ -345,7 +319,7 @@ async fn each_is_told_after_its_own_data_is_in() {
         node.stage.gate.open();
         for number in numbers {
             let told = node.answer(number).await.as_u64().unwrap();
-            assert!(stored(&server).await["n"].as_u64().unwrap() >= told, "{told} was not saved yet");
+            assert!(stored(&server).await["visits"].as_u64().unwrap() >= told, "{told} was not saved yet");
         }
         proxy.delay(0);
     }
@@ -355,7 +329,7 @@ async fn each_is_told_after_its_own_data_is_in() {
 async fn any_call_in_the_middle_of_a_line_has_its_place() {
     let server = RedisServer::start().await;
     let (mut node, _) = Node::start(lasting(&server).await, None).await;
-    let events = ["add", "read", "add", "both", "add", "fail", "panics", "look", "add", "read"];
+    let events = ["add", "visits", "add", "both", "add", "fail", "panics", "look", "add", "visits"];
     let numbers = node.line_up(&events).await;
     node.stage.gate.open();
     let mut answers = node.answers(numbers).await;
@@ -449,7 +423,7 @@ async fn all_after_a_commit_that_failed_are_told() {
         }
         let () = server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
         if code != "session_ended" {
-            assert_eq!(stored(&server).await["n"], 2);
+            assert_eq!(stored(&server).await["visits"], 2);
             assert_eq!(http::get(&node.app, "/add", Some(&cookie)).await.json(), json!(3));
         }
     }
@@ -509,7 +483,7 @@ async fn what_a_plain_session_wrote_before_an_event_came_is_not_missed() {
     here.stage.gate.open();
     assert_eq!(here.answers(numbers).await, [json!(2)]);
     assert_eq!(here.answers(looks).await, [json!("2plain")]);
-    assert_eq!(stored(&server).await, json!({"n": 2, "label": "plain"}));
+    assert_eq!(stored(&server).await, json!({"visits": 2, "name": "plain"}));
 }
 
 /// A plain `Session` writes while a relay is under way: both are there.
@@ -522,7 +496,7 @@ async fn what_a_plain_session_writes_meanwhile_is_kept() {
     http::get(&there.app, "/plain", Some(&cookie)).await.ok();
     here.stage.gate.open();
     assert_eq!(here.answers(numbers).await.last(), Some(&json!(8)));
-    assert_eq!(stored(&server).await, json!({"n": 8, "label": "plain"}));
+    assert_eq!(stored(&server).await, json!({"visits": 8, "name": "plain"}));
 }
 
 #[tokio::test]
