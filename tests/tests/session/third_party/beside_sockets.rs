@@ -3,13 +3,10 @@
 //!
 //! Clauses: 1, 6, 7, 10, 11.
 
-use std::{
-    convert::Infallible,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::{Json, Router, extract::Path, http::StatusCode, routing::get};
-use axum_login::{AuthManager, AuthSession, AuthUser, AuthnBackend};
+use axum_login::{AuthManager, AuthSession};
 use axum_messages::{Messages, MessagesManagerLayer};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -20,44 +17,12 @@ use socketioxide_session::{
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{Client, Socket},
-    fixture::shop::Left,
+    fixture::{people::People, shop::Left},
     ready::{ready_socket, say_ready},
     soak::short_or_long,
     stores::TestStore,
 };
 use tokio::task::yield_now;
-
-#[derive(Clone, Debug)]
-struct Person(String);
-
-impl AuthUser for Person {
-    type Id = String;
-
-    fn id(&self) -> String {
-        self.0.clone()
-    }
-
-    fn session_auth_hash(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-#[derive(Clone, Debug)]
-struct People;
-
-impl AuthnBackend for People {
-    type User = Person;
-    type Credentials = String;
-    type Error = Infallible;
-
-    async fn authenticate(&self, name: String) -> Result<Option<Person>, Infallible> {
-        Ok(Some(Person(name)))
-    }
-
-    async fn get_user(&self, name: &String) -> Result<Option<Person>, Infallible> {
-        Ok(Some(Person(name.clone())))
-    }
-}
 
 async fn login(mut auth: AuthSession<People>, Path(name): Path<String>, messages: Messages) -> StatusCode {
     let person = auth.authenticate(name).await.expect("people").expect("a person");
@@ -122,8 +87,8 @@ fn app(backend: impl Backend) -> App {
         .route("/visit", get(visit))
         .route("/counts", get(counts));
     let auth = tower::layer::layer_fn(|inner| AuthManager::new(inner, People, "axum-login.data"));
-    let router = with_sockets(routes, (), |io| io.ns("/", connected));
-    App::new(router.layer(auth).layer(MessagesManagerLayer).layer(sessions(backend)))
+    let application = with_sockets(routes, (), |io| io.ns("/", connected));
+    App::new(application.layer(auth).layer(MessagesManagerLayer).layer(sessions(backend)))
 }
 
 /// Adds one after the other until it is told to stop; gives how often.

@@ -2,14 +2,12 @@
 //!
 //! Clauses: 1, 10.
 
-use std::convert::Infallible;
-
 use axum::{
     Form, Json, Router,
     http::StatusCode,
     routing::{get, post},
 };
-use axum_login::{AuthManager, AuthSession, AuthUser, AuthnBackend};
+use axum_login::{AuthManager, AuthSession};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use socketioxide::extract::SocketRef;
@@ -19,45 +17,16 @@ use socketioxide_session::{
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{self, Client, Socket},
-    fixture::shop::User,
+    fixture::{
+        people::{People, Person},
+        shop::User,
+    },
     stores::TestStore,
 };
 
-#[derive(Clone, Debug)]
-struct Person(String);
-
-impl AuthUser for Person {
-    type Id = String;
-
-    fn id(&self) -> String {
-        self.0.clone()
-    }
-
-    fn session_auth_hash(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-#[derive(Clone, Debug)]
-struct People;
-
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Credentials {
     name: String,
-}
-
-impl AuthnBackend for People {
-    type User = Person;
-    type Credentials = Credentials;
-    type Error = Infallible;
-
-    async fn authenticate(&self, credentials: Credentials) -> Result<Option<Person>, Infallible> {
-        Ok(Some(Person(credentials.name)).filter(|person| person.0 != "nobody"))
-    }
-
-    async fn get_user(&self, name: &String) -> Result<Option<Person>, Infallible> {
-        Ok(Some(Person(name.clone())))
-    }
 }
 
 /// A state of its own: the value that axum-login keeps, and only what is needed of it.
@@ -67,7 +36,7 @@ struct Login {
 }
 
 async fn login(mut auth: AuthSession<People>, Form(credentials): Form<Credentials>) -> StatusCode {
-    match auth.authenticate(credentials).await {
+    match auth.authenticate(credentials.name).await {
         Ok(Some(person)) => match auth.login(&person).await {
             Ok(()) => StatusCode::NO_CONTENT,
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -120,8 +89,8 @@ fn app(backend: impl Backend) -> App {
         .route("/person", get(person))
         .route("/visit", get(visit));
     let auth = tower::layer::layer_fn(|inner| AuthManager::new(inner, People, "axum-login.data"));
-    let router = with_sockets(routes, (), |io| io.ns("/", connected));
-    App::new(router.layer(auth).layer(sessions(backend)))
+    let application = with_sockets(routes, (), |io| io.ns("/", connected));
+    App::new(application.layer(auth).layer(sessions(backend)))
 }
 
 async fn logs_in_and_out(backend: impl Backend) {
