@@ -5,75 +5,51 @@ use std::{env, error::Error, process, thread, time::Duration};
 
 use axum::{Json, Router, extract::Path, routing::get};
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
-use socketioxide_session::{RedisBackend, connect_handler, http_handler, session_state, socket_handler};
-use socketioxide_session_tests::{app::sessions, process::say_where};
-use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
+use socketioxide::extract::SocketRef;
+use socketioxide_session::{RedisBackend, connect_handler, http_handler, socket_handler};
+use socketioxide_session_tests::{
+    app::{sessions, with_sockets},
+    fixture::shop::{self, Counter, HELD, User},
+    process::say_where,
+    ready::say_ready,
+};
+use tokio::{net::TcpListener, sync::Semaphore};
 
 /// A permit a line of standard input.
 static GO_ON: Semaphore = Semaphore::const_new(0);
 
-#[session_state]
-struct Counter {
-    n: u64,
-}
-
-#[session_state]
-struct Profile {
-    name: String,
-}
-
-async fn count_slowly(counter: &mut Counter) -> u64 {
-    // As a handler that asks somebody else between reading and writing.
-    let n = counter.n;
-    sleep(Duration::from_millis(n % 3)).await;
-    counter.n = n + 1;
-    counter.n
-}
-
-async fn count_much(counter: &mut Counter, profile: &mut Profile) {
+async fn count_much(counter: &mut Counter, user: &mut User) {
     println!("holding");
     GO_ON.acquire().await.expect("nobody closes it").forget();
-    counter.n += 1000;
-    "whoever held".clone_into(&mut profile.name);
+    counter.count += HELD;
+    user.name = Some("whoever held".to_owned());
 }
 
-#[http_handler(profile)]
-async fn rename(profile: &mut Profile, Path(name): Path<String>) {
-    profile.name = name;
+#[http_handler(user)]
+async fn rename(user: &mut User, Path(name): Path<String>) {
+    user.name = Some(name);
 }
 
-#[http_handler(counter, profile)]
-async fn all(counter: &Counter, profile: &Profile) -> Json<Value> {
-    Json(json!({ "n": counter.n, "name": profile.name }))
+#[http_handler(counter, user)]
+async fn all(counter: &Counter, user: &User) -> Json<Value> {
+    Json(json!({ "n": counter.count, "name": user.name }))
 }
 
-#[http_handler(counter)]
-async fn add(counter: &mut Counter) -> Json<u64> {
-    Json(count_slowly(counter).await)
+#[http_handler(counter, user)]
+async fn hold(counter: &mut Counter, user: &mut User) {
+    count_much(counter, user).await;
 }
 
-#[http_handler(counter, profile)]
-async fn hold(counter: &mut Counter, profile: &mut Profile) {
-    count_much(counter, profile).await;
-}
-
-#[socket_handler(counter)]
-async fn socket_add(counter: &mut Counter) -> u64 {
-    count_slowly(counter).await
-}
-
-#[socket_handler(counter, profile)]
-async fn socket_hold(counter: &mut Counter, profile: &mut Profile) {
-    count_much(counter, profile).await;
+#[socket_handler(counter, user)]
+async fn socket_hold(counter: &mut Counter, user: &mut User) {
+    count_much(counter, user).await;
 }
 
 #[connect_handler]
 async fn connected(socket: SocketRef) {
-    socket.on("add", socket_add);
+    socket.on("add", shop::sockets::slow_add);
     socket.on("hold", socket_hold);
-    // On a busy machine CONNECT may be heard well before this.
-    socket.emit("ready", &()).ok();
+    say_ready(&socket);
 }
 
 fn listen_to_standard_input() {
@@ -93,14 +69,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let lease = arguments.next().ok_or("the lease is missing")?.parse()?;
     let backend = RedisBackend::connect(redis).await?.with_lease(Duration::from_millis(lease));
 
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
-    let app = Router::new()
+    let routes = Router::new()
         .route("/rename/{name}", get(rename))
         .route("/all", get(all))
-        .route("/add", get(add))
+        .route("/add", get(shop::http::slow_add))
         .route("/hold", get(hold));
-    let app = app.layer(sockets).layer(sessions(backend));
+    let app = with_sockets(routes, (), |io| io.ns("/", connected)).layer(sessions(backend));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     say_where(listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)

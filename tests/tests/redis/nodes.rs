@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use axum::{Json, Router, routing::get};
+use axum::{Router, routing::get};
 use serde_json::{Value, json};
 use socketioxide::extract::SocketRef;
 use socketioxide_session::{
@@ -30,15 +30,6 @@ use tokio::{
 use crate::{node, proxy::Proxy};
 
 #[http_handler(counter)]
-async fn add(counter: &mut Counter) -> Json<u64> {
-    // As a handler that asks somebody else between reading and writing.
-    let n = counter.count;
-    sleep(milliseconds(n % 3)).await;
-    counter.count = n + 1;
-    Json(counter.count)
-}
-
-#[http_handler(counter)]
 async fn slow(counter: &mut Counter) {
     sleep(milliseconds(700)).await;
     counter.count += HELD;
@@ -47,14 +38,6 @@ async fn slow(counter: &mut Counter) {
 #[http_handler]
 async fn expire(control: SessionControl) -> Result<(), Error> {
     control.set_expiry(Expiry::OnInactivity(time::Duration::SECOND))
-}
-
-#[socket_handler(counter)]
-async fn socket_add(counter: &mut Counter) -> u64 {
-    let n = counter.count;
-    sleep(milliseconds(n % 3)).await;
-    counter.count = n + 1;
-    counter.count
 }
 
 /// A logout that comes after the events before it.
@@ -66,7 +49,7 @@ async fn socket_leave(counter: &mut Counter, control: SessionControl) -> Result<
 
 #[connect_handler]
 async fn connected(socket: SocketRef) {
-    socket.on("add", socket_add);
+    socket.on("add", shop::sockets::slow_add);
     socket.on("leave", socket_leave);
     // On a busy machine socketioxide may send CONNECT well before it starts this.
     socket.emit("ready", &()).ok();
@@ -74,14 +57,14 @@ async fn connected(socket: SocketRef) {
 
 pub(crate) fn serve(backend: impl Backend) -> App {
     let routes = Router::new()
-        .route("/add", get(add))
+        .route("/add", get(shop::http::slow_add))
         .route("/count", get(shop::http::count))
         .route("/slow", get(slow))
         .route("/login", get(shop::http::cycle))
         .route("/expire", get(expire))
         .route("/logout", get(shop::http::flush));
-    let router = with_sockets(routes, (), |io| io.ns("/", connected));
-    App::new(router.layer(sessions(backend)))
+    let application = with_sockets(routes, (), |io| io.ns("/", connected));
+    App::new(application.layer(sessions(backend)))
 }
 
 /// Two nodes, and the cookie of a session.
