@@ -104,8 +104,8 @@ fn app() -> (App, TestStore) {
         .route("/plain/key", get(plain_key))
         .route("/long-lived", get(long_lived))
         .route("/set-expiry-and-fail", get(set_expiry_and_fail));
-    let router = with_sockets(routes, (), |io| io.ns("/", connected));
-    (App::new(router.layer(sessions(StoreBackend::new(store.clone())))), store)
+    let application = with_sockets(routes, (), |io| io.ns("/", connected));
+    (App::new(application.layer(sessions(StoreBackend::new(store.clone())))), store)
 }
 
 #[tokio::test]

@@ -294,9 +294,9 @@ fn app(backend: Lossy, gate: &Gate) -> Client {
         .route("/nested", get(http_nested))
         .route("/flush", get(shop::http::flush))
         .route("/cycle", get(shop::http::cycle));
-    let router = with_sockets(routes, gate.clone(), |io| io.ns("/", connected));
+    let application = with_sockets(routes, gate.clone(), |io| io.ns("/", connected));
     let layer = sessions(backend).with_turn_timeout(WAIT).with_turn_limit(HOLD).with_max_waiters(1);
-    Client::of(router.layer(layer))
+    Client::of(application.layer(layer))
 }
 
 fn path(order: Order) -> String {

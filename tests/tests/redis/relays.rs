@@ -162,8 +162,8 @@ impl Node {
             .route("/gated", get(http_gated))
             .route("/cycle", get(http_cycle))
             .route("/plain", get(plain));
-        let router = with_sockets(routes, stage.clone(), |io| io.ns("/", connected));
-        let app = App::new(router.layer(layer));
+        let application = with_sockets(routes, stage.clone(), |io| io.ns("/", connected));
+        let app = App::new(application.layer(layer));
         let cookie = match cookie {
             Some(cookie) => cookie.to_owned(),
             None => http::get(&app, "/add", None).await.new_cookie(),

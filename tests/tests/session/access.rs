@@ -117,8 +117,8 @@ fn app(store: &TestStore) -> App {
         .route("/buy", get(buy))
         .route("/shared-read", get(shared_read))
         .route("/shared-update", get(shared_update));
-    let router = with_sockets(routes, (), |io| io.ns("/", connected));
-    App::new(router.layer(sessions(StoreBackend::new(store.clone()))))
+    let application = with_sockets(routes, (), |io| io.ns("/", connected));
+    App::new(application.layer(sessions(StoreBackend::new(store.clone()))))
 }
 
 #[tokio::test]

@@ -57,11 +57,11 @@ fn app(backend: impl Backend) -> App {
         .route("/who", get(shop::http::who))
         .route("/plain/login", post(plain_login))
         .route("/plain/who", get(plain_who));
-    let router = with_sockets(routes, Gate::default(), |io| {
+    let application = with_sockets(routes, Gate::default(), |io| {
         io.ns("/", connected);
         io.ns("/shop", connected);
     });
-    App::new(router.layer(sessions(backend)))
+    App::new(application.layer(sessions(backend)))
 }
 
 /// Login by form, a socket, an event, the next request, a plain `Session`, and back.
@@ -202,8 +202,8 @@ async fn the_plain_session_of_a_handshake_is_refused_in_its_sockets() {
         keep.send(socket.req_parts().extensions.get::<Session>().cloned()).expect("a test that listens");
     };
     let routes = Router::new().route("/mine", get(mine));
-    let router = with_sockets(routes, (), |io| io.ns("/", hand_out));
-    let app = App::new(router.layer(sessions(MemoryBackend::default())));
+    let application = with_sockets(routes, (), |io| io.ns("/", hand_out));
+    let app = App::new(application.layer(sessions(MemoryBackend::default())));
     let socket = Socket::connect(&app, None).await;
     let session = soon("the session", kept.recv()).await.flatten().expect("the handshake's session");
     session.insert("mine", 2).await.ok();

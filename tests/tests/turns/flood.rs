@@ -88,8 +88,8 @@ async fn be_the_server() {
         .route("/count", get(shop::http::count))
         .route("/open", get(open))
         .route("/read", get(read));
-    let router = with_sockets(routes, gate, |io| io.ns("/", connected));
-    serve_parent(router.layer(sessions(MemoryBackend::default()))).await;
+    let application = with_sockets(routes, gate, |io| io.ns("/", connected));
+    serve_parent(application.layer(sessions(MemoryBackend::default()))).await;
 }
 
 /// The server's process; it ends with this.

@@ -108,8 +108,8 @@ fn stage() -> Stage {
         .route("/count", get(shop::http::count))
         .route("/flush", get(shop::http::flush))
         .route("/cycle", get(shop::http::cycle));
-    let router = with_sockets(routes, app, |io| io.ns("/", connected));
-    let client = Client::of(router.layer(sessions(StoreBackend::new(store.clone()))));
+    let application = with_sockets(routes, app, |io| io.ns("/", connected));
+    let client = Client::of(application.layer(sessions(StoreBackend::new(store.clone()))));
     Stage { client, gate, outcomes, store }
 }
 
