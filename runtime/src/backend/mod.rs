@@ -1,8 +1,94 @@
-//! Where sessions live: the trait, what passes through it, and the backends. It uses what a session is, turns and what
-//! the process knows; it never knows of calls, requests or sockets.
+//! Where sessions live: [`Backend`], what passes through it, and the backends that are here.
 //!
-//! A backend of your own implements [`Backend`]. One for several processes (nodes) also tells its [`Registry`] what it
-//! hears from the others: see [`Registry::among_nodes`].
+//! For a backend of your own begin with [`Backend::load`] and [`Backend::commit`]; leave [`Backend::commit_in_line`],
+//! [`Line`] and [`Arrivals`] for later. One for several processes (nodes) also tells its [`Registry`] what it hears from
+//! the others: see [`Registry::among_nodes`].
+//!
+//! ```
+//! use std::{collections::HashMap, sync::{Arc, Mutex}};
+//!
+//! use async_trait::async_trait;
+//! use socketioxide_session::backend::{
+//!     self, Action, Attributes, Backend, BackendError, Change, Commit, Load, Loaded, Registry, SessionId, StoredValue,
+//! };
+//! use socketioxide_session::time::OffsetDateTime;
+//!
+//! /// Sessions in a map, for one process.
+//! #[derive(Clone, Debug, Default)]
+//! struct MapBackend {
+//!     records: Arc<Mutex<HashMap<SessionId, Record>>>,
+//!     registry: Registry,
+//! }
+//!
+//! #[derive(Clone, Debug)]
+//! struct Record {
+//!     attributes: Attributes,
+//!     expires: OffsetDateTime,
+//!     values: HashMap<String, StoredValue>,
+//! }
+//!
+//! impl Record {
+//!     /// The record after a commit. Made beside the stored one, so that a commit is all or nothing.
+//!     fn after(mut self, commit: &Commit) -> Result<Self, BackendError> {
+//!         for (key, change) in &commit.changes {
+//!             let stored = self.values.remove(&**key);
+//!             let changed = change.apply(stored.as_ref());
+//!             if let Some(value) = changed.map_err(|_| BackendError::NotAnObject(key.to_string()))? {
+//!                 self.values.insert(key.to_string(), value);
+//!             }
+//!         }
+//!         if let Some(expires) = commit.expires_beside(self.attributes.expiry) {
+//!             self.expires = expires;
+//!         }
+//!         if let Some(attributes) = &commit.attributes {
+//!             self.attributes = attributes.clone();
+//!         }
+//!         Ok(self)
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Backend for MapBackend {
+//!     fn registry(&self) -> &Registry {
+//!         &self.registry
+//!     }
+//!
+//!     async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
+//!         let records = self.records.lock().unwrap();
+//!         let Some(record) = records.get(&id).filter(|record| record.expires > backend::now()) else {
+//!             return Ok(None);
+//!         };
+//!         let mut loaded = Loaded::new(record.attributes.clone(), record.expires);
+//!         let wanted = record.values.iter().filter(|(key, _)| load.keys.want(key));
+//!         loaded.values = wanted.map(|(key, value)| (key.clone().into(), value.clone())).collect();
+//!         Ok(Some(loaded))
+//!     }
+//!
+//!     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
+//!         let mut records = self.records.lock().unwrap();
+//!         let live = records.get(&commit.id).filter(|record| record.expires > backend::now()).cloned();
+//!         match commit.action {
+//!             Action::Create => {
+//!                 let attributes = Attributes::new(commit.id);
+//!                 let new = Record { attributes, expires: backend::now(), values: HashMap::new() };
+//!                 records.insert(commit.id, new.after(commit)?);
+//!             }
+//!             Action::Update => drop(records.insert(commit.id, live.ok_or(BackendError::Gone)?.after(commit)?)),
+//!             Action::ChangeId(new) => {
+//!                 records.insert(new, live.ok_or(BackendError::Gone)?.after(commit)?);
+//!                 records.remove(&commit.id);
+//!             }
+//!             Action::End => drop(records.remove(&commit.id)),
+//!             _ => return Err(BackendError::failed("an action that this backend does not know")),
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//! # let _ = socketioxide_session::SessionLayer::new(MapBackend::default());
+//! # let _ = Change::Remove;
+//! ```
+
+// It uses what a session is, turns and what the process knows; it never knows of calls, requests or sockets.
 
 mod memory;
 #[cfg(feature = "redis")]
@@ -31,7 +117,13 @@ pub use crate::{
     turns::{Arrivals, Lease, Line},
 };
 
-use crate::turns::LeaseHome;
+use crate::{clock, turns::LeaseHome};
+
+/// The runtime's time of day, by which records expire: the wall clock, moved along where a test pauses or advances tokio's
+/// clock.
+pub fn now() -> OffsetDateTime {
+    clock::now()
+}
 
 /// Where sessions live and turns are kept.
 ///
@@ -40,12 +132,17 @@ use crate::turns::LeaseHome;
 ///
 /// - A commit is all or nothing, and changes only the keys and fields that it names.
 /// - A record that does not exist (any more) is never brought back by a commit: [`BackendError::Gone`].
-/// - Expired records are as good as gone.
+/// - Expired records are as good as gone, by the time of day that [`now`] tells.
+///
+/// Implement it with [`async_trait`](https://docs.rs/async-trait).
 ///
 /// The runtime keeps the order of turns within the process, in the backend's [`Registry`]. A backend of several
 /// processes takes a lease on [`Load::turns`] as it loads, checks it in [`commit`](Backend::commit) and ends it
 /// there or in [`release`](Backend::release), so that each of these is one round trip. It keeps the lease alive by
 /// itself in between, for [`Load::hold`] at most.
+///
+/// Leases have numbers from 1 on; [`Lease::default`] (0) means that there is none. Commits without a lease are as
+/// welcome as those with one: a plain `Session`, a change of id or an end takes no turn.
 ///
 /// Such a backend may let calls that wait in this process go one after the other under one lease, on values that it
 /// keeps, and commit for several of them at once: see [`commit_in_line`](Backend::commit_in_line).
@@ -54,13 +151,16 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// What this process knows about the sessions of this backend. Clones of a backend share one.
     fn registry(&self) -> &Registry;
 
-    /// Reads a session, and takes the turns that are asked for. `None` where there is no such session.
+    /// Reads a session, and takes the turns that are asked for: all of them at one moment, after those who asked
+    /// before. `None` where there is no such session; then no turn is taken. Without keys it is asked whether the session
+    /// lives.
     ///
     /// Dropping the future takes nothing: a lease that was granted meanwhile is given back.
     async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError>;
 
     /// Carries out a commit and ends its lease. After an error the caller ends the lease by
-    /// [`release`](Backend::release).
+    /// [`release`](Backend::release). Where a record is gone and the lease is lost, too, the error is
+    /// [`BackendError::Gone`].
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError>;
 
     /// Carries out a commit under a lease, as [`commit`](Backend::commit) does, while other calls of this process may
@@ -110,7 +210,8 @@ pub struct Load<'a> {
     pub turns: &'a [&'static str],
     /// The longest wait for the turns.
     pub wait: Duration,
-    /// The longest time that the turns are held. After it they pass on, whether or not their holder lives.
+    /// The longest time that the turns are held, from when they are granted. After it they pass on, whether or not
+    /// their holder lives.
     pub hold: Duration,
     /// The lease on the turns that the call before passed on to this one, if it did: see
     /// [`Backend::commit_in_line`].
@@ -224,7 +325,7 @@ pub struct Commit {
     pub attributes: Option<Attributes>,
     /// The new moment of expiry, where it changes.
     pub expires: Option<OffsetDateTime>,
-    /// The [`Attributes::expiry`] from which `expires` was reckoned. Where `meta` is not changed and the session has another
+    /// The [`Attributes::expiry`] from which `expires` was reckoned. Where `attributes` is not changed and the session has another
     /// one by now, somebody set that meanwhile: it holds, and `expires` counts for nothing.
     pub expiry: Option<Expiry>,
 }
@@ -236,7 +337,8 @@ impl Commit {
         Self { id, lease: Lease::default(), action, changes, attributes: None, expires: None, expiry: None }
     }
 
-    /// [`expires`](Self::expires), unless it was reckoned from another expiry than the session has now.
+    /// [`expires`](Self::expires), unless it was reckoned from another expiry than the session has now: `now` is the
+    /// expiry in its attributes as they are stored before this commit.
     pub fn expires_beside(&self, now: Option<Expiry>) -> Option<OffsetDateTime> {
         self.expires.filter(|_| self.attributes.is_some() || self.expiry == now)
     }
@@ -246,13 +348,15 @@ impl Commit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// A new record, of which `meta` and `expires` are set.
+    /// A new record, of which `attributes` and `expires` are set. Nobody was shown its id.
     Create,
     /// An existing record changes.
     Update,
-    /// An existing record changes and moves to a new id; the old one ends.
+    /// An existing record changes and moves to a new id; the old one ends. `changes`, `attributes` and `expires` are
+    /// those of the new record, which is there before nodes are told that the old one ended.
     ChangeId(SessionId),
-    /// The record ends. It is no fault if there is none.
+    /// The record ends, whoever has a lease on it, and without changes. It isn't a fault if there is none; then nodes
+    /// need not be told.
     End,
 }
 
@@ -269,10 +373,10 @@ pub enum BackendError {
     /// The lease was lost: somebody else has the turn.
     #[error("the lease on the turn was lost")]
     TurnLost,
-    /// Fields are to change in a value that is no JSON object.
+    /// Fields are to change in a value that isn't a JSON object: the one under this key.
     #[error("the value stored under `{0}` is no JSON object")]
     NotAnObject(String),
-    /// A value that is no JSON: it was left as it is.
+    /// The value under this key isn't JSON: it was left as it is.
     #[error("the value stored under `{0}` is no JSON")]
     NotJson(String),
     /// The commit was sent, but whether it took place is not known.

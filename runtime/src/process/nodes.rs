@@ -20,6 +20,11 @@ use crate::session::id::{HiddenId, SessionId};
 /// - A commit that ends a session or changes its id is told to all nodes, which pass it on by
 ///   [`session_ended`](Registry::session_ended). One that makes a session expire sooner is told, too, and passed on
 ///   by [`session_expires`](Registry::session_expires).
+/// - A message from the node itself comes back to it as well, if the engine sends it to all: it is passed on by
+///   [`own_session_ended`](Registry::own_session_ended), or dropped. Passed on by `session_ended` it would disconnect
+///   sockets before the answer that ends their session is out.
+/// - What is found in place of a session (a tombstone) is passed on by [`session_ended`](Registry::session_ended) if
+///   another node left it, and by [`remember_ending`](Registry::remember_ending) if this one did.
 /// - Messages can be lost. A node that hears again after it did not looks at each of the
 ///   [`sessions_with_sockets`](Registry::sessions_with_sockets), and says what it found by
 ///   [`session_expires`](Registry::session_expires) or [`session_is_gone`](Registry::session_is_gone).

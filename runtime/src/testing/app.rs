@@ -91,7 +91,7 @@ impl TestApp {
     }
 
     /// A client whose session has this state, changed so. Its cookie is in the client's jar, as if a handler had done
-    /// it. More states: [`TestClient::seed`].
+    /// it: where `change` leaves the default as it is, nothing is written and no session begins. More states: [`TestClient::seed`].
     ///
     /// # Panics
     ///
