@@ -12,7 +12,7 @@ use crate::{
     backend::{Action, Attributes, BackendError, Commit, Keys, Lease, Line},
     call::intents::Intent,
     clock::{self, Now},
-    error::Error,
+    error::{Error, ErrorKind},
     process::{Announced, Ending},
     session::{change::Changes, id::SessionId},
     turns::Turn,
@@ -130,11 +130,28 @@ impl LiveSession {
             expiry: attributes.expiry,
         };
         self.backend.commit(&commit).await.map_err(|error| self.note_failure(id, error))?;
+        if self.has_begun(id, &attributes) {
+            return Ok(());
+        }
+        // Its request is over by now: the session would live under a cookie that nobody gets.
+        self.backend
+            .commit(&Commit::new(id, Action::End))
+            .await
+            .map_err(|error| self.note_failure(id, error))?;
+        Err(Error::new(ErrorKind::NoSession))
+    }
+
+    /// Notes that a session has begun, if an answer can still set its cookie.
+    fn has_begun(&self, id: SessionId, attributes: &Attributes) -> bool {
         let mut current = self.current.lock();
-        current.presence = Presence::Stored;
-        current.key = Some(Arc::clone(&attributes.key));
-        current.transition().cookie = self.set_cookie(id, &attributes);
-        Ok(())
+        // Under the lock: the answer takes the cookie after it said that it sets no other.
+        let has_begun = self.may_begin();
+        if has_begun {
+            current.presence = Presence::Stored;
+            current.key = Some(Arc::clone(&attributes.key));
+            current.transition().cookie = self.set_cookie(id, attributes);
+        }
+        has_begun
     }
 
     /// Begins a session with nothing in it, for a handshake: it lives shortly until something is written.

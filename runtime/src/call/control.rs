@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use tower_sessions::Expiry;
 
-use super::intents::{CURRENT_CALL, Intents};
+use super::{
+    current_call::{CURRENT_CALL, CallNumber},
+    intents::{Intent, Intents},
+};
 use crate::error::{Error, ErrorKind};
 
 /// Asks something of the session itself: a new id, its end, another expiry.
@@ -15,6 +18,9 @@ use crate::error::{Error, ErrorKind};
 /// In HTTP this is an extractor for any handler: the layer carries out what was asked for when the response
 /// leaves, or, under [`#[http_handler]`](macro@crate::http_handler), the handler's own commit does. On sockets it
 /// needs a handler under one of this crate's attributes, else its methods are errors.
+///
+/// It belongs to the request, or to the socket's call, that it was extracted in. Kept past that (in a spawned task, the
+/// body of a response, a closure given to `socket.on`) its methods are errors, for nothing would carry out what they ask.
 ///
 /// ```
 /// use socketioxide_session::{Error, SessionControl, http_handler, session_state};
@@ -32,9 +38,16 @@ use crate::error::{Error, ErrorKind};
 /// ```
 #[derive(Clone)]
 pub struct SessionControl {
-    /// `None`: those of the annotated handler that runs.
-    intents: Option<Arc<Intents>>,
+    origin: Origin,
     key: Arc<str>,
+}
+
+/// Where it was extracted.
+#[derive(Clone)]
+enum Origin {
+    Request(Arc<Intents>),
+    /// In a call on a socket; `None` where that has no attribute.
+    Socket(Option<CallNumber>),
 }
 
 impl fmt::Debug for SessionControl {
@@ -45,11 +58,11 @@ impl fmt::Debug for SessionControl {
 
 impl SessionControl {
     pub(crate) fn of_request(intents: Arc<Intents>, key: Arc<str>) -> Self {
-        Self { intents: Some(intents), key }
+        Self { origin: Origin::Request(intents), key }
     }
 
-    pub(crate) fn of_call(key: Arc<str>) -> Self {
-        Self { intents: None, key }
+    pub(crate) fn of_call(call: Option<CallNumber>, key: Arc<str>) -> Self {
+        Self { origin: Origin::Socket(call), key }
     }
 
     /// The session's public key: for rooms and logs. It stays when the id changes, and is no credential.
@@ -64,10 +77,10 @@ impl SessionControl {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] in a socket handler, where no cookie can be set: do it in the HTTP request that
-    /// logs the visitor in; or without one of this crate's attributes on a socket.
+    /// logs the visitor in; or past its request.
     pub fn cycle_id(&self) -> Result<(), Error> {
-        self.ask(|intents| {
-            if !intents.can_cycle {
+        self.with(|intents| {
+            if !intents.can_cycle() {
                 return Err(Error::with_text(
                     ErrorKind::Unavailable,
                     "a socket handler cannot change the session's id, because it cannot set a cookie: call \
@@ -75,8 +88,7 @@ impl SessionControl {
                      reconnect with the new cookie",
                 ));
             }
-            intents.intent.lock().cycle_id = true;
-            Ok(())
+            intents.ask(|intent| intent.cycle_id = true)
         })
     }
 
@@ -86,48 +98,49 @@ impl SessionControl {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes.
+    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes, or past its call.
     pub fn flush(&self) -> Result<(), Error> {
-        self.ask(|intents| {
-            intents.intent.lock().flush = true;
-            Ok(())
-        })
+        self.ask(|intent| intent.flush = true)
     }
 
     /// Gives the session an expiry of its own; `None` returns to the layer's.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes.
+    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes, or past its call.
     pub fn set_expiry(&self, expiry: impl Into<Option<Expiry>>) -> Result<(), Error> {
         let expiry = expiry.into();
-        self.ask(|intents| {
-            intents.intent.lock().expiry = Some(expiry);
-            Ok(())
-        })
+        self.ask(|intent| intent.expiry = Some(expiry))
     }
 
     /// Commits the changes although the handler returns `Err`: for a counter of failed logins.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes.
+    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes, or past its call.
     pub fn keep_changes(&self) -> Result<(), Error> {
-        self.ask(|intents| {
-            intents.intent.lock().keep_changes = true;
-            Ok(())
-        })
+        self.ask(|intent| intent.keep_changes = true)
     }
 
-    fn ask(&self, act: impl FnOnce(&Intents) -> Result<(), Error>) -> Result<(), Error> {
-        if let Some(intents) = &self.intents {
-            return act(intents);
-        }
-        CURRENT_CALL.try_with(|call| act(call.intents.intents())).unwrap_or_else(|_| {
+    fn ask(&self, change: impl FnOnce(&mut Intent)) -> Result<(), Error> {
+        self.with(|intents| intents.ask(change))
+    }
+
+    /// Acts where the intent of its own call is collected.
+    fn with(&self, act: impl FnOnce(&Intents) -> Result<(), Error>) -> Result<(), Error> {
+        let number = match &self.origin {
+            Origin::Request(intents) => return act(intents),
+            Origin::Socket(number) => *number,
+        };
+        let acted = CURRENT_CALL.try_with(|call| {
+            let own = call.intents().filter(|_| number.is_some() && call.number() == number)?;
+            Some(act(own))
+        });
+        acted.ok().flatten().unwrap_or_else(|| {
             Err(Error::with_text(
                 ErrorKind::Unavailable,
-                "on a socket, `SessionControl` acts with the commit of an annotated handler: put \
-                 `#[socket_handler()]` (or `#[connect_handler()]`) above the function, and call it from there",
+                "on a socket, `SessionControl` acts with the commit of the annotated handler that it was extracted in: \
+                 put `#[socket_handler()]` (or `#[connect_handler()]`) above the function, and ask before it returns",
             ))
         })
     }

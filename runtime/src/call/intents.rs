@@ -1,11 +1,9 @@
 //! What a call, or a request, wants of the session itself, and where that is collected until its end is known.
 
-use std::sync::Arc;
-
 use parking_lot::Mutex;
 use tower_sessions::Expiry;
 
-use crate::session::id::SessionId;
+use crate::error::{Error, ErrorKind};
 
 /// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,69 +17,84 @@ pub(crate) struct Intent {
 }
 
 impl Intent {
+    /// Whether there is something to carry out.
     pub(crate) fn anything(&self) -> bool {
         self.cycle_id || self.flush || self.expiry.is_some()
+    }
+
+    /// Both. Of two expiries the other one counts.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            cycle_id: self.cycle_id || other.cycle_id,
+            flush: self.flush || other.flush,
+            keep_changes: self.keep_changes || other.keep_changes,
+            expiry: other.expiry.or(self.expiry),
+        }
     }
 }
 
 /// Collects what is asked for, until it is taken to be carried out.
 #[derive(Debug)]
 pub(crate) struct Intents {
-    pub(super) intent: Mutex<Intent>,
+    collected: Mutex<Collected>,
     /// Whether a cookie can be set at the end.
-    pub(super) can_cycle: bool,
+    can_cycle: bool,
+}
+
+#[derive(Debug, Default)]
+struct Collected {
+    intent: Intent,
+    /// Nothing can be asked for any more.
+    closed: bool,
 }
 
 impl Intents {
     pub(crate) fn new(can_cycle: bool) -> Self {
-        Self { intent: Mutex::default(), can_cycle }
+        Self { collected: Mutex::default(), can_cycle }
     }
 
-    pub(crate) fn are_asked_for(&self) -> bool {
-        self.intent.lock().anything()
+    /// Whether a cookie can be set at the end.
+    pub(crate) fn can_cycle(&self) -> bool {
+        self.can_cycle
     }
 
-    pub(crate) fn ask_for_end(&self) -> bool {
-        self.intent.lock().flush
-    }
-
-    pub(crate) fn take(&self) -> Intent {
-        std::mem::take(&mut *self.intent.lock())
-    }
-}
-
-/// The call of an annotated handler.
-#[derive(Debug)]
-pub(crate) struct CurrentCall {
-    pub(crate) intents: CallIntents,
-    /// The session of which it holds a turn.
-    pub(crate) holds: Option<SessionId>,
-}
-
-/// Where a call's intent is collected.
-#[derive(Debug)]
-pub(crate) enum CallIntents {
-    /// With the request's, which the layer carries out if the call does not.
-    OfRequest(Arc<Intents>),
-    /// In the call itself: on a socket, where no cookie can be set.
-    OfCall(Intents),
-}
-
-impl CallIntents {
-    /// `request`: what is collected for the request of the call, if it is one.
-    pub(crate) fn new(request: Option<Arc<Intents>>) -> Self {
-        request.map_or_else(|| Self::OfCall(Intents::new(false)), Self::OfRequest)
-    }
-
-    pub(crate) fn intents(&self) -> &Intents {
-        match self {
-            Self::OfRequest(intents) => intents,
-            Self::OfCall(intents) => intents,
+    /// Asks for something.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] once it is too late to carry it out.
+    pub(crate) fn ask(&self, change: impl FnOnce(&mut Intent)) -> Result<(), Error> {
+        let mut collected = self.collected.lock();
+        if collected.closed {
+            return Err(Error::with_text(
+                ErrorKind::Unavailable,
+                "this `SessionControl` was kept past its request, so that nothing would carry out what it asks: ask \
+                 before the response leaves",
+            ));
         }
+        change(&mut collected.intent);
+        Ok(())
     }
-}
 
-tokio::task_local! {
-    /// The call that runs in this task.
-    pub(crate) static CURRENT_CALL: CurrentCall;
+    pub(crate) fn so_far(&self) -> Intent {
+        self.collected.lock().intent
+    }
+
+    /// Takes what was asked for, to carry it out. More may be asked for after it.
+    pub(super) fn take(&self) -> Intent {
+        std::mem::take(&mut self.collected.lock().intent)
+    }
+
+    /// Takes what was asked for, to carry it out. Nothing can be asked for after it.
+    pub(crate) fn close(&self) -> Intent {
+        let mut collected = self.collected.lock();
+        collected.closed = true;
+        std::mem::take(&mut collected.intent)
+    }
+
+    /// Back to what was asked for before; but a session that shall end ends.
+    pub(super) fn take_back(&self, before: Intent) {
+        let mut collected = self.collected.lock();
+        collected.intent = Intent { flush: collected.intent.flush, ..before };
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod backlog;
 pub(crate) mod commit;
 pub(crate) mod connection;
 pub(crate) mod control;
+pub(crate) mod current_call;
 pub(crate) mod detached;
 pub(crate) mod expiry_watch;
 pub(crate) mod held;

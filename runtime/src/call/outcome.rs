@@ -1,8 +1,10 @@
-//! The table of outcomes: what becomes of a call, from how its handler ended and what it wants of the session.
+//! The table of outcomes: what becomes of a call or of a request, from how it ended and what it wants of the session
+//! itself. Annotated handlers, requests without one, the plain `Session` and whatever was dropped are decided here, and
+//! nowhere else.
 
 use super::intents::Intent;
 
-/// How a handler ended.
+/// How a call, or a request, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// It returned, and not an error.
@@ -10,9 +12,11 @@ pub(crate) enum Outcome {
     /// It returned `Err`, or its answer is 5xx.
     Failed,
     Panicked,
+    /// It was dropped before its end: its client left, or somebody around it gave it up.
+    Cancelled,
 }
 
-/// What becomes of a handler's changes.
+/// What becomes of its changes, and of what it wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Commit,
@@ -21,13 +25,13 @@ pub(crate) enum Decision {
     End,
 }
 
-/// The table of outcomes. A call that is cancelled never comes here: its turn ends where it is dropped.
+/// The table of outcomes.
 pub(crate) fn decide(outcome: Outcome, intent: &Intent) -> Decision {
     match outcome {
         _ if intent.flush => Decision::End,
         Outcome::Normal => Decision::Commit,
         Outcome::Failed if intent.keep_changes => Decision::Commit,
-        Outcome::Failed | Outcome::Panicked => Decision::Discard,
+        Outcome::Failed | Outcome::Panicked | Outcome::Cancelled => Decision::Discard,
     }
 }
 
@@ -38,23 +42,28 @@ mod tests {
     #[test]
     fn the_table_of_outcomes() {
         use Decision::{Commit, Discard, End};
+        use Outcome::{Cancelled, Failed, Normal, Panicked};
         let nothing = Intent::default();
         let keep = Intent { keep_changes: true, ..nothing };
         let flush = Intent { flush: true, ..nothing };
         let both = Intent { keep_changes: true, ..flush };
-        for (outcome, intent, expected) in [
-            (Outcome::Normal, nothing, Commit),
-            (Outcome::Normal, keep, Commit),
-            (Outcome::Normal, flush, End),
-            (Outcome::Failed, nothing, Discard),
-            (Outcome::Failed, keep, Commit),
-            (Outcome::Failed, flush, End),
-            (Outcome::Failed, both, End),
-            (Outcome::Panicked, nothing, Discard),
-            (Outcome::Panicked, keep, Discard),
-            (Outcome::Panicked, flush, End),
+        for (outcome, [of_nothing, of_keep, of_flush, of_both]) in [
+            (Normal, [Commit, Commit, End, End]),
+            (Failed, [Discard, Commit, End, End]),
+            (Panicked, [Discard, Discard, End, End]),
+            (Cancelled, [Discard, Discard, End, End]),
         ] {
-            assert_eq!(decide(outcome, &intent), expected, "{outcome:?} {intent:?}");
+            for (intent, expected) in
+                [(nothing, of_nothing), (keep, of_keep), (flush, of_flush), (both, of_both)]
+            {
+                // A new id and another expiry come or go with the changes.
+                for cycle_id in [false, true] {
+                    for expiry in [None, Some(None)] {
+                        let intent = Intent { cycle_id, expiry, ..intent };
+                        assert_eq!(decide(outcome, &intent), expected, "{outcome:?} {intent:?}");
+                    }
+                }
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The unit of work: one call of a handler with its states, from its turn to its commit. Every outcome of a
-//! handler, in HTTP and on sockets, is decided in [`decide`](super::outcome::decide).
+//! handler, in HTTP and on sockets, is decided in [`super::outcome`].
 //!
 //! This is the hot path. Where nothing must be waited for (no one before the call, a backend that has the session at
 //! hand) all of it is plain calls, and no future is made. With `MemoryBackend` an event that reads makes one allocation,
@@ -20,14 +20,15 @@ use futures_util::{FutureExt, future::Either};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::outcome::{Decision, Outcome, decide};
+use super::outcome::{Decision, Outcome};
 use crate::{
     backend::{Attributes, Keys, Loaded},
     call::{
         access::States,
         commit::Work,
+        current_call::{CURRENT_CALL, Caller, CurrentCall},
         detached::Detached,
-        intents::{CURRENT_CALL, CallIntents, CurrentCall, Intent, Intents},
+        intents::{Intent, Intents},
         live_session::{Arrival, LiveSession, Lookup},
     },
     clock,
@@ -39,7 +40,7 @@ use crate::{
 /// A call that has come: with its states, or with its places in the queues.
 pub(crate) enum ArrivedCall<S> {
     Begun(Box<RunningCall<S>>),
-    Queued { live: Arc<LiveSession>, request: Option<Arc<Intents>>, ticket: Ticket },
+    Queued { live: Arc<LiveSession>, caller: Caller, ticket: Ticket },
 }
 
 /// The states of one call, and its turn if it writes. Boxed, for it is handed on until the call ends.
@@ -58,23 +59,22 @@ type Begun<S> = Either<Ready<Begins<S>>, Pin<Box<dyn Future<Output = Begins<S>> 
 type Begins<S> = Result<Box<RunningCall<S>>, Error>;
 
 impl<S: States> ArrivedCall<S> {
-    /// Takes the call's places in the queues, and loads its states if it needs none. `request`: what is collected for
-    /// the request that the call belongs to, if it does.
-    pub(crate) fn at(live: &Arc<LiveSession>, request: Option<Arc<Intents>>) -> Result<Self, Error> {
+    /// Takes the call's places in the queues, and loads its states if it needs none.
+    pub(crate) fn at(live: &Arc<LiveSession>, caller: Caller) -> Result<Self, Error> {
         let live = Arc::clone(live);
         Ok(match live.arrive::<S>()? {
-            Arrival::Stateless => Self::Begun(RunningCall::with(live, request, None, None)?),
-            Arrival::Snapshot(loaded) => Self::Begun(RunningCall::with(live, request, Some(loaded), None)?),
-            Arrival::Queued(ticket) => Self::Queued { live, request, ticket },
+            Arrival::Stateless => Self::Begun(RunningCall::with(live, caller, None, None)?),
+            Arrival::Snapshot(loaded) => Self::Begun(RunningCall::with(live, caller, Some(loaded), None)?),
+            Arrival::Queued(ticket) => Self::Queued { live, caller, ticket },
         })
     }
 
     /// Waits for the turn, loads the states, and keeps of the turn what writing needs. Where nothing must be waited
     /// for, all of that is done at once.
     pub(crate) fn begin(self) -> Begun<S> {
-        let (live, request, ticket) = match self {
+        let (live, caller, ticket) = match self {
             Self::Begun(call) => return Either::Left(ready(Ok(call))),
-            Self::Queued { live, request, ticket } => (live, request, ticket),
+            Self::Queued { live, caller, ticket } => (live, caller, ticket),
         };
         if S::WRITES
             && let Err(error) = live.writable()
@@ -88,20 +88,20 @@ impl<S: States> ArrivedCall<S> {
                 return Either::Right(Box::pin(async move {
                     let turn = ticket.turn().await?;
                     let wait = live.settings().limits.wait.saturating_sub(begun.elapsed());
-                    RunningCall::load(live, request, turn, wait).await
+                    RunningCall::load(live, caller, turn, wait).await
                 }));
             }
         };
         let Some(found) = live.load_now(Keys::Only(S::KEYS), &S::turns()) else {
             let wait = live.settings().limits.wait;
-            return Either::Right(Box::pin(RunningCall::load(live, request, turn, wait)));
+            return Either::Right(Box::pin(RunningCall::load(live, caller, turn, wait)));
         };
         match found {
             Ok(Lookup::Found(loaded)) => {
-                Either::Left(ready(RunningCall::with(live, request, Some(loaded), Some(turn))))
+                Either::Left(ready(RunningCall::with(live, caller, Some(loaded), Some(turn))))
             }
-            Ok(Lookup::Nothing) => Either::Left(ready(RunningCall::with(live, request, None, Some(turn)))),
-            Ok(Lookup::Renamed) => match Self::at(&live, request) {
+            Ok(Lookup::Nothing) => Either::Left(ready(RunningCall::with(live, caller, None, Some(turn)))),
+            Ok(Lookup::Renamed) => match Self::at(&live, caller) {
                 Ok(arrived) => arrived.begin(),
                 Err(error) => Either::Left(ready(Err(error))),
             },
@@ -111,12 +111,7 @@ impl<S: States> ArrivedCall<S> {
 }
 
 impl<S: States> RunningCall<S> {
-    async fn load(
-        live: Arc<LiveSession>,
-        request: Option<Arc<Intents>>,
-        mut turn: Turn,
-        wait: Duration,
-    ) -> Begins<S> {
+    async fn load(live: Arc<LiveSession>, caller: Caller, mut turn: Turn, wait: Duration) -> Begins<S> {
         let turns = S::turns();
         turn.accept_lease();
         let load = live.load_with_turns(Keys::Only(S::KEYS), &turns, wait, turn.lease());
@@ -127,18 +122,13 @@ impl<S: States> RunningCall<S> {
             Lookup::Nothing => None,
             Lookup::Renamed => {
                 drop(turn);
-                return ArrivedCall::at(&live, request)?.begin().await;
+                return ArrivedCall::at(&live, caller)?.begin().await;
             }
         };
-        Self::with(live, request, loaded, Some(turn))
+        Self::with(live, caller, loaded, Some(turn))
     }
 
-    fn with(
-        live: Arc<LiveSession>,
-        request: Option<Arc<Intents>>,
-        loaded: Option<Loaded>,
-        turn: Option<Turn>,
-    ) -> Begins<S> {
+    fn with(live: Arc<LiveSession>, caller: Caller, loaded: Option<Loaded>, turn: Option<Turn>) -> Begins<S> {
         let states = S::load(loaded.as_ref())?;
         if S::WRITES && loaded.is_none() {
             live.writable()?;
@@ -150,7 +140,7 @@ impl<S: States> RunningCall<S> {
             turn.release_reads();
         }
         let holds = turn.is_some().then(|| live.id());
-        let scope = Scope(Some(CurrentCall { intents: CallIntents::new(request), holds }));
+        let scope = Scope(Some(CurrentCall::new(caller, &live, holds)));
         let found = loaded.map(|loaded| (loaded.attributes, loaded.expires));
         Ok(Box::new(Self { states, scope, live, turn, found }))
     }
@@ -162,14 +152,27 @@ impl<S: States> RunningCall<S> {
 
     /// Whether the call was told to end the session.
     pub(crate) fn ends_session(&self) -> bool {
-        self.scope.0.as_ref().is_some_and(|call| call.intents.intents().ask_for_end())
+        self.scope.0.as_ref().is_some_and(|call| call.intent().flush)
+    }
+
+    /// The request whose other changes are kept, too, if those of the call are: it asked for that.
+    pub(crate) fn keeps_changes_of(&self) -> Option<Arc<Intents>> {
+        let call = self.scope.0.as_ref().filter(|call| call.intent().keep_changes)?;
+        call.request().map(Arc::clone)
+    }
+
+    /// Says that what is extracted on this thread from now on belongs to this call.
+    pub(crate) fn extracts(&self) {
+        if let Some(number) = self.scope.0.as_ref().and_then(CurrentCall::number) {
+            number.extracts(self.live.id());
+        }
     }
 
     /// Ends the call: commits or discards, and carries out what was asked of the session.
     pub(crate) fn conclude(self, outcome: Outcome) -> Detached {
         let Self { states, scope, live, turn, found } = self;
-        let intent = scope.intent();
-        match decide(outcome, &intent) {
+        let (decision, intent) = scope.conclude(outcome);
+        match decision {
             Decision::End => {
                 drop(turn);
                 live.end()
@@ -205,7 +208,6 @@ pub(crate) fn not_inside_a_turn_of(id: SessionId) -> Result<(), Error> {
 
 /// What the user's function runs in: so that `SessionControl` finds its call, and `Shared` the turn it must not
 /// wait for.
-#[derive(Debug)]
 pub struct Scope(Option<CurrentCall>);
 
 /// The user's function panicked.
@@ -234,7 +236,8 @@ impl Scope {
         result.map_err(Panicked)
     }
 
-    fn intent(&self) -> Intent {
-        self.0.as_ref().map(|call| call.intents.intents().take()).unwrap_or_default()
+    fn conclude(self, outcome: Outcome) -> (Decision, Intent) {
+        let Some(call) = self.0 else { unreachable!("a call that ends is not running") };
+        call.conclude(outcome)
     }
 }

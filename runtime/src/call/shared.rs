@@ -5,6 +5,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use crate::{
     call::{
         access::{Access as _, Read, States, Write},
+        current_call::Caller,
         live_session::LiveSession,
         outcome::Outcome,
         running_call::{ArrivedCall, RunningCall, not_inside_a_turn_of},
@@ -96,6 +97,6 @@ impl<T: SessionState> Shared<T> {
 
     async fn begin<S: States>(&self) -> Result<Box<RunningCall<S>>, Error> {
         not_inside_a_turn_of(self.live.id())?;
-        ArrivedCall::at(&self.live, None)?.begin().await
+        ArrivedCall::at(&self.live, Caller::Shared)?.begin().await
     }
 }

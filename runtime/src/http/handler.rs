@@ -10,6 +10,7 @@ use super::extract::RequestSession;
 use crate::{
     call::{
         access::States,
+        current_call::Caller,
         held::Held,
         outcome::Outcome,
         running_call::{ArrivedCall, Panicked, RunningCall},
@@ -45,7 +46,7 @@ pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Response> {
 
 async fn begin_call<P: States>(call: Call<P>) -> Result<Box<RunningCall<P>>, Error> {
     let session = call.session.ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
-    ArrivedCall::at(&session.live, Some(session.intents))?.begin().await
+    ArrivedCall::at(&session.live, Caller::Request(session.intents))?.begin().await
 }
 
 /// Commits or discards, and gives the response. `answer`: whether the user's function returned an `Err`, and what it
@@ -59,8 +60,13 @@ pub async fn finish<P: States>(held: Held<P>, answer: (bool, Result<Response, Pa
         }
         Err(panicked) => (refuse(panicked.error()), Outcome::Panicked),
     };
+    let kept = held.call.keeps_changes_of();
     match held.call.conclude(outcome).await {
-        Ok(()) => response,
+        Ok(()) => {
+            // What a plain `Session` changed in the same request is kept with the call's, now that those are in.
+            kept.and_then(|request| request.ask(|intent| intent.keep_changes = true).ok());
+            response
+        }
         Err(error) => refuse(error),
     }
 }

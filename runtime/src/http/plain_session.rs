@@ -4,22 +4,23 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tower_sessions::{
-    Session, SessionStore,
+    Expiry, Session, SessionStore,
     session::{self, Id, Record},
     session_store,
 };
 
 use crate::{
-    backend::Keys,
+    backend::{Keys, Loaded},
     call::{
         commit::Work,
         intents::{Intent, Intents},
         live_session::{LiveSession, Lookup},
     },
-    error::Error,
+    error::{Error, ErrorKind},
     session::change::{Changes, changed_keys},
 };
 
@@ -35,53 +36,113 @@ struct Open {
     intents: Arc<Intents>,
     /// Whose view this is.
     session: Session,
+    /// Whether it began with an id, under which there may be something to read.
+    had_id: bool,
     /// Boxed: most requests use no plain `Session`.
     state: Option<Box<State>>,
 }
 
+type Values = HashMap<String, Value>;
+
 #[derive(Default)]
 struct State {
-    loaded: HashMap<String, Value>,
+    /// The values as the `Session` read or saved them last. `None`: it did not, and may have been cleared unread.
+    known: Option<Values>,
     /// What the session itself was asked for: held back until the outcome of the request is known.
     intent: Intent,
-    /// Changes that were saved after a change of id that is held back.
-    held_back: Changes,
-    /// The outcome is known, and good.
-    concluding: bool,
-    /// Why the last save failed.
+    /// Changes of the `Session` that are not saved: held back with a change of id, or their save failed.
+    unsaved: Changes,
+    /// The session's own expiry, which the `Session` shows since it was read.
+    own_expiry: Option<Expiry>,
+    /// The layer's expiry was asked for before the session was read.
+    expiry_is_asked: bool,
+    /// The request has ended: what is saved now is collected.
+    collecting: bool,
+    /// Why the last access to the session failed.
     error: Option<Error>,
 }
 
 impl Open {
     fn state(&mut self) -> &mut State {
-        self.state.get_or_insert_default()
+        let had_id = self.had_id;
+        self.state.get_or_insert_with(|| {
+            let known = if had_id { None } else { Some(Values::new()) };
+            Box::new(State { known, ..State::default() })
+        })
     }
 
-    /// What to write, unless it is held back.
-    fn work(&mut self, record: &Record, begin: bool) -> Option<(Arc<LiveSession>, Work)> {
-        let state = self.state.get_or_insert_default();
-        let loaded = &state.loaded;
-        let changes = changed_keys(|key| loaded.get(key), loaded.keys(), &record.data);
-        state.loaded.clone_from(&record.data);
-        merge(&mut state.held_back, changes);
-        if state.intent.cycle_id && !state.concluding {
+    /// What was asked for, as far as it can be told without a wait.
+    fn intent(&self) -> Intent {
+        let Some(state) = &self.state else { return Intent::default() };
+        // After `Session::cycle_id` it no longer tells of a `flush`: it has no id to delete.
+        let emptied = state.known.as_ref().is_none_or(|known| !known.is_empty());
+        let ended = state.intent.cycle_id && emptied && is_empty(&self.session);
+        Intent { flush: state.intent.flush || ended, ..state.intent }
+    }
+
+    /// The expiry that the `Session` was given, if it was.
+    #[allow(clippy::option_option, reason = "no expiry of its own is an expiry to ask for")]
+    fn expiry(&self) -> Option<Option<Expiry>> {
+        let of_layer = self.live.settings().lifetimes.expiry;
+        let state = self.state.as_ref();
+        let shown = state.and_then(|state| state.own_expiry).or(of_layer);
+        let now = self.session.expiry();
+        let is_asked = now != shown || state.is_some_and(|state| state.expiry_is_asked);
+        // To the `Session`, none at all is the end of the browser's session.
+        is_asked.then(|| (now != of_layer).then(|| now.unwrap_or(Expiry::OnSessionEnd)))
+    }
+
+    /// Notes what the `Session` is given to read.
+    fn note_read(&mut self, loaded: Option<&Loaded>, values: &Values) {
+        let of_layer = self.live.settings().lifetimes.expiry;
+        let own = loaded.and_then(|loaded| loaded.attributes.expiry);
+        let session = self.session.clone();
+        let state = self.state();
+        let is_first = state.known.replace(values.clone()).is_none();
+        let Some(own) = own.filter(|_| is_first && session.expiry() == of_layer) else { return };
+        if session.is_modified() {
+            state.expiry_is_asked = true;
+        } else {
+            state.own_expiry = Some(own);
+            session.set_expiry(Some(own));
+        }
+    }
+
+    /// Notes what the `Session` changed since it was read or saved last.
+    fn note_changes(&mut self, record: &Record) {
+        let state = self.state();
+        let known = state.known.get_or_insert_default();
+        let changes = changed_keys(|key| known.get(key), known.keys(), &record.data);
+        known.clone_from(&record.data);
+        add(&mut state.unsaved, changes);
+    }
+
+    /// What to save at once, unless it is held back.
+    fn work(&mut self, begin: bool) -> Option<Work> {
+        let expiry = self.expiry();
+        let state = self.state();
+        if state.collecting || state.intent.cycle_id {
             return None;
         }
-        let settings = self.live.settings();
-        let mut work = Work::of(std::mem::take(&mut state.held_back));
-        work.intent.cycle_id = std::mem::take(&mut state.intent.cycle_id);
-        let expiry = self.session.expiry();
-        if expiry != settings.lifetimes.expiry {
-            work.intent.expiry = Some(expiry);
-        }
-        work.even_if_unchanged = begin || settings.always_save;
-        Some((Arc::clone(&self.live), work))
+        let mut work = Work::of(std::mem::take(&mut state.unsaved));
+        work.intent.expiry = expiry;
+        work.even_if_unchanged = begin;
+        Some(work)
+    }
+
+    /// The session was ended at the `Session`'s word: what it holds from now on is another one's.
+    fn begin_anew(&mut self) {
+        let state = self.state();
+        state.intent = Intent::default();
+        state.known = Some(Values::new());
+        state.unsaved.clear();
+        state.own_expiry = None;
     }
 }
 
 impl fmt::Debug for PlainStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestView").finish_non_exhaustive()
+        f.debug_struct("PlainStore").finish_non_exhaustive()
     }
 }
 
@@ -95,7 +156,8 @@ impl PlainStore {
         let expiry = live.settings().lifetimes.expiry;
         let plain = Arc::new(Self { open: Mutex::new(None) });
         let session = Session::new(shown, Arc::clone(&plain), expiry);
-        *plain.open.lock() = Some(Open { live, intents, session: session.clone(), state: None });
+        let had_id = shown.is_some();
+        *plain.open.lock() = Some(Open { live, intents, session: session.clone(), had_id, state: None });
         (plain, session)
     }
 
@@ -111,39 +173,55 @@ impl PlainStore {
 
     /// Ends the view. What it was asked for and has not carried out is given back.
     pub(crate) fn close(&self) -> Intent {
-        let open = self.open.lock().take();
-        open.and_then(|open| open.state).map(|state| state.intent).unwrap_or_default()
+        self.open.lock().take().map(|open| open.intent()).unwrap_or_default()
     }
 
-    /// Saves what the `Session` changed, and carries out what it was asked for. `good`: the answer is no 5xx.
-    pub(crate) async fn conclude(
-        &self,
-        live: &Arc<LiveSession>,
-        session: &Session,
-        good: bool,
-    ) -> Result<(), Error> {
-        let save = session.is_modified() || live.settings().always_save;
-        if good && save && !session.is_empty().await {
-            self.with(|open| open.state().concluding = true).ok();
+    /// What the `Session` was asked for, at the end of its request. `good`: what it changed is saved.
+    pub(crate) async fn intent(&self, good: bool) -> Result<Intent, Error> {
+        let asked = |open: &mut Open| (Arc::clone(&open.live), open.intent(), is_empty(&open.session));
+        let Ok((live, mut intent, is_empty)) = self.with(asked) else { return Ok(Intent::default()) };
+        if good && intent.cycle_id && is_empty {
+            // A `Session` that is empty and has no id has ended; unless somebody else has written to it.
+            let Some(loaded) = load(&live).await? else { return Ok(intent) };
+            intent.flush = self.with(|open| open.state().is_emptied(&loaded)).unwrap_or_default();
+        }
+        Ok(intent)
+    }
+
+    /// What the `Session` changed and has not saved, at the end of its request, and the expiry that it was given.
+    pub(crate) async fn collect(&self, session: &Session) -> Result<Work, Error> {
+        if session.is_modified() && (!is_empty(session) || self.cycles()) {
+            self.with(|open| open.state().collecting = true).ok();
             if let Err(error) = session.save().await {
-                let stored = self.with(|open| open.state().error.take()).ok().flatten();
-                return Err(stored.unwrap_or_else(|| store_failed(error)));
+                let known = self.with(|open| open.state().error.take()).ok().flatten();
+                return Err(known.unwrap_or_else(|| store_failed(error)));
             }
         }
-        let Some((intent, changes)) = self.take_held_back() else { return Ok(()) };
-        if intent.flush {
-            live.end().await
-        } else if good && (intent.anything() || !changes.is_empty()) {
-            live.commit(Work { intent, ..Work::of(changes) }, None).await
-        } else {
-            Ok(())
-        }
+        let collected = self.with(|open| {
+            let expiry = open.expiry();
+            let changes = open.state.as_mut().map(|state| std::mem::take(&mut state.unsaved));
+            let mut work = Work::of(changes.unwrap_or_default());
+            work.intent.expiry = expiry.filter(|_| session.is_modified());
+            work
+        });
+        Ok(collected.unwrap_or_else(|_| Work::of(Changes::new())))
     }
 
-    fn take_held_back(&self) -> Option<(Intent, Changes)> {
-        let mut open = self.open.lock();
-        let state = open.as_mut()?.state.as_mut()?;
-        Some((std::mem::take(&mut state.intent), std::mem::take(&mut state.held_back)))
+    /// Whether another session begins, after `Session::flush`. If so, from now on the `Session` is that one.
+    pub(crate) fn begins_anew(&self, session: &Session) -> bool {
+        let begins = |open: &mut Open| {
+            let flushed = open.state.as_ref().is_some_and(|state| state.intent.flush);
+            let begins = flushed && session.id().is_none() && !is_empty(session);
+            if begins {
+                open.begin_anew();
+            }
+            begins
+        };
+        self.with(begins).unwrap_or_default()
+    }
+
+    fn cycles(&self) -> bool {
+        self.with(|open| open.state.as_ref().is_some_and(|state| state.intent.cycle_id)).unwrap_or_default()
     }
 
     /// What is there until the request is over.
@@ -159,10 +237,37 @@ impl PlainStore {
         self.with(|open| Arc::clone(&open.live))
     }
 
-    /// Writes the keys that differ from what was loaded.
+    /// Writes the keys that differ from what was read.
     async fn write(&self, record: &Record, begin: bool) -> session_store::Result<()> {
-        let Some((live, work)) = self.with(|open| open.work(record, begin))? else { return Ok(()) };
-        live.commit(work, None).await.map_err(|error| self.refused(error))
+        let live = self.live()?;
+        if self.with(|open| open.state().known.is_none())? {
+            // It was cleared unread: all that is there goes.
+            let loaded = load(&live).await.map_err(|error| self.refused(error))?;
+            let values = loaded.as_ref().map(values_of).unwrap_or_default();
+            self.with(|open| open.note_read(loaded.as_ref(), &values))?;
+        }
+        let work = self.with(|open| {
+            open.note_changes(record);
+            open.work(begin)
+        })?;
+        let Some(work) = work else { return Ok(()) };
+        let changes = work.changes.clone();
+        match live.commit(work, None).await {
+            Ok(()) => self.with(|open| {
+                let saved = open.session.expiry();
+                let state = open.state();
+                (state.own_expiry, state.expiry_is_asked) = (saved, false);
+            }),
+            Err(error) => {
+                // The next save tries again.
+                self.with(|open| {
+                    let state = open.state();
+                    let later = std::mem::replace(&mut state.unsaved, changes);
+                    add(&mut state.unsaved, later);
+                })?;
+                Err(self.refused(error))
+            }
+        }
     }
 
     fn refused(&self, error: Error) -> session_store::Error {
@@ -172,29 +277,44 @@ impl PlainStore {
     }
 }
 
+impl State {
+    /// Whether nothing is left of what is stored but what the `Session` has removed.
+    fn is_emptied(&self, stored: &Loaded) -> bool {
+        let removed = |key: &str| self.known.as_ref().is_none_or(|known| known.contains_key(key));
+        // A session that nobody wrote to yet is a handshake's: it goes on.
+        let is_new = stored.attributes.provisional && stored.values.is_empty();
+        !is_new && stored.values.iter().all(|(key, _)| removed(key))
+    }
+}
+
 #[async_trait]
 impl SessionStore for PlainStore {
     /// A session begins; or goes on under another id, after `Session::cycle_id`; or a handler of the same
     /// request has begun it already.
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        let (live, flush, cycle) = self.with(|open| {
-            let intent = &mut open.state().intent;
-            let (flush, cycle) = (std::mem::take(&mut intent.flush), intent.cycle_id);
-            if flush {
-                open.state().loaded.clear();
-            }
-            (Arc::clone(&open.live), flush, cycle)
+        let (live, flushed, cycles) = self.with(|open| {
+            let live = Arc::clone(&open.live);
+            let intent = open.state().intent;
+            (live, intent.flush, intent.cycle_id)
         })?;
-        if flush {
+        if flushed {
             live.end().await.map_err(|error| self.refused(error))?;
+            self.with(Open::begin_anew)?;
         }
         live.resolve().await.map_err(|error| self.refused(error))?;
-        let cycles = cycle && !flush && live.is_stored();
+        let cycles = cycles && !flushed && live.is_stored();
+        self.with(|open| open.state().intent.cycle_id = cycles)?;
         record.id = if cycles { live.next_id() } else { live.id() }.expose();
         self.write(record, true).await
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
+        let (flushed, collecting) = self.with(|open| (open.state().intent.flush, open.state().collecting))?;
+        if flushed {
+            // `Session::delete` leaves the `Session` its id. Nothing brings the session back.
+            let ended = || Err(self.refused(Error::new(ErrorKind::SessionEnded)));
+            return if collecting { Ok(()) } else { ended() };
+        }
         self.write(record, false).await
     }
 
@@ -203,17 +323,24 @@ impl SessionStore for PlainStore {
         if self.with(|open| open.state().intent.flush)? {
             return Ok(None);
         }
-        let loaded = loop {
-            match live.load(Keys::All).await.map_err(|error| self.refused(error))? {
-                Lookup::Found(loaded) => break loaded,
-                Lookup::Nothing => return Ok(None),
-                Lookup::Renamed => {}
-            }
+        let loaded = load(&live).await.map_err(|error| self.refused(error))?;
+        let Some(loaded) = loaded else {
+            self.with(|open| open.note_read(None, &Values::new()))?;
+            return Ok(None);
         };
-        let data: HashMap<_, _> =
-            loaded.values.into_iter().map(|(key, value)| (key.into_owned(), value.json().clone())).collect();
-        self.with(|open| open.state().loaded.clone_from(&data))?;
-        Ok(Some(Record { id: live.id().expose(), data, expiry_date: loaded.expires }))
+        let mut data = values_of(&loaded);
+        let id = self.with(|open| {
+            let state = open.state();
+            for (key, change) in &state.unsaved {
+                if let Ok(Some(value)) = change.apply_to_json(data.remove(&**key)) {
+                    data.insert(key.to_string(), value);
+                }
+            }
+            let id = if state.intent.cycle_id { live.next_id() } else { live.id() };
+            open.note_read(Some(&loaded), &data);
+            id
+        })?;
+        Ok(Some(Record { id: id.expose(), data, expiry_date: loaded.expires }))
     }
 
     /// `Session::cycle_id` forgets its id before it deletes; `Session::flush` (and `delete`) after it.
@@ -228,10 +355,31 @@ impl SessionStore for PlainStore {
     }
 }
 
-fn merge(into: &mut Changes, changes: Changes) {
-    for (key, change) in changes {
-        into.retain(|(earlier, _)| *earlier != key);
-        into.push((key, change));
+/// All that is stored, if there is a session.
+async fn load(live: &Arc<LiveSession>) -> Result<Option<Loaded>, Error> {
+    loop {
+        match live.load(Keys::All).await? {
+            Lookup::Found(loaded) => return Ok(Some(loaded)),
+            Lookup::Nothing => return Ok(None),
+            Lookup::Renamed => {}
+        }
+    }
+}
+
+fn values_of(loaded: &Loaded) -> Values {
+    loaded.values.iter().map(|(key, value)| (key.to_string(), value.json().clone())).collect()
+}
+
+/// Whether the `Session` holds nothing and has no id. Nobody holds its lock for long.
+fn is_empty(session: &Session) -> bool {
+    tokio::task::unconstrained(session.is_empty()).now_or_never().unwrap_or_default()
+}
+
+/// Adds later changes.
+fn add(changes: &mut Changes, later: Changes) {
+    for (key, change) in later {
+        changes.retain(|(earlier, _)| *earlier != key);
+        changes.push((key, change));
     }
 }
 

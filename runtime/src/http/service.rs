@@ -23,15 +23,16 @@ use super::{
 use crate::{
     backend::Backend,
     call::{
-        commit::Work,
         connection::Binding,
-        intents::Intents,
+        current_call::end_in_background,
+        intents::{Intent, Intents},
         live_session::{CookieEffect, LiveSession},
+        outcome::{Decision, Outcome, decide},
     },
     error::{Error, ErrorKind},
     http::plain_session::PlainStore,
     process::Ending,
-    session::{change::Changes, id::SessionId},
+    session::id::SessionId,
 };
 
 /// The service that [`SessionLayer`](crate::SessionLayer) makes.
@@ -87,9 +88,10 @@ where
             let response = self.inner.call(request);
             return Box::pin(async move {
                 let mut response = response.await?.map(Body::new);
-                if work.is_left_to_save() {
+                let intent = work.intents.close();
+                if work.is_left_to_save(&intent) {
                     // Boxed: most requests leave nothing, and need no room for it.
-                    response = Box::pin(work.save(response)).await;
+                    response = Box::pin(work.save(response, intent)).await;
                 }
                 Ok(work.finish(response))
             });
@@ -106,7 +108,8 @@ where
             request.extensions_mut().insert(binding.clone());
             work.binding = Some(binding);
             let response = inner.call(request).await?;
-            let response = work.save(response.map(Body::new)).await;
+            let intent = work.intents.close();
+            let response = work.save(response.map(Body::new), intent).await;
             Ok(work.finish(response))
         })
     }
@@ -187,22 +190,24 @@ impl RequestWork {
     }
 
     /// Whether the request left something to save: what was asked for, or what a plain `Session` changed.
-    fn is_left_to_save(&self) -> bool {
+    fn is_left_to_save(&self, intent: &Intent) -> bool {
         self.settings.call.always_save
             || self.session.is_modified()
             || self.plain.was_used()
-            || self.intents.are_asked_for()
+            || intent.anything()
     }
 
-    async fn save(&self, response: Response<Body>) -> Response<Body> {
-        if self.engine == EngineRequest::Handshake && !opened(response.status()) {
+    async fn save(&self, response: Response<Body>, intent: Intent) -> Response<Body> {
+        let refused = self.engine == EngineRequest::Handshake && !opened(response.status());
+        let failed = refused || response.status().is_server_error();
+        let outcome = if failed { Outcome::Failed } else { Outcome::Normal };
+        let concluded = self.conclude(intent, outcome).await;
+        if refused {
             self.undo_handshake().await;
-            response
-        } else {
-            match self.conclude(response.status()).await {
-                Ok(()) => self.learn_sid(response).await,
-                Err(error) => refuse(error),
-            }
+        }
+        match concluded {
+            Ok(()) => self.learn_sid(response).await,
+            Err(error) => refuse(error),
         }
     }
 
@@ -213,16 +218,31 @@ impl RequestWork {
         after_response(self.live.take_sockets(), response)
     }
 
-    async fn conclude(&self, status: StatusCode) -> Result<(), Error> {
-        let good = !status.is_server_error();
-        let of_view = self.plain.conclude(&self.live, &self.session, good).await;
-        let intent = self.intents.take();
-        if intent.flush {
-            self.live.end().await?;
-        } else if intent.anything() && (good || intent.keep_changes) && of_view.is_ok() {
-            self.live.commit(Work { intent, ..Work::of(Changes::new()) }, None).await?;
+    /// Carries out what the request wants of the session, and saves what a plain `Session` changed.
+    async fn conclude(&self, intent: Intent, outcome: Outcome) -> Result<(), Error> {
+        let good = decide(outcome, &intent) == Decision::Commit;
+        let intent = intent.and(self.plain.intent(good).await?);
+        match decide(outcome, &intent) {
+            Decision::Discard => Ok(()),
+            Decision::Commit => self.commit(intent).await,
+            Decision::End => {
+                self.live.end().await?;
+                if good && self.plain.begins_anew(&self.session) {
+                    self.commit(Intent::default()).await?;
+                }
+                Ok(())
+            }
         }
-        of_view
+    }
+
+    async fn commit(&self, intent: Intent) -> Result<(), Error> {
+        let mut work = self.plain.collect(&self.session).await?;
+        work.intent = work.intent.and(intent);
+        if self.settings.call.always_save {
+            self.live.resolve().await?;
+            work.even_if_unchanged = self.live.is_stored();
+        }
+        self.live.commit(work, None).await
     }
 
     /// Binds the connection that a handshake by polling opened to its session's cookie.
@@ -280,17 +300,12 @@ impl RequestWork {
 
 impl Drop for RequestWork {
     fn drop(&mut self) {
-        let intent = self.plain.close();
+        self.live.no_more_cookies();
+        let intent = self.intents.close().and(self.plain.close());
         // What a commit did whose client left; or will have done, which its handle then sees to.
         after_response(self.live.take_sockets(), Response::default());
-        if intent.flush || self.intents.take().flush {
-            let live = Arc::clone(&self.live);
-            tokio::spawn(async move {
-                if let Err(error) = live.end().await {
-                    error.log("a flush whose client left");
-                }
-                after_response(live.take_sockets(), Response::default());
-            });
+        if decide(Outcome::Cancelled, &intent) == Decision::End {
+            end_in_background(Arc::clone(&self.live));
         }
     }
 }

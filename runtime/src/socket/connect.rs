@@ -66,6 +66,7 @@ pub fn prepare<'a, A: Adapter, P: States>(socket: Arc<Socket<A>>) -> Prepared<'a
 /// After CONNECT: what [`prepare`] got.
 pub fn begin<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P, Connected>> {
     let call = socket.extensions.remove::<Waiting<P>>()?.0.lock().take()?;
+    call.extracts();
     let reply = Reply::to_event(socket, None);
     let weak = Arc::downgrade(socket);
     let disconnect = Box::new(move || {

@@ -19,7 +19,15 @@ use socketioxide::{
 
 use super::reply::Reply;
 use crate::{
-    call::{access::States, held::Held, outcome::Outcome, returned::Returned, running_call::ArrivedCall},
+    call::{
+        access::States,
+        current_call::{CallNumber, Caller},
+        held::Held,
+        live_session::LiveSession,
+        outcome::Outcome,
+        returned::Returned,
+        running_call::ArrivedCall,
+    },
     error::{Error, ErrorKind},
 };
 
@@ -32,7 +40,7 @@ pub struct Call<P> {
 impl<P: States> Call<P> {
     fn new(reply: Reply) -> Self {
         let arrived = match reply.binding() {
-            Some(binding) => ArrivedCall::at(binding.live(), None),
+            Some(binding) => arrive(binding.live()),
             None => Err(Error::new(ErrorKind::LayerMissing)),
         };
         Self { arrived: Mutex::new(arrived), reply }
@@ -57,6 +65,11 @@ impl<A: Adapter, P: States> FromDisconnectParts<A> for Call<P> {
     fn from_disconnect_parts(socket: &Arc<Socket<A>>, _: DisconnectReason) -> Result<Self, Infallible> {
         Ok(Self::new(Reply::to_nobody(socket)))
     }
+}
+
+/// Takes the places of a call on a socket. The arguments that are extracted after it belong to it.
+pub(super) fn arrive<P: States>(live: &Arc<LiveSession>) -> Result<ArrivedCall<P>, Error> {
+    ArrivedCall::at(live, Caller::Socket(CallNumber::next(live.id())))
 }
 
 /// How an event is answered.

@@ -10,7 +10,7 @@ use socketioxide::{
 
 use super::binding::binding_of;
 use crate::{
-    call::{connection::Binding, control::SessionControl, shared::Shared},
+    call::{connection::Binding, control::SessionControl, current_call::CallNumber, shared::Shared},
     error::{Error, ErrorKind},
     session::state::SessionState,
 };
@@ -27,7 +27,8 @@ trait FromBinding: Sized {
 
 impl FromBinding for SessionControl {
     fn from_binding(binding: &Binding) -> Self {
-        Self::of_call(binding.live().key())
+        let live = binding.live();
+        Self::of_call(CallNumber::extracting(live.id()), live.key())
     }
 }
 

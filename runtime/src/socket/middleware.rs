@@ -12,7 +12,7 @@ use socketioxide::{
     socket::Socket,
 };
 
-use super::binding;
+use super::{binding, event};
 use crate::{
     backend::Keys,
     call::{
@@ -107,7 +107,7 @@ pub async fn session_alive(call: Call<()>) -> Result<(), Refusal> {
 pub(super) fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<AtConnect<P>, Error> {
     let binding = binding::bound(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
     let live = Arc::clone(binding.live());
-    let arrived = ArrivedCall::at(&live, None)?;
+    let arrived = event::arrive(&live)?;
     Ok((live, arrived))
 }
 

@@ -1,0 +1,163 @@
+//! The call of an annotated handler while it runs: whose it is, what it wants of the session, and the turn it holds, so
+//! that `SessionControl` and `Shared` inside find it.
+
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{
+    intents::{Intent, Intents},
+    live_session::LiveSession,
+    outcome::{Decision, Outcome, decide},
+};
+use crate::{
+    process::disconnects::{Cause, disconnect},
+    session::id::SessionId,
+};
+
+/// Tells calls on sockets apart, so that a `SessionControl` acts in the call that it was extracted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallNumber(u64);
+
+thread_local! {
+    /// The call whose arguments are extracted on this thread.
+    static EXTRACTING: Cell<Option<(SessionId, CallNumber)>> = const { Cell::new(None) };
+}
+
+impl CallNumber {
+    /// Of a call of this session that begins. What is extracted on this thread from now on belongs to it.
+    pub(crate) fn next(session: SessionId) -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = Self(LAST.fetch_add(1, Ordering::Relaxed));
+        number.extracts(session);
+        number
+    }
+
+    /// What is extracted on this thread from now on belongs to this call.
+    pub(crate) fn extracts(self, session: SessionId) {
+        EXTRACTING.set(Some((session, self)));
+    }
+
+    /// The call of this session whose arguments are extracted on this thread.
+    pub(crate) fn extracting(session: SessionId) -> Option<Self> {
+        EXTRACTING.get().filter(|(of, _)| *of == session).map(|(_, number)| number)
+    }
+}
+
+/// Whose call it is.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// Part of a request, for which more may be asked than in this call.
+    Request(Arc<Intents>),
+    /// An event, or a connection.
+    Socket(CallNumber),
+    /// A `Shared`, which asks for nothing.
+    Shared,
+}
+
+/// The call of an annotated handler. Dropped before its end, it was cancelled.
+pub(crate) struct CurrentCall {
+    /// `None` once the call has ended.
+    intents: Option<CallIntents>,
+    number: Option<CallNumber>,
+    /// The session of which it holds a turn.
+    pub(crate) holds: Option<SessionId>,
+}
+
+/// Where a call's intent is collected.
+enum CallIntents {
+    /// With the request's, which the layer carries out if the call does not.
+    OfRequest { request: Arc<Intents>, before: Intent },
+    /// In the call itself: on a socket, where no cookie can be set.
+    OfCall { intents: Intents, live: Arc<LiveSession> },
+}
+
+impl CurrentCall {
+    pub(crate) fn new(caller: Caller, live: &Arc<LiveSession>, holds: Option<SessionId>) -> Self {
+        let of_call = || CallIntents::OfCall { intents: Intents::new(false), live: Arc::clone(live) };
+        let (intents, number) = match caller {
+            Caller::Request(request) => {
+                let before = request.so_far();
+                (Some(CallIntents::OfRequest { request, before }), None)
+            }
+            Caller::Socket(number) => (Some(of_call()), Some(number)),
+            Caller::Shared => (None, None),
+        };
+        Self { intents, number, holds }
+    }
+
+    /// Its number, if it is a call on a socket.
+    pub(crate) fn number(&self) -> Option<CallNumber> {
+        self.number
+    }
+
+    /// Where its intent is collected, until it has ended.
+    pub(crate) fn intents(&self) -> Option<&Intents> {
+        self.intents.as_ref().map(|intents| match intents {
+            CallIntents::OfRequest { request, .. } => &**request,
+            CallIntents::OfCall { intents, .. } => intents,
+        })
+    }
+
+    pub(crate) fn intent(&self) -> Intent {
+        self.intents().map(Intents::so_far).unwrap_or_default()
+    }
+
+    /// The request that the call is part of.
+    pub(crate) fn request(&self) -> Option<&Arc<Intents>> {
+        match &self.intents {
+            Some(CallIntents::OfRequest { request, .. }) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// What becomes of the call, and what is to be carried out with it.
+    pub(crate) fn conclude(mut self, outcome: Outcome) -> (Decision, Intent) {
+        let decision = decide(outcome, &self.intent());
+        let intent = match self.intents.take() {
+            Some(CallIntents::OfRequest { request, before }) if decision == Decision::Discard => {
+                request.take_back(before);
+                Intent::default()
+            }
+            Some(CallIntents::OfRequest { request, .. }) => request.take(),
+            Some(CallIntents::OfCall { intents, .. }) => intents.close(),
+            None => Intent::default(),
+        };
+        (decision, intent)
+    }
+}
+
+impl Drop for CurrentCall {
+    fn drop(&mut self) {
+        match self.intents.take() {
+            // An end that was asked for is carried out with the request.
+            Some(CallIntents::OfRequest { request, before }) => request.take_back(before),
+            Some(CallIntents::OfCall { intents, live })
+                if decide(Outcome::Cancelled, &intents.close()) == Decision::End =>
+            {
+                end_in_background(live);
+            }
+            Some(CallIntents::OfCall { .. }) | None => {}
+        }
+    }
+}
+
+/// Ends a session that was flushed by whoever is not there any more to see to it.
+pub(crate) fn end_in_background(live: Arc<LiveSession>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    runtime.spawn(async move {
+        if let Err(error) = live.end().await {
+            error.log("a flush whose client left");
+        }
+        disconnect(live.take_sockets(), Cause::Answer);
+    });
+}
+
+tokio::task_local! {
+    /// The call that runs in this task.
+    pub(crate) static CURRENT_CALL: CurrentCall;
+}
