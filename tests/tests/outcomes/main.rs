@@ -3,6 +3,7 @@
 mod acknowledgements;
 mod cancellation;
 mod http;
+mod intents;
 mod lost_updates;
 mod small_buffers;
 mod socket;
