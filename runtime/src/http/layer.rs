@@ -122,7 +122,7 @@ impl SessionLayer {
     }
 
     /// Whether a session is saved, and its cookie set, at the end of each request that has one. Default: only
-    /// when it began, changed its id, or was given an expiry.
+    /// when it began, changed its id, or was given an expiry. It begins no session.
     #[must_use]
     pub fn with_always_save(self, always_save: bool) -> Self {
         self.with_call(|settings| settings.always_save = always_save)
