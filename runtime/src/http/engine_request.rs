@@ -1,6 +1,8 @@
 //! Which requests are Engine.IO's, and which of them open a connection.
 
-use http::{Method, Request, header};
+use std::borrow::Cow;
+
+use http::{Method, header, request::Parts};
 
 /// What a request is to Socket.IO.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,21 +17,25 @@ pub(super) enum EngineRequest {
     Other,
 }
 
-pub(super) fn classify<B>(request: &Request<B>, socket_path: &str) -> EngineRequest {
-    if !is_below(request.uri().path(), socket_path) {
+/// As engineioxide reads it: what it takes for a handshake must be one here.
+pub(super) fn classify(request: &Parts, socket_paths: &[Cow<'static, str>]) -> EngineRequest {
+    let path = request.uri.path();
+    // A preflight carries no cookie: it is answered by whoever answers CORS.
+    if request.method == Method::OPTIONS || !socket_paths.iter().any(|of| is_below(path, of)) {
         return EngineRequest::No;
     }
-    let query = request.uri().query().unwrap_or_default();
-    let parameter = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    if let Some(sid) = parameter("sid") {
+    let query = request.uri.query().unwrap_or_default();
+    let parameter = |start: &str| query.split('&').find_map(|pair| pair.strip_prefix(start));
+    let word = |start: &str| parameter(start).and_then(|value| value.split('=').next());
+    if let Some(sid) = parameter("sid=") {
         return EngineRequest::Of(sid.to_owned());
     }
-    let transport = match parameter("transport") {
+    let transport = match word("transport=") {
         Some("polling") => true,
-        Some("websocket") => request.headers().contains_key(header::SEC_WEBSOCKET_KEY),
+        Some("websocket") => request.headers.contains_key(header::SEC_WEBSOCKET_KEY),
         _ => false,
     };
-    let opens = request.method() == Method::GET && matches!(parameter("EIO"), Some("3" | "4")) && transport;
+    let opens = request.method == Method::GET && matches!(word("EIO="), Some("3" | "4")) && transport;
     if opens { EngineRequest::Handshake } else { EngineRequest::Other }
 }
 
@@ -47,11 +53,14 @@ fn is_below(path: &str, socket_path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
 
     #[test]
     fn handshakes_and_others() {
         use EngineRequest::{Handshake, No, Of, Other};
+        let paths = ["/socket.io".into(), "/chat".into()];
         for (method, uri, expected) in [
             ("GET", "/socket.io/?EIO=4&transport=polling", Handshake),
             ("GET", "/socket.io?EIO=3&transport=polling&t=abc", Handshake),
@@ -63,9 +72,19 @@ mod tests {
             ("GET", "/socket.io/?EIO=5&transport=polling", Other),
             ("GET", "/socket.iox/?EIO=4&transport=polling", No),
             ("GET", "/", No),
+            ("OPTIONS", "/socket.io/?EIO=4&transport=polling&sid=AAAA", No),
+            ("GET", "/chat?EIO=4&transport=polling", Handshake),
+            ("GET", "/chat/socket.io?EIO=4&transport=polling", Handshake),
+            ("GET", "/chats?EIO=4&transport=polling", No),
+            // Whatever engineioxide opens, too.
+            ("GET", "/socket.io/?transport=polling=x&EIO=4=y", Handshake),
+            ("GET", "/socket.io/?t=1&EIO=4&EIO=5&transport=polling&transport=x", Handshake),
+            ("GET", "/socket.io/?xEIO=4&transport=polling", Other),
+            ("GET", "/socket.io/?eio=4&transport=polling", Other),
+            ("GET", "/socket.io/?EIO=4&transport=Polling", Other),
         ] {
-            let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-            assert_eq!(classify(&request, "/socket.io"), expected, "{method} {uri}");
+            let request = Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0;
+            assert_eq!(classify(&request, &paths), expected, "{method} {uri}");
         }
         assert_eq!(sid_of_open_packet(br#"0{"sid":"abc","upgrades":[]}"#), Some("abc"));
         assert_eq!(sid_of_open_packet(br#"97:0{"sid":"abc"}"#), Some("abc"));
@@ -74,7 +93,9 @@ mod tests {
             .uri("/socket.io/?EIO=4&transport=websocket")
             .header(header::SEC_WEBSOCKET_KEY, "x")
             .body(())
-            .unwrap();
-        assert_eq!(classify(&websocket, "/socket.io"), Handshake);
+            .unwrap()
+            .into_parts()
+            .0;
+        assert_eq!(classify(&websocket, &paths), Handshake);
     }
 }

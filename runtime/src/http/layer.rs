@@ -2,13 +2,13 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
+use http::{HeaderValue, request};
 use tower_cookies::cookie::SameSite;
 use tower_layer::Layer;
 use tower_sessions::Expiry;
 
 use super::{
     cookie::{Protection, SigningKeys},
-    origin::OriginPolicy,
     service::SessionService,
     settings::LayerSettings,
 };
@@ -166,22 +166,52 @@ impl SessionLayer {
     /// The path of Socket.IO, as given to `SocketIoBuilder::req_path`. Default: `/socket.io`.
     #[must_use]
     pub fn with_socket_path(self, path: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|settings| settings.socket_path = path.into())
+        self.with_socket_paths([path])
+    }
+
+    /// The paths of several Socket.IO layers inside of this one. Default: `/socket.io` alone.
+    #[must_use]
+    pub fn with_socket_paths<P: Into<Cow<'static, str>>>(self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.with(|settings| settings.socket_paths = paths.into_iter().map(Into::into).collect())
     }
 
     /// The origins whose pages may connect, in place of the server's own: `https://app.example.com`, with a port if
-    /// it is not the scheme's. Default: pages of the same origin (scheme, host, port) as the request itself.
+    /// it is not the scheme's, or `capacitor://localhost`. Default: pages of the same origin (scheme, host, port) as the
+    /// request itself.
     ///
     /// The request's own origin is what its `Host` says, so a proxy must pass that on; the scheme counts where the
-    /// proxy says it in `X-Forwarded-Proto`. A client that sends neither `Origin` nor `Sec-Fetch-Site` is no
-    /// browser, and may connect.
+    /// proxy says it in `X-Forwarded-Proto`, or else where the request does. `ws` counts as `http`, `wss` as `https`. A
+    /// scheme without a port of its own (`capacitor:`, `tauri:`, `chrome-extension:`) is compared letter by letter. A
+    /// client that sends neither `Origin` nor `Sec-Fetch-Site` is no browser, and may connect.
     ///
     /// # Panics
     ///
     /// If one of them is no origin.
     #[must_use]
     pub fn with_allowed_origins<S: AsRef<str>>(self, origins: impl IntoIterator<Item = S>) -> Self {
-        self.with(|settings| settings.origins = OriginPolicy::listed(origins))
+        self.with(|settings| settings.origins.list(origins))
+    }
+
+    /// Pages of other origins that may connect, too: those that this says yes to. It is asked about an origin that
+    /// is not the request's own and not [listed](Self::with_allowed_origins). Default: none.
+    ///
+    /// A page whose origin it lets in acts with the visitor's session. Compare the end of a host with its dot, and the
+    /// scheme with it:
+    ///
+    /// ```
+    /// use socketioxide_session::{MemoryBackend, SessionLayer};
+    ///
+    /// let layer = SessionLayer::new(MemoryBackend::default()).with_origin_predicate(|origin, _request| {
+    ///     let origin = origin.as_bytes();
+    ///     origin.starts_with(b"https://") && origin.ends_with(b".example.com") // a tenant's pages
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_origin_predicate(
+        self,
+        predicate: impl Fn(&HeaderValue, &request::Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|settings| settings.origins.ask(predicate))
     }
 
     /// Whether a client that shows no session is given one in the handshake's response. Default: yes.

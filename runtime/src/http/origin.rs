@@ -4,82 +4,114 @@
 //! server must look where it comes from
 //! ([RFC 6455, 10.2](https://datatracker.ietf.org/doc/html/rfc6455#section-10.2)).
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 
 /// Who may connect.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum OriginPolicy {
-    /// Pages of the origin that the request itself is for.
-    #[default]
-    SameOrigin,
-    /// Pages of these origins.
-    Listed(Arc<HashSet<Origin>>),
+#[derive(Clone, Default)]
+pub(crate) struct OriginPolicy {
+    /// Pages of these origins, in place of those of the origin that the request itself is for.
+    listed: Option<Arc<HashSet<Origin>>>,
+    /// And whoever this lets in.
+    predicate: Option<Arc<Predicate>>,
 }
 
-/// An origin, with its port written out ([RFC 6454](https://datatracker.ietf.org/doc/html/rfc6454)).
+type Predicate = dyn Fn(&HeaderValue, &Parts) -> bool + Send + Sync;
+
+impl fmt::Debug for OriginPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OriginPolicy").field("listed", &self.listed).finish_non_exhaustive()
+    }
+}
+
+/// An origin ([RFC 6454](https://datatracker.ietf.org/doc/html/rfc6454)). That of a WebSocket is told as the one of its
+/// page: `ws` is `http`, `wss` is `https`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Origin {
     /// Of sandboxed frames, `data:` and local files: many pages, which nobody can tell apart.
     Null,
-    Of {
-        scheme: String,
-        host: String,
-        port: u16,
-    },
+    /// With its port written out.
+    Web { secure: bool, host: String, port: u16 },
+    /// Of another scheme (`capacitor:`, `tauri:`, `chrome-extension:`), whose origins only their text tells apart.
+    Opaque(String),
 }
 
 impl OriginPolicy {
+    /// From now on these origins in place of the request's own.
+    ///
     /// # Panics
     ///
     /// If one of them is no origin.
-    pub(crate) fn listed<S: AsRef<str>>(origins: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn list<S: AsRef<str>>(&mut self, origins: impl IntoIterator<Item = S>) {
         let parse = |origin: S| {
             let origin = origin.as_ref();
             Origin::parse(origin).unwrap_or_else(|| {
                 panic!(
                     "`{origin}` is no origin: write a scheme, a host and, if need be, a port, as in \
-                        `https://app.example.com` or `http://localhost:5173`, without a path"
+                        `https://app.example.com`, `http://localhost:5173` or `capacitor://localhost`, without a path"
                 )
             })
         };
-        Self::Listed(Arc::new(origins.into_iter().map(parse).collect()))
+        self.listed = Some(Arc::new(origins.into_iter().map(parse).collect()));
+    }
+
+    /// From now on also whoever this lets in.
+    pub(crate) fn ask(&mut self, predicate: impl Fn(&HeaderValue, &Parts) -> bool + Send + Sync + 'static) {
+        self.predicate = Some(Arc::new(predicate));
     }
 
     /// Whether the page that sent this request may talk to Socket.IO.
-    pub(crate) fn allows<B>(&self, request: &Request<B>) -> bool {
-        let headers = request.headers();
+    pub(crate) fn allows(&self, request: &Parts) -> bool {
+        let headers = &request.headers;
         if one(headers, "sec-fetch-mode") == Some("navigate") {
             // Somebody opens the address itself: that isn't a handshake.
             return false;
         }
         let mut origins = headers.get_all(header::ORIGIN).iter();
         match (origins.next(), origins.next()) {
-            (Some(origin), None) => origin
-                .to_str()
-                .ok()
-                .and_then(Origin::parse)
-                .is_some_and(|origin| self.lists(&origin, request)),
+            (Some(origin), None) => self.lets_in(origin, request),
             (Some(_), Some(_)) => false,
             (None, _) => match one(headers, "sec-fetch-site") {
                 // Neither header: no browser, whose cookies nobody else can use.
                 None => true,
-                Some("same-origin") => match self {
-                    Self::SameOrigin => true,
-                    Self::Listed(origins) => origins.iter().any(|origin| origin.is_target_of(request)),
-                },
+                Some("same-origin") => self.lets_in_own(request),
                 Some(_) => false,
             },
         }
     }
 
-    fn lists<B>(&self, origin: &Origin, request: &Request<B>) -> bool {
-        match self {
-            Self::SameOrigin => origin.is_target_of(request),
-            Self::Listed(origins) => origins.contains(origin),
-        }
+    fn lets_in(&self, origin: &HeaderValue, request: &Parts) -> bool {
+        let parsed = origin.to_str().ok().and_then(Origin::parse);
+        let known = parsed.is_some_and(|origin| match &self.listed {
+            None => origin.is_target_of(request),
+            Some(listed) => listed.contains(&origin),
+        });
+        known || self.predicate.as_ref().is_some_and(|lets_in| lets_in(origin, request))
     }
+
+    /// Whether pages of the request's own origin may: a browser need not name it.
+    fn lets_in_own(&self, request: &Parts) -> bool {
+        self.listed.is_none()
+            || target_of(request).is_some_and(|(scheme, host)| {
+                let schemes = scheme.map_or(vec!["https", "http"], |scheme| vec![scheme]);
+                let origins = schemes.into_iter().map(|scheme| format!("{scheme}://{host}"));
+                origins
+                    .filter_map(|origin| HeaderValue::try_from(origin).ok())
+                    .any(|origin| self.lets_in(&origin, request))
+            })
+    }
+}
+
+/// What a request is for: its scheme, where that is told, and its host with the port. What the proxy says that ends TLS
+/// comes before what the request says, which is then the proxy's own. No page can make a browser send that header to
+/// another site unasked.
+fn target_of(request: &Parts) -> Option<(Option<&str>, &str)> {
+    let (headers, uri) = (&request.headers, &request.uri);
+    let first = |schemes: &'static str| one(headers, schemes)?.split(',').next().map(str::trim);
+    let scheme = first("x-forwarded-proto").or_else(|| uri.scheme_str());
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    Some((scheme, one(headers, header::HOST.as_str()).or(authority)?))
 }
 
 impl Origin {
@@ -88,31 +120,41 @@ impl Origin {
             return Some(Self::Null);
         }
         let (scheme, authority) = text.split_once("://")?;
-        let scheme = scheme.to_ascii_lowercase();
         let (host, port) = split_authority(authority)?;
-        let port = port.or_else(|| default_port(&scheme))?;
-        Some(Self::Of { scheme, host, port })
+        match is_secure(scheme) {
+            Some(secure) => Some(Self::Web { secure, host, port: port.unwrap_or(default_port(secure)) }),
+            None => is_scheme(scheme).then(|| Self::Opaque(text.to_owned())),
+        }
     }
 
-    /// Whether the request is for this origin. The scheme counts where the request tells it: in its target (HTTP/2)
-    /// or in what a proxy that ends TLS adds. No page can make a browser send that header to another site unasked.
-    fn is_target_of<B>(&self, request: &Request<B>) -> bool {
-        let Self::Of { scheme, host, port } = self else { return false };
-        let headers = request.headers();
-        let target = request.uri().authority().map(http::uri::Authority::as_str);
-        let Some((target_host, target_port)) =
-            one(headers, header::HOST.as_str()).or(target).and_then(split_authority)
-        else {
-            return false;
-        };
-        let target_scheme = request.uri().scheme_str().or_else(|| one(headers, "x-forwarded-proto"));
-        let same_scheme = target_scheme.is_none_or(|target| {
-            let target = target.split(',').next().unwrap_or_default().trim();
-            target.eq_ignore_ascii_case(scheme)
-        });
-        let target_port = target_port.or_else(|| default_port(scheme));
-        same_scheme && target_host == *host && target_port == Some(*port)
+    /// Whether the request is for this origin. The scheme counts where it is told.
+    fn is_target_of(&self, request: &Parts) -> bool {
+        let Self::Web { secure, host, port } = self else { return false };
+        let Some((scheme, authority)) = target_of(request) else { return false };
+        let Some((target_host, target_port)) = split_authority(authority) else { return false };
+        let same_scheme = scheme.is_none_or(|scheme| is_secure(scheme) == Some(*secure));
+        same_scheme && target_host == *host && target_port.unwrap_or(default_port(*secure)) == *port
     }
+}
+
+/// Whether a scheme of the web is one with TLS; `None` for any other.
+fn is_secure(scheme: &str) -> Option<bool> {
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+    match () {
+        () if is("https") || is("wss") => Some(true),
+        () if is("http") || is("ws") => Some(false),
+        () => None,
+    }
+}
+
+fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}
+
+/// Whether this can be a scheme ([RFC 3986, 3.1](https://datatracker.ietf.org/doc/html/rfc3986#section-3.1)).
+fn is_scheme(text: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(inside)
 }
 
 /// The host in lower case, and the port if there is one. Nothing where there is more, or less.
@@ -133,14 +175,6 @@ fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     (sound && !host.is_empty()).then(|| (host.to_ascii_lowercase(), port))
 }
 
-fn default_port(scheme: &str) -> Option<u16> {
-    match scheme {
-        "http" | "ws" => Some(80),
-        "https" | "wss" => Some(443),
-        _ => None,
-    }
-}
-
 /// A header's value, if it is there once.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
@@ -150,16 +184,27 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn request(headers: &[(&str, &str)]) -> Request<()> {
+    fn own() -> OriginPolicy {
+        OriginPolicy::default()
+    }
+
+    fn listed<const N: usize>(origins: [&str; N]) -> OriginPolicy {
+        let mut policy = OriginPolicy::default();
+        policy.list(origins);
+        policy
+    }
+
+    fn request(headers: &[(&str, &str)]) -> Parts {
         let mut request = Request::builder().uri("/socket.io/?EIO=4&transport=polling");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        request.body(()).unwrap()
+        request.body(()).unwrap().into_parts().0
     }
 
     #[test]
@@ -191,6 +236,7 @@ mod tests {
             ("example.com", "", false),
             ("example.com", "null", false),
             ("example.com", "chrome-extension://abcdef", false),
+            ("example.com", "wss://example.com", true),
             ("example.com", "file://", false),
             ("[::1]:3000", "http://[::1]:3000", true),
             ("[::1]:3000", "http://[::1]:3001", false),
@@ -201,7 +247,7 @@ mod tests {
             ("127.0.0.1:3000", "http://localhost:3000", false),
         ] {
             let request = request(&[("host", host), ("origin", origin)]);
-            assert_eq!(OriginPolicy::SameOrigin.allows(&request), allowed, "{origin} to {host}");
+            assert_eq!(own().allows(&request), allowed, "{origin} to {host}");
         }
     }
 
@@ -212,13 +258,23 @@ mod tests {
             ("https", "http://example.com", false),
             ("http", "http://example.com", true),
             ("HTTPS, http", "https://example.com", true),
+            ("wss", "https://example.com", true),
+            ("wss", "http://example.com", false),
+            ("ws", "http://example.com", true),
+            ("https", "wss://example.com", true),
+            ("https", "ws://example.com", false),
+            ("gopher", "https://example.com", false),
         ] {
             let headers = [("host", "example.com"), ("origin", origin), ("x-forwarded-proto", proto)];
-            assert_eq!(OriginPolicy::SameOrigin.allows(&request(&headers)), allowed, "{origin} {proto}");
+            assert_eq!(own().allows(&request(&headers)), allowed, "{origin} {proto}");
         }
         let mut http2 = request(&[("origin", "http://example.com")]);
-        *http2.uri_mut() = "https://example.com/socket.io/".parse().unwrap();
-        assert!(!OriginPolicy::SameOrigin.allows(&http2));
+        http2.uri = "https://example.com/socket.io/".parse().unwrap();
+        assert!(!own().allows(&http2));
+        // In clear behind a proxy that ends TLS.
+        let mut behind = request(&[("origin", "https://example.com"), ("x-forwarded-proto", "https")]);
+        behind.uri = "http://example.com/socket.io/".parse().unwrap();
+        assert!(own().allows(&behind));
     }
 
     #[test]
@@ -233,23 +289,23 @@ mod tests {
         ] {
             let mut headers = vec![("host", "example.com")];
             headers.extend(site.map(|site| ("sec-fetch-site", site)));
-            assert_eq!(OriginPolicy::SameOrigin.allows(&request(&headers)), allowed, "{site:?}");
+            assert_eq!(own().allows(&request(&headers)), allowed, "{site:?}");
         }
     }
 
     #[test]
     fn a_navigation_and_two_origins_are_refused() {
         let same = [("host", "example.com"), ("sec-fetch-site", "same-origin")];
-        assert!(OriginPolicy::SameOrigin.allows(&request(&same)));
+        assert!(own().allows(&request(&same)));
         let navigation = [same[0], same[1], ("sec-fetch-mode", "navigate")];
-        assert!(!OriginPolicy::SameOrigin.allows(&request(&navigation)));
+        assert!(!own().allows(&request(&navigation)));
         let origin = ("origin", "https://example.com");
-        assert!(!OriginPolicy::SameOrigin.allows(&request(&[same[0], origin, origin])));
+        assert!(!own().allows(&request(&[same[0], origin, origin])));
     }
 
     #[test]
     fn a_list_stands_in_place_of_the_same_origin() {
-        let policy = OriginPolicy::listed(["https://app.example.com", "http://localhost:5173"]);
+        let policy = listed(["https://app.example.com", "http://localhost:5173"]);
         for (headers, allowed) in [
             (vec![("origin", "https://app.example.com")], true),
             (vec![("origin", "https://APP.example.com:443")], true),
@@ -268,13 +324,83 @@ mod tests {
         }
         let own = [("host", "app.example.com"), ("sec-fetch-site", "same-origin")];
         assert!(policy.allows(&request(&own)));
-        assert!(OriginPolicy::listed(["null"]).allows(&request(&[("origin", "null")])));
+        assert!(listed(["null"]).allows(&request(&[("origin", "null")])));
+    }
+
+    #[test]
+    fn a_websockets_origin_is_that_of_its_page() {
+        let policy = listed(["https://app.example.com", "ws://localhost:5173"]);
+        for (origin, allowed) in [
+            ("wss://app.example.com", true),
+            ("wss://app.example.com:443", true),
+            ("ws://app.example.com", false),
+            ("http://localhost:5173", true),
+            ("https://localhost:5173", false),
+        ] {
+            assert_eq!(policy.allows(&request(&[("origin", origin)])), allowed, "{origin}");
+        }
+    }
+
+    #[test]
+    fn origins_of_applications_are_their_text() {
+        let policy = listed([
+            "capacitor://localhost",
+            "ionic://localhost",
+            "tauri://localhost",
+            "app://-",
+            "chrome-extension://abcdefghijklmnop",
+        ]);
+        for (origin, allowed) in [
+            ("capacitor://localhost", true),
+            ("ionic://localhost", true),
+            ("tauri://localhost", true),
+            ("app://-", true),
+            ("chrome-extension://abcdefghijklmnop", true),
+            ("chrome-extension://ponmlkjihgfedcba", false),
+            ("capacitor://localhost:80", false),
+            ("capacitor://elsewhere", false),
+            ("http://localhost", false),
+        ] {
+            assert_eq!(policy.allows(&request(&[("origin", origin)])), allowed, "{origin}");
+        }
+        // Such a scheme says nothing of the request's own origin.
+        assert!(!own().allows(&request(&[("host", "localhost"), ("origin", "capacitor://localhost")])));
+    }
+
+    #[test]
+    fn a_predicate_lets_more_in() {
+        let tenants = |origin: &HeaderValue, _: &Parts| origin.as_bytes().ends_with(b".example.com");
+        let (mut beside_own, mut beside_list) = (own(), listed(["https://admin.example"]));
+        beside_own.ask(tenants);
+        beside_list.ask(tenants);
+        for (host, origin, of_own, of_list) in [
+            ("api.test", "https://a.example.com", true, true),
+            ("api.test", "https://api.test", true, false),
+            ("api.test", "https://admin.example", false, true),
+            ("api.test", "https://evil.test", false, false),
+            ("api.test", "no origin at all.example.com", true, true),
+        ] {
+            let request = request(&[("host", host), ("origin", origin)]);
+            assert_eq!(
+                (beside_own.allows(&request), beside_list.allows(&request)),
+                (of_own, of_list),
+                "{origin}"
+            );
+        }
+        // It sees what else the request says, also where a browser does not name the request's own origin.
+        let same = request(&[("host", "a.example.com"), ("sec-fetch-site", "same-origin")]);
+        assert!(beside_list.allows(&same));
+        assert!(!listed(["https://admin.example"]).allows(&same));
+        let mut by_host = listed::<0>([]);
+        by_host.ask(|_, parts| parts.headers.get("host").is_some_and(|host| host == "localhost:3000"));
+        assert!(by_host.allows(&request(&[("host", "localhost:3000"), ("origin", "http://localhost:5173")])));
+        assert!(!by_host.allows(&request(&[("host", "api.test"), ("origin", "http://localhost:5173")])));
     }
 
     #[test]
     #[should_panic(expected = "`example.com` is no origin")]
     fn a_list_with_something_else_is_a_mistake() {
-        OriginPolicy::listed(["example.com"]);
+        listed(["example.com"]);
     }
 
     proptest! {
@@ -283,13 +409,13 @@ mod tests {
         /// Whatever a header says, the decision is made, and nothing but the very origin is the same origin.
         #[test]
         fn any_header_is_decided(origin in "(https?://)?\\PC{0,30}", host in "\\PC{0,20}") {
-            let mut request = Request::new(());
+            let mut request = Request::new(()).into_parts().0;
             if let (Ok(origin_header), Ok(host_header)) = (origin.parse(), host.parse()) {
-                request.headers_mut().insert("origin", origin_header);
-                request.headers_mut().insert("host", host_header);
+                request.headers.insert("origin", origin_header);
+                request.headers.insert("host", host_header);
                 let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
                 let same = origin.to_ascii_lowercase().contains(&name);
-                prop_assert!(!OriginPolicy::SameOrigin.allows(&request) || same);
+                prop_assert!(!own().allows(&request) || same);
             }
         }
     }

@@ -10,7 +10,7 @@ use std::{
 
 use axum_core::{BoxError, body::Body, response::IntoResponse};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
 use tower_service::Service;
 
@@ -71,21 +71,22 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let mut work = RequestWork::new(&self.backend, &self.settings, &request);
-        if let Some(refusal) = work.refusal_of_strangers(&request) {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let mut work = RequestWork::new(&self.backend, &self.settings, &head);
+        if let Some(refusal) = work.refusal_of_strangers(&head) {
             return Box::pin(async move { Ok(refusal) });
         }
         #[cfg(feature = "testing")]
-        if let Some(seed) = request.extensions_mut().remove::<super::seed::Seed>() {
+        if let Some(seed) = head.extensions.remove::<super::seed::Seed>() {
             return Box::pin(async move {
                 seed.sow(&work.live).await;
                 Ok(work.finish(Response::default()))
             });
         }
-        work.hand_over_to(&mut request);
+        work.hand_over_to(&mut head);
         if work.engine != EngineRequest::Handshake {
-            let response = self.inner.call(request);
+            let response = self.inner.call(Request::from_parts(head, body));
             return Box::pin(async move {
                 let mut response = response.await?.map(Body::new);
                 let intent = work.intents.close();
@@ -105,9 +106,9 @@ where
                 Err(refusal) => return Ok(refusal),
             };
             // Where the sockets of the connection find it.
-            request.extensions_mut().insert(binding.clone());
+            head.extensions.insert(binding.clone());
             work.binding = Some(binding);
-            let response = inner.call(request).await?;
+            let response = inner.call(Request::from_parts(head, body)).await?;
             let intent = work.intents.close();
             let response = work.save(response.map(Body::new), intent).await;
             Ok(work.finish(response))
@@ -129,12 +130,12 @@ struct RequestWork {
 }
 
 impl RequestWork {
-    fn new<B>(backend: &Arc<dyn Backend>, settings: &Arc<LayerSettings>, request: &Request<B>) -> Self {
-        let shown = settings.cookie.read(request.headers());
-        let engine = classify(request, &settings.socket_path);
+    fn new(backend: &Arc<dyn Backend>, settings: &Arc<LayerSettings>, head: &Parts) -> Self {
+        let shown = settings.cookie.read(&head.headers);
+        let engine = classify(head, &settings.socket_paths);
         let live = Arc::new(LiveSession::new(Arc::clone(backend), Arc::clone(&settings.call), shown));
         let intents = Arc::new(Intents::new(true));
-        if shown.is_none() && settings.cookie.is_kept_from(request.headers()) {
+        if shown.is_none() && settings.cookie.is_kept_from(&head.headers) {
             // A session that begins now would take the place of the one whose cookie was not sent.
             live.no_more_cookies();
         }
@@ -144,22 +145,24 @@ impl RequestWork {
     }
 
     /// Puts the session into the request's extensions.
-    fn hand_over_to<B>(&self, request: &mut Request<B>) {
-        hide_cookies(request.headers_mut());
-        let extensions = request.extensions_mut();
-        extensions.insert(self.session.clone());
-        extensions.insert(Arc::clone(&self.plain));
+    fn hand_over_to(&self, head: &mut Parts) {
+        hide_cookies(&mut head.headers);
+        head.extensions.insert(self.session.clone());
+        head.extensions.insert(Arc::clone(&self.plain));
     }
 
     /// What a request gets that comes from a page of another origin, or is about a connection of another session.
-    fn refusal_of_strangers<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+    fn refusal_of_strangers(&self, head: &Parts) -> Option<Response<Body>> {
         let refuse = |text| Some(respond(StatusCode::FORBIDDEN, text));
         if self.engine == EngineRequest::No {
             return None;
         }
-        if !self.settings.origins.allows(request) {
-            tracing::warn!(origin = ?request.headers().get(header::ORIGIN), "a page of another origin was refused");
-            return refuse("this page's origin may not connect: see `SessionLayer::with_allowed_origins`");
+        if !self.settings.origins.allows(head) {
+            tracing::warn!(origin = ?head.headers.get(header::ORIGIN), "a page of another origin was refused");
+            return refuse(
+                "this page's origin may not connect: see `SessionLayer::with_allowed_origins` and \
+                 `with_origin_predicate`, and that the proxy passes `Host` and `X-Forwarded-Proto` on",
+            );
         }
         if let EngineRequest::Of(sid) = &self.engine
             && let Some(bound) = self.live.registry().connections().session_of(sid)

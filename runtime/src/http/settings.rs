@@ -11,7 +11,7 @@ pub(super) struct LayerSettings {
     pub(super) call: Arc<Settings>,
     pub(super) cookie: CookieSettings,
     pub(super) origins: OriginPolicy,
-    pub(super) socket_path: Cow<'static, str>,
+    pub(super) socket_paths: Vec<Cow<'static, str>>,
     pub(super) session_on_handshake: bool,
 }
 
@@ -21,7 +21,7 @@ impl Default for LayerSettings {
             call: Arc::default(),
             cookie: CookieSettings::default(),
             origins: OriginPolicy::default(),
-            socket_path: Cow::Borrowed("/socket.io"),
+            socket_paths: vec![Cow::Borrowed("/socket.io")],
             session_on_handshake: true,
         }
     }
