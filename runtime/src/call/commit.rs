@@ -262,6 +262,15 @@ impl LiveSession {
         self.beginning.get_or_init(Box::default)
     }
 
+    /// Has the response set the cookie as it is, if there is a session.
+    pub(crate) async fn set_cookie_again(&self) -> Result<(), Error> {
+        if let Lookup::Found(loaded) = self.load(Keys::Only(&[])).await? {
+            let mut current = self.current.lock();
+            current.transition().cookie = self.set_cookie(current.id, &loaded.attributes);
+        }
+        Ok(())
+    }
+
     fn set_cookie(&self, id: SessionId, attributes: &Attributes) -> CookieEffect {
         CookieEffect::Set {
             id,

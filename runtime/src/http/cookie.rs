@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, header};
+use smallvec::SmallVec;
 use time::{Duration, OffsetDateTime};
 use tower_cookies::{
     Cookie, Key,
@@ -114,26 +115,101 @@ impl From<Vec<Key>> for SigningKeys {
     }
 }
 
+/// What a request shows as ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// The ids, each once.
+    pub(crate) ids: SmallVec<[SessionId; 1]>,
+    /// Whether one of them came under a key that is no longer the first.
+    pub(crate) under_older_key: bool,
+}
+
 impl CookieSettings {
-    /// The id that a request shows. Two cookies of our name count as none: one of them is somebody else's.
-    pub(crate) fn read(&self, headers: &HeaderMap) -> Option<SessionId> {
-        let mut ours = headers
+    /// # Panics
+    ///
+    /// If no browser would accept the cookie.
+    pub(crate) fn check(&self) {
+        if let Some(mistake) = self.mistake() {
+            panic!("the session cookie `{}` is one that no browser accepts: {mistake}", self.name);
+        }
+    }
+
+    /// What keeps browsers from accepting the cookie
+    /// ([RFC 6265bis](https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.7)).
+    fn mistake(&self) -> Option<&'static str> {
+        let starts = |prefix: &str| {
+            let start = self.name.as_bytes().get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+        };
+        let for_this_host = starts("__Host-");
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let of_a_domain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let of_a_path = |byte: u8| !byte.is_ascii_control() && byte.is_ascii() && byte != b';';
+        match () {
+            () if self.name.is_empty() || !self.name.bytes().all(is_token) => Some(
+                "its name (`with_name`) holds something else than letters, digits and !#$%&'*+-.^_`|~",
+            ),
+            () if for_this_host && self.domain.is_some() => {
+                Some("a name that begins with `__Host-` goes without `with_domain`")
+            }
+            () if for_this_host && self.path != "/" => {
+                Some("a name that begins with `__Host-` goes with the path `/` alone: leave out `with_path`")
+            }
+            () if (for_this_host || starts("__Secure-")) && !self.secure => {
+                Some("a name that begins with `__Host-` or `__Secure-` needs `with_secure(true)`")
+            }
+            () if self.same_site == SameSite::None && !self.secure => {
+                Some("`SameSite::None` needs `with_secure(true)`")
+            }
+            () if self.partitioned && !self.secure => Some("`with_partitioned` needs `with_secure(true)`"),
+            () if !self.path.starts_with('/') || !self.path.bytes().all(of_a_path) => {
+                Some("its path (`with_path`) must begin with `/`, in ASCII and without `;`")
+            }
+            () => self
+                .domain
+                .as_deref()
+                .filter(|domain| domain.trim_matches('.').is_empty() || !domain.bytes().all(of_a_domain))
+                .map(|_| "its domain (`with_domain`) is a host's name alone, without a scheme, a port or a path"),
+        }
+    }
+
+    /// The ids that a request shows. What can be no id of ours, or whose seal is broken, does not count: another
+    /// application on the same host may use the name, too.
+    pub(crate) fn read(&self, headers: &HeaderMap) -> Shown {
+        let mut shown = Shown::default();
+        let pairs = headers
             .get_all(header::COOKIE)
             .iter()
             // Bytes: another cookie beside ours may hold any.
-            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
-            .filter_map(|pair| self.value_if_ours(pair));
-        let value = ours.next().filter(|_| ours.next().is_none())?;
+            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+        for value in pairs.filter_map(|pair| self.value_if_ours(pair)) {
+            if let Some((id, under_older_key)) = self.open(value)
+                && !shown.ids.contains(&id)
+            {
+                shown.ids.push(id);
+                shown.under_older_key |= under_older_key;
+            }
+        }
+        shown
+    }
+
+    /// The id in a cookie's value, and whether it came under a key that is no longer the first.
+    fn open(&self, value: &[u8]) -> Option<(SessionId, bool)> {
         let value = std::str::from_utf8(value).ok()?;
-        let id = match self.protection {
+        let (value, under_older_key) = match &self.protection {
             // An id is written in letters that need no encoding.
-            Protection::Plain => value.parse::<Id>(),
-            Protection::Signed(_) | Protection::Private(_) => {
-                let cookie = Cookie::parse_encoded(format!("{}={value}", self.name)).ok()?;
-                self.verify(cookie)?.value().parse()
+            Protection::Plain => (Cow::Borrowed(value), false),
+            Protection::Signed(keys) | Protection::Private(keys) => {
+                let mut cookie = Cookie::parse_encoded(format!("v={value}")).ok()?;
+                // Set by itself, for it is not encoded.
+                cookie.set_name(self.name.clone());
+                let opened = keys.all().enumerate();
+                let mut opened = opened.filter_map(|(at, key)| Some((at, self.unseal(key, cookie.clone())?)));
+                let (at, opened) = opened.next()?;
+                (Cow::Owned(opened.value().to_owned()), at > 0)
             }
         };
-        id.ok().map(SessionId::from)
+        value.parse::<Id>().ok().map(|id| (id.into(), under_older_key))
     }
 
     fn value_if_ours<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
@@ -161,12 +237,12 @@ impl CookieSettings {
         }
     }
 
-    fn verify(&self, cookie: Cookie<'static>) -> Option<Cookie<'static>> {
+    fn unseal(&self, key: &Key, cookie: Cookie<'static>) -> Option<Cookie<'static>> {
         let jar = CookieJar::new();
         match &self.protection {
             Protection::Plain => Some(cookie),
-            Protection::Signed(keys) => keys.all().find_map(|key| jar.signed(key).verify(cookie.clone())),
-            Protection::Private(keys) => keys.all().find_map(|key| jar.private(key).decrypt(cookie.clone())),
+            Protection::Signed(_) => jar.signed(key).verify(cookie),
+            Protection::Private(_) => jar.private(key).decrypt(cookie),
         }
     }
 
@@ -181,14 +257,43 @@ impl CookieSettings {
         if let Some(life) = life(expiry, last, clock::now()) {
             cookie.set_max_age(life);
         }
-        header_value(&self.protect(cookie))
+        self.header(self.protect(cookie))
     }
 
     /// The header that removes the cookie: with the path and domain under which it was set.
     pub(crate) fn remove(&self) -> Option<HeaderValue> {
         let mut cookie = self.cookie(String::new());
         cookie.make_removal();
-        header_value(&cookie)
+        self.header(cookie)
+    }
+
+    /// The headers that remove whatever cookie of this name a browser may show to this host: one that another release
+    /// set with another domain or path is never told to us.
+    pub(crate) fn remove_all(&self, host: &str) -> Vec<HeaderValue> {
+        let domains = std::iter::once(None).chain(domains_of(host).map(Some));
+        let mut headers = Vec::new();
+        for domain in domains {
+            for path in [Some(&*self.path), Some("/").filter(|root| self.path != *root)].into_iter().flatten()
+            {
+                for partitioned in [false, true] {
+                    let mut cookie = Cookie::build((self.name.clone(), ""))
+                        .path(path.to_owned())
+                        .http_only(self.http_only)
+                        .same_site(self.same_site)
+                        .secure(self.secure || partitioned);
+                    if partitioned {
+                        cookie = cookie.partitioned(true);
+                    }
+                    if let Some(domain) = domain {
+                        cookie = cookie.domain(domain.to_owned());
+                    }
+                    let mut cookie = cookie.build();
+                    cookie.make_removal();
+                    headers.extend(self.header(cookie));
+                }
+            }
+        }
+        headers
     }
 
     fn cookie(&self, value: String) -> Cookie<'static> {
@@ -204,6 +309,16 @@ impl CookieSettings {
             cookie = cookie.domain(domain.clone());
         }
         cookie.build()
+    }
+
+    /// The cookie as a header. Its value is encoded, and not its name, which is read as it is.
+    fn header(&self, mut cookie: Cookie<'static>) -> Option<HeaderValue> {
+        cookie.set_name("v");
+        let encoded = cookie.encoded().to_string();
+        let value = encoded.strip_prefix('v').map(|rest| format!("{}{rest}", self.name))?;
+        let mut value = HeaderValue::try_from(value).ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 
     fn protect(&self, cookie: Cookie<'static>) -> Cookie<'static> {
@@ -230,11 +345,21 @@ fn life(expiry: Option<Expiry>, last: Option<OffsetDateTime>, now: OffsetDateTim
     Some(life.clamp(Duration::ZERO, LONGEST_LIFE))
 }
 
-fn header_value(cookie: &Cookie<'static>) -> Option<HeaderValue> {
-    let mut value = HeaderValue::try_from(cookie.encoded().to_string()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+/// The host and each parent of it to which a browser may keep a cookie.
+fn domains_of(host: &str) -> impl Iterator<Item = &str> {
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
+    });
+    let is_address = name.starts_with('[') || name.parse::<std::net::Ipv4Addr>().is_ok();
+    let sound = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    let name = Some(name).filter(|name| sound && !is_address && name.len() <= LONGEST_NAME);
+    std::iter::successors(name, |name| name.split_once('.').map(|(_, parent)| parent))
+        // No browser keeps a cookie for a whole top-level domain.
+        .filter(|name| name.contains('.'))
 }
+
+/// The longest name that a host can have.
+const LONGEST_NAME: usize = 253;
 
 #[cfg(test)]
 mod tests {
@@ -259,7 +384,7 @@ mod tests {
                 if let Ok(value) = HeaderValue::from_bytes(line.as_bytes()) {
                     headers.append(header::COOKIE, value);
                 }
-                if let Some(id) = config.read(&headers) {
+                for id in config.read(&headers).ids {
                     prop_assert!(matches!(config.protection, Protection::Plain));
                     prop_assert!(line.contains(&id.expose().to_string()));
                 }
@@ -267,36 +392,40 @@ mod tests {
         }
     }
 
-    fn shown(lines: &[&str]) -> Option<SessionId> {
+    fn shown(lines: &[&str]) -> Vec<SessionId> {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        CookieSettings::default().read(&headers)
+        CookieSettings::default().read(&headers).ids.to_vec()
     }
 
     #[test]
-    fn one_cookie_of_our_name_is_found_among_others() {
-        let id = SessionId::random();
-        let ours = format!("id={}", id.expose());
+    fn cookies_of_our_name_are_found_among_others() {
+        let (id, other) = (SessionId::random(), SessionId::random());
+        let (ours, another) = (format!("id={}", id.expose()), format!("id={}", other.expose()));
         for lines in [
             vec![&*ours],
             vec!["a=1; b=2", &ours],
             vec![&format!("theme=dunkelgr\u{fc}n; {ours} ; sid=3")],
             vec![&format!("xid=4;{ours};id2=5")],
+            // Junk before ours, and ours twice.
+            vec![&format!("id=hello; {ours}")],
+            vec!["id", &ours, "id="],
+            vec![&*ours, &ours],
+            vec![&format!("{ours}; {ours}")],
         ] {
-            assert_eq!(shown(&lines), Some(id), "{lines:?}");
+            assert_eq!(shown(&lines), [id], "{lines:?}");
         }
+        assert_eq!(shown(&[&ours, &another, &ours]), [id, other]);
     }
 
     #[test]
-    fn two_of_our_name_and_nonsense_are_none() {
+    fn nonsense_is_none() {
         let ours = format!("id={}", SessionId::random().expose());
         let long = format!("id={}", "A".repeat(65_536));
         for lines in [
             vec![],
-            vec![&*ours, &ours],
-            vec![&format!("{ours}; {ours}")],
             vec!["id="],
             vec!["id"],
             vec!["id=AAAA"],
@@ -304,7 +433,87 @@ mod tests {
             vec![&format!("{ours}A")],
             vec![&long],
         ] {
-            assert_eq!(shown(&lines), None, "{lines:?}");
+            assert_eq!(shown(&lines), [], "{lines:?}");
+        }
+    }
+
+    /// The `name=value` of the cookie that is set.
+    fn set(settings: &CookieSettings, id: SessionId) -> String {
+        let header = settings.set(id, None, None).unwrap();
+        header.to_str().unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    type Protect = fn(SigningKeys) -> Protection;
+
+    #[test]
+    fn a_name_that_is_a_token_is_read_as_it_was_set_under_each_key() {
+        let (new, old) = (Key::from(&[1; 64]), Key::from(&[2; 64]));
+        let id = SessionId::random();
+        let dresses: [Protect; 3] = [|_| Protection::Plain, Protection::Signed, Protection::Private];
+        for protect in dresses {
+            for name in ["id", "a|b", "a%20b", "!#$%&'*+-.^_`|~", "__Host-id"] {
+                let settings = |keys: SigningKeys| CookieSettings {
+                    name: name.into(),
+                    protection: protect(keys),
+                    ..CookieSettings::default()
+                };
+                let [before, after] = [vec![old.clone()], vec![new.clone(), old.clone()]];
+                let (before, after) = (settings(before.into()), settings(after.into()));
+                assert_eq!(after.mistake(), None, "{name}");
+                let is_plain = matches!(after.protection, Protection::Plain);
+                for (set_by, older) in [(&before, !is_plain), (&after, false)] {
+                    let mut headers = HeaderMap::new();
+                    headers.insert(header::COOKIE, set(set_by, id).parse().unwrap());
+                    let shown = after.read(&headers);
+                    assert_eq!((&shown.ids[..], shown.under_older_key), (&[id][..], older), "{name}");
+                }
+            }
+        }
+    }
+
+    type Change = fn(&mut CookieSettings);
+
+    #[test]
+    fn what_no_browser_accepts_is_a_mistake() {
+        let cases: [(Change, &str); 13] = [
+            (|cookie| cookie.name = "my id".into(), "with_name"),
+            (|cookie| cookie.name = "app:sid".into(), "with_name"),
+            (|cookie| cookie.name = "".into(), "with_name"),
+            (|cookie| (cookie.name, cookie.path) = ("__Host-id".into(), "/app".into()), "with_path"),
+            (
+                |cookie| (cookie.name, cookie.domain) = ("__host-id".into(), Some("example.com".into())),
+                "with_domain",
+            ),
+            (|cookie| (cookie.name, cookie.secure) = ("__Host-id".into(), false), "with_secure"),
+            (|cookie| (cookie.name, cookie.secure) = ("__Secure-id".into(), false), "with_secure"),
+            (|cookie| (cookie.same_site, cookie.secure) = (SameSite::None, false), "with_secure"),
+            (|cookie| (cookie.partitioned, cookie.secure) = (true, false), "with_secure"),
+            (|cookie| cookie.path = "app".into(), "with_path"),
+            (|cookie| cookie.path = "/a;b".into(), "with_path"),
+            (|cookie| cookie.domain = Some("example.com:8080".into()), "with_domain"),
+            (|cookie| cookie.domain = Some("".into()), "with_domain"),
+        ];
+        for (change, names) in cases {
+            let mut settings = CookieSettings::default();
+            change(&mut settings);
+            let mistake = settings.mistake().unwrap_or_default();
+            assert!(mistake.contains(names), "{settings:?}: {mistake}");
+        }
+        // A dot before it is of old, and left out by browsers.
+        let settings = CookieSettings { domain: Some(".example.com".into()), ..CookieSettings::default() };
+        assert_eq!(settings.mistake(), None);
+    }
+
+    #[test]
+    fn a_host_has_parents() {
+        let domains = |host| domains_of(host).collect::<Vec<_>>();
+        assert_eq!(
+            domains("a.shop.example.com:8080"),
+            ["a.shop.example.com", "shop.example.com", "example.com"]
+        );
+        assert_eq!(domains("example.com"), ["example.com"]);
+        for host in ["localhost:3000", "127.0.0.1:3000", "[::1]:3000", "a b.com", "", "x;y.com"] {
+            assert!(domains(host).is_empty(), "{host}");
         }
     }
 }

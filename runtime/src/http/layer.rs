@@ -241,7 +241,11 @@ fn not_negative(duration: impl TryInto<Duration>) -> Duration {
 impl<S> Layer<S> for SessionLayer {
     type Service = SessionService<S>;
 
+    /// # Panics
+    ///
+    /// If no browser would accept the cookie as it is set up: the message says which of its settings contradict.
     fn layer(&self, inner: S) -> Self::Service {
+        self.settings.cookie.check();
         SessionService::new(inner, Arc::clone(&self.backend), Arc::clone(&self.settings))
     }
 }

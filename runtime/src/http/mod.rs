@@ -14,5 +14,6 @@ pub(crate) mod plain_session;
 pub(crate) mod seed;
 mod service;
 mod settings;
+mod visitor;
 
 pub use self::{cookie::SigningKeys, layer::SessionLayer, service::SessionService};

@@ -19,6 +19,7 @@ use super::{
     engine_request::{EngineRequest, classify, sid_of_open_packet},
     error::respond,
     settings::LayerSettings,
+    visitor::Visitor,
 };
 use crate::{
     backend::Backend,
@@ -55,6 +56,9 @@ impl<S> SessionService<S> {
     }
 }
 
+/// The response, once it is there.
+type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
+
 impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SessionService<S>
 where
     S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone + Send + 'static,
@@ -65,15 +69,46 @@ where
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+    type Future = Answering<Self::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
-        let mut work = RequestWork::new(&self.backend, &self.settings, &head);
+        let (head, body) = request.into_parts();
+        let shown = self.settings.cookie.read(&head.headers);
+        if shown.ids.len() < 2 {
+            let visitor = Visitor::of_only(&shown, &head.headers);
+            return self.serve(head, body, visitor);
+        }
+        // The clone takes the place of the service that was made ready, and that is used when it is known who asks.
+        let clone = self.clone();
+        let mut ready = std::mem::replace(self, clone);
+        Box::pin(async move {
+            match Visitor::who_is_alive(&ready.backend, &ready.settings, &shown, &head).await {
+                Ok(visitor) => ready.serve(head, body, visitor).await,
+                Err(error) => Ok(refuse(error)),
+            }
+        })
+    }
+}
+
+impl<S> SessionService<S> {
+    fn serve<RequestBody, ResponseBody>(
+        &mut self,
+        mut head: Parts,
+        body: RequestBody,
+        visitor: Visitor,
+    ) -> Answering<S::Error>
+    where
+        S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone + Send + 'static,
+        S::Future: Send,
+        RequestBody: Send + 'static,
+        ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
+        ResponseBody::Error: Into<BoxError>,
+    {
+        let mut work = RequestWork::new(&self.backend, &self.settings, &head, visitor);
         if let Some(refusal) = work.refusal_of_strangers(&head) {
             return Box::pin(async move { Ok(refusal) });
         }
@@ -124,14 +159,19 @@ struct RequestWork {
     session: tower_sessions::Session,
     settings: Arc<LayerSettings>,
     engine: EngineRequest,
-    shown: Option<SessionId>,
+    visitor: Visitor,
     /// Of the connection that the request opens.
     binding: Option<Binding>,
 }
 
 impl RequestWork {
-    fn new(backend: &Arc<dyn Backend>, settings: &Arc<LayerSettings>, head: &Parts) -> Self {
-        let shown = settings.cookie.read(&head.headers);
+    fn new(
+        backend: &Arc<dyn Backend>,
+        settings: &Arc<LayerSettings>,
+        head: &Parts,
+        visitor: Visitor,
+    ) -> Self {
+        let shown = visitor.shown;
         let engine = classify(head, &settings.socket_paths);
         let live = Arc::new(LiveSession::new(Arc::clone(backend), Arc::clone(&settings.call), shown));
         let intents = Arc::new(Intents::new(true));
@@ -141,7 +181,7 @@ impl RequestWork {
         }
         let (plain, session) =
             PlainStore::new(Arc::clone(&live), Arc::clone(&intents), shown.map(SessionId::expose));
-        Self { live, intents, plain, session, settings: Arc::clone(settings), engine, shown, binding: None }
+        Self { live, intents, plain, session, settings: Arc::clone(settings), engine, visitor, binding: None }
     }
 
     /// Puts the session into the request's extensions.
@@ -166,7 +206,7 @@ impl RequestWork {
         }
         if let EngineRequest::Of(sid) = &self.engine
             && let Some(bound) = self.live.registry().connections().session_of(sid)
-            && self.shown != Some(bound)
+            && self.visitor.shown != Some(bound)
         {
             tracing::warn!("a request with the `sid` of another session's connection was refused");
             return refuse(
@@ -181,7 +221,7 @@ impl RequestWork {
     async fn session_of_connection(&self) -> Result<Binding, Response<Body>> {
         self.live.resolve().await.map_err(refuse)?;
         if !self.live.is_stored() {
-            if self.shown.is_some_and(|id| self.live.registry().has_just_ended(id)) {
+            if self.visitor.shown.is_some_and(|id| self.live.registry().has_just_ended(id)) {
                 let text = "this session has just ended or changed its id: connect again with the new cookie";
                 return Err(respond(StatusCode::SERVICE_UNAVAILABLE, text));
             }
@@ -195,6 +235,7 @@ impl RequestWork {
     /// Whether the request left something to save: what was asked for, or what a plain `Session` changed.
     fn is_left_to_save(&self, intent: &Intent) -> bool {
         self.settings.call.always_save
+            || self.visitor.needs_newer_key
             || self.session.is_modified()
             || self.plain.was_used()
             || intent.anything()
@@ -204,6 +245,12 @@ impl RequestWork {
         let refused = self.engine == EngineRequest::Handshake && !opened(response.status());
         let failed = refused || response.status().is_server_error();
         let outcome = if failed { Outcome::Failed } else { Outcome::Normal };
+        if self.visitor.needs_newer_key
+            && let Err(error) = self.live.set_cookie_again().await
+        {
+            // The next page will try it, too.
+            error.log("a cookie under an older key");
+        }
         let concluded = self.conclude(intent, outcome).await;
         if refused {
             self.undo_handshake().await;
@@ -284,7 +331,7 @@ impl RequestWork {
         if effect == CookieEffect::Keep && !response.headers().contains_key(header::SET_COOKIE) {
             return;
         }
-        if self.shown.is_some_and(|id| overtaken(&id)) {
+        if self.visitor.shown.is_some_and(|id| overtaken(&id)) {
             // The browser has, or will have, the cookie of the new id: nothing may overwrite it.
             self.settings.cookie.take_out(response.headers_mut());
             return;
@@ -293,8 +340,16 @@ impl RequestWork {
             CookieEffect::Keep => None,
             CookieEffect::Set { id, .. } if ending(id).is_some() => None,
             CookieEffect::Set { id, expiry, last } => self.settings.cookie.set(id, expiry, last),
-            CookieEffect::Remove => self.shown.and_then(|_| self.settings.cookie.remove()),
+            CookieEffect::Remove => self.visitor.shown.and_then(|_| self.settings.cookie.remove()),
         };
+        if effect != CookieEffect::Keep
+            && let Some(host) = &self.visitor.ambiguous
+        {
+            // Before the one that is set: none of those that were shown remains.
+            for cookie in self.settings.cookie.remove_all(host) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+        }
         if let Some(cookie) = cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }

@@ -1,0 +1,70 @@
+//! Who asks: the one session of those that a request shows.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, header, request::Parts};
+
+use super::{cookie::Shown, settings::LayerSettings};
+use crate::{backend::Backend, call::live_session::LiveSession, error::Error, session::id::SessionId};
+
+/// So many of those that are shown are looked up.
+const MOST: usize = 4;
+
+/// The visitor whom a request is from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Visitor {
+    /// The session whose id is shown. It need not live.
+    pub(super) shown: Option<SessionId>,
+    /// The host that the request is for, where the cookies of several live sessions were shown: none of them counts.
+    pub(super) ambiguous: Option<Box<str>>,
+    /// The cookie came under a key that is no longer the first, with a request that may set it again: on the response to
+    /// any other it could overwrite what a login sets at the same time.
+    pub(super) needs_newer_key: bool,
+}
+
+impl Visitor {
+    /// Of whom one cookie is shown at most.
+    pub(super) fn of_only(shown: &Shown, headers: &HeaderMap) -> Self {
+        let needs_newer_key = shown.under_older_key && is_navigation(headers);
+        Self { shown: shown.ids.first().copied(), ambiguous: None, needs_newer_key }
+    }
+
+    /// Of the one of several that are shown that is alive. A browser shows several cookies of one name after a change of
+    /// their domain or path, or where another application uses the name.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be found out.
+    pub(super) async fn who_is_alive(
+        backend: &Arc<dyn Backend>,
+        settings: &LayerSettings,
+        shown: &Shown,
+        head: &Parts,
+    ) -> Result<Self, Error> {
+        let mut alive = None;
+        for id in shown.ids.iter().take(MOST).copied() {
+            let live = LiveSession::new(Arc::clone(backend), Arc::clone(&settings.call), Some(id));
+            live.resolve().await?;
+            if live.is_stored() && alive.replace(id).is_some() {
+                tracing::warn!(
+                    cookie = &*settings.cookie.name,
+                    "cookies of two sessions were shown, so that neither counts: the next login or logout removes both"
+                );
+                let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+                let host = host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str));
+                return Ok(Self { ambiguous: Some(host.unwrap_or_default().into()), ..Self::default() });
+            }
+        }
+        // Where none is: one that has just changed its id, so that nothing overwrites its new cookie.
+        let has_ended = |id: &&SessionId| backend.registry().ending(**id).is_some();
+        let shown_id = alive.or_else(|| shown.ids.iter().find(has_ended).or(shown.ids.first()).copied());
+        let needs_newer_key = shown.under_older_key && is_navigation(&head.headers);
+        Ok(Self { shown: shown_id, ambiguous: None, needs_newer_key })
+    }
+}
+
+/// Whether a browser asks for a whole page.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|header| header == value);
+    is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
+}
