@@ -214,28 +214,120 @@ async fn keys_rotate_under_live_sockets() {
 }
 
 #[tokio::test]
-async fn two_of_our_name_are_none() {
+async fn a_cookie_under_an_older_key_gets_the_newest_on_the_next_page() {
+    let (old, new) = (Key::generate(), Key::generate());
+    let page = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    for rotate in [SessionLayer::with_signed, SessionLayer::with_private] as [fn(_, Vec<Key>) -> _; 2] {
+        let backend = MemoryBackend::default();
+        let before = app_on(&backend, |layer| rotate(layer, vec![old.clone()]));
+        let after = app_on(&backend, |layer| rotate(layer, vec![new.clone(), old.clone()]));
+        let at_last = app_on(&backend, |layer| rotate(layer, vec![new.clone()]));
+        let cookie = http::get(&before, "/visit", None).await.new_cookie();
+        // Not on a request of a script's, on whose response it could overwrite what a login sets.
+        for headers in [vec![], vec![("sec-fetch-mode", "cors")], vec![page[0], ("sec-fetch-dest", "iframe")]]
+        {
+            let shown = headers.into_iter().chain([("cookie", &*cookie)]);
+            assert_eq!(http::get_with(&after, "/visits", shown).await.set_cookies(), [""; 0]);
+        }
+        let shown = page.into_iter().chain([("cookie", &*cookie)]);
+        let renewed = http::get_with(&after, "/visits", shown).await.new_cookie();
+        assert_eq!(http::get(&at_last, "/visit", Some(&renewed)).await.json(), 2);
+        let shown = page.into_iter().chain([("cookie", &*renewed)]);
+        assert_eq!(http::get_with(&after, "/visits", shown).await.set_cookies(), [""; 0]);
+        // Nor does it bring back the id that a login has changed.
+        http::get(&after, "/login", Some(&cookie)).await.ok();
+        let shown = page.into_iter().chain([("cookie", &*cookie)]);
+        assert_eq!(http::get_with(&after, "/visits", shown).await.set_cookies(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn of_several_of_our_name_the_one_that_is_alive_counts() {
     let app = app_on(&MemoryBackend::default(), |layer| layer);
     let own = http::get(&app, "/visit", None).await.new_cookie();
-    let planted = http::get(&app, "/visit", None).await.new_cookie();
+    let dead = http::get(&app, "/visit", None).await.new_cookie();
+    http::get(&app, "/logout", Some(&dead)).await.ok();
+    let other = "id=AAAAAAAAAAAAAAAAAAAAAA";
     for shown in [
-        format!("{own}; {planted}"),
-        format!("{planted}; {own}"),
         format!("{own}; {own}"),
+        format!("id=hello; {own}"),
         format!("{own}; id=nonsense"),
         format!("id=; {own}"),
-        format!("{own}; other=1; {planted}"),
+        format!("{dead}; {own}"),
+        format!("{own}; {other}; {dead}"),
+        format!("a=1; {own}; b=2"),
+        format!("xid=1; {own}; id2=2"),
+        format!("{own};"),
     ] {
         let read = http::get(&app, "/visits", Some(&shown)).await;
-        assert_eq!((read.set_cookies(), read.json()), (vec![], 0.into()), "{shown}");
-        let opened = RawSocket::open(&app, Some(&shown)).await.expect("a handshake of nobody");
-        assert_eq!(opened.set_cookies.len(), 1);
+        assert_eq!((read.set_cookies(), read.json()), (vec![], 1.into()), "{shown}");
+        RawSocket::open(&app, Some(&shown)).await.expect("a handshake of the one that is alive");
     }
-    // Two headers are as good as one with two cookies.
-    let headers = [("cookie", &*own), ("cookie", &*planted)];
-    assert_eq!(http::get_with(&app, "/visits", headers).await.json(), 0);
-    // Other cookies do not matter.
-    for shown in [format!("a=1; {own}; b=2"), format!("xid=1; {own}; id2=2"), format!("{own};")] {
-        assert_eq!(http::get(&app, "/visits", Some(&shown)).await.json(), 1, "{shown}");
+}
+
+#[tokio::test]
+async fn of_two_that_are_alive_none_counts_and_the_next_login_or_logout_mends_it() {
+    let app = app_on(&MemoryBackend::default(), |layer| layer.with_path("/app"));
+    let own = http::get(&app, "/visit", None).await.new_cookie();
+    let planted = http::get(&app, "/visit", None).await.new_cookie();
+    let shown = format!("{own}; {planted}");
+    for headers in [vec![("cookie", &*shown)], vec![("cookie", &*own), ("cookie", &*planted)]] {
+        let read = http::get_with(&app, "/visits", headers).await;
+        assert_eq!((read.set_cookies(), read.json()), (vec![], 0.into()));
     }
+    let scopes = |answer: &http::Answer| {
+        let lines = answer.set_cookies();
+        lines.iter().map(|line| scope(line).join("; ")).collect::<Vec<_>>()
+    };
+    let mut all = Vec::new();
+    for domain in ["", "Domain=a.shop.example; ", "Domain=shop.example; "] {
+        for path in ["/app", "/"] {
+            all.push(format!("id; {domain}HttpOnly; Path={path}; SameSite=Lax"));
+            all.push(format!("id; {domain}HttpOnly; Partitioned; Path={path}; SameSite=Lax; Secure"));
+        }
+    }
+    let headers = [("cookie", &*shown), ("host", "a.shop.example:8080")];
+    let login = http::get_with(&app, "/login", headers).await;
+    let lines = login.set_cookies();
+    let (removals, set) = lines.split_at(lines.len() - 1);
+    assert!(
+        removals.iter().all(|line| line.starts_with("id=;") && line.contains("Max-Age=0")),
+        "{removals:?}"
+    );
+    assert!(!set[0].starts_with("id=;"), "the last one is the new cookie: {set:?}");
+    let mut told = scopes(&login);
+    told.pop();
+    told.sort();
+    all.sort();
+    assert_eq!(told, all);
+    // So does a logout; and with one session that is alive nothing of the kind is said.
+    let logout = http::get_with(&app, "/logout", headers).await;
+    let mut told = scopes(&logout);
+    told.sort();
+    assert_eq!(told, all);
+    assert_eq!(http::get(&app, "/login", Some(&own)).await.set_cookies().len(), 1);
+}
+
+#[tokio::test]
+async fn what_no_browser_accepts_is_refused_where_the_application_is_put_together() {
+    type Change = fn(SessionLayer) -> SessionLayer;
+    let cases: [(Change, &str); 4] = [
+        (|layer| layer.with_name("__Host-id").with_secure(true).with_path("/app"), "with_path"),
+        (|layer| layer.with_same_site(SameSite::None).with_secure(false), "with_secure"),
+        (|layer| layer.with_domain("example.com:8080"), "with_domain"),
+        (|layer| layer.with_name("my id"), "with_name"),
+    ];
+    for (change, names) in cases {
+        let panic = std::panic::catch_unwind(|| {
+            let layer = change(sessions(MemoryBackend::default()));
+            drop(Router::<()>::new().route("/", axum::routing::get(async || ())).layer(layer));
+        });
+        let panic =
+            panic.err().and_then(|panic| panic.downcast::<String>().ok()).expect("a panic with a text");
+        assert!(panic.contains(names), "{panic}");
+    }
+    let app = app_on(&MemoryBackend::default(), |layer| layer.with_name("a|b"));
+    let cookie = http::get(&app, "/visit", None).await.new_cookie();
+    assert!(cookie.starts_with("a|b="), "{cookie}");
+    assert_eq!(http::get(&app, "/visit", Some(&cookie)).await.json(), 2);
 }

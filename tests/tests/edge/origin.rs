@@ -138,7 +138,7 @@ async fn a_sid_opens_nothing_without_its_cookie() {
     let site = Site::open();
     let (cookie, other) = (site.visitor().await.session(), site.visitor().await.session());
     let sid = opened(&site, &cookie).await;
-    let two = format!("{cookie}; {cookie}");
+    let two = format!("{cookie}; {other}");
     for shown in [None, Some(&*other), Some("id=AAAAAAAAAAAAAAAAAAAAAA"), Some("id=nonsense"), Some(&*two)] {
         let headers: Vec<_> = shown.iter().map(|cookie| ("cookie", *cookie)).collect();
         let answers = each_kind(&site, &sid, &headers).await;
@@ -260,4 +260,63 @@ async fn in_chromium_the_attackers_page_reaches_nothing_and_the_sites_own_page_d
     let outcome = page.evaluate(&format!("reach('{}')", open.app.url(""))).await;
     assert_eq!((&outcome["websocket"], &outcome["client over websocket"]), (&json!("open"), &json!("Ada")));
     browser.close().await;
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_scheme_is_what_the_proxy_says() {
+    let site = Site::open();
+    let host = site.app.url("").replace("http://", "");
+    for (proto, origin, is_let_in) in [
+        // Traefik names the scheme of the WebSocket; Swift's Starscream names it as its origin.
+        ("wss", format!("https://{host}"), true),
+        ("https", format!("wss://{host}"), true),
+        ("ws", format!("http://{host}"), true),
+        ("https", format!("http://{host}"), false),
+        ("wss", format!("ws://{host}"), false),
+    ] {
+        let headers = [("origin", &*origin), ("x-forwarded-proto", proto)];
+        let (polling, websocket) = if is_let_in { (200, 101) } else { (403, 403) };
+        assert_eq!(status(&site, Method::GET, HANDSHAKE, &headers, "").await.0, polling, "{proto} {origin}");
+        let upgrade: Vec<_> = headers.into_iter().chain(UPGRADE).collect();
+        assert_eq!(
+            status(&site, Method::GET, WEBSOCKET, &upgrade, "").await.0,
+            websocket,
+            "{proto} {origin}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn applications_and_tenants_can_be_let_in() {
+    let site = Site::with(|layer| {
+        layer.with_allowed_origins(["capacitor://localhost", "https://admin.example"]).with_origin_predicate(
+            |origin, parts| {
+                origin.as_bytes().ends_with(b".tenants.example") && parts.uri.path() == "/socket.io/"
+            },
+        )
+    });
+    for (origin, is_let_in) in [
+        ("capacitor://localhost", true),
+        ("wss://admin.example", true),
+        ("https://a.tenants.example", true),
+        ("ionic://localhost", false),
+        ("https://tenants.example", false),
+    ] {
+        let expected = if is_let_in { 200 } else { 403 };
+        let headers = [("origin", origin)];
+        assert_eq!(status(&site, Method::GET, HANDSHAKE, &headers, "").await.0, expected, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_by_whoever_answers_cors() {
+    let site = Site::open();
+    let cookie = site.visitor().await.session();
+    let sid = opened(&site, &cookie).await;
+    // A preflight carries no cookie, and here nobody answers it: it is no 403 of ours.
+    let headers = [("origin", "http://localhost:5173"), ("access-control-request-method", "POST")];
+    let path = format!("{HANDSHAKE}&sid={sid}");
+    let answer = status(&site, Method::OPTIONS, &path, &headers, "").await;
+    assert_ne!(answer.0, 403);
+    assert_eq!(answer.1, 0);
 }
