@@ -1,9 +1,13 @@
 //! What a connection carries: the binding to its session, left on the handshake's request by the HTTP side and found
 //! there by the sockets of the connection, in every namespace. It holds an id, never data.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use super::{backlog::Backlog, live_session::LiveSession};
+use crate::process::Bound;
 
 /// What a handshake leaves for its sockets.
 #[derive(Clone)]
@@ -11,6 +15,8 @@ pub(crate) struct Binding(Arc<Connection>);
 
 struct Connection {
     live: Arc<LiveSession>,
+    /// The name of the cookie that shows the session.
+    cookie: Cow<'static, str>,
     /// The connection's Engine.IO `sid`, if it was opened by polling.
     sid: OnceLock<Box<str>>,
     /// Boxed: few clients ever read too little.
@@ -18,8 +24,10 @@ struct Connection {
 }
 
 impl Binding {
-    pub(crate) fn new(live: LiveSession) -> Self {
-        Self(Arc::new(Connection { live: Arc::new(live), sid: OnceLock::new(), backlog: OnceLock::new() }))
+    /// `cookie`: the name of the cookie that shows the session.
+    pub(crate) fn new(live: LiveSession, cookie: Cow<'static, str>) -> Self {
+        let (sid, backlog) = Default::default();
+        Self(Arc::new(Connection { live: Arc::new(live), cookie, sid, backlog }))
     }
 
     pub(crate) fn live(&self) -> &Arc<LiveSession> {
@@ -30,8 +38,12 @@ impl Binding {
     /// cookie of its session.
     pub(crate) fn opened(&self, sid: &str) {
         let live = self.live();
-        if live.is_stored() && self.0.sid.set(sid.into()).is_ok() {
-            live.registry().connections().insert(sid.to_owned(), live.id());
+        if live.is_stored() && self.0.sid.get().is_none() {
+            let bound = Bound { cookie: self.0.cookie.clone(), session: live.id() };
+            // Where two layers are one inside of the other, the inner one was first: its sockets are these.
+            if live.registry().connections().bind(sid, bound) {
+                self.0.sid.set(sid.into()).ok();
+            }
         }
     }
 

@@ -129,6 +129,16 @@ impl LiveSession {
         Self::of(Arc::clone(&self.backend), Arc::clone(&self.settings), copy, false)
     }
 
+    /// Goes on in the session of another handle, as that has it now: of the request that opened this connection.
+    pub(crate) fn follow(&self, other: &Self) {
+        let (id, presence, key) = {
+            let other = other.current.lock();
+            (other.id, other.presence, other.key.clone())
+        };
+        let mut current = self.current.lock();
+        (current.id, current.presence, current.key) = (id, presence, key);
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }

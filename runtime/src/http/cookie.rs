@@ -223,14 +223,20 @@ impl CookieSettings {
             && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
     }
 
+    /// Whether a response sets a cookie of this name.
+    pub(crate) fn is_set_in(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(header::SET_COOKIE).iter().any(|value| self.is_set_by(value))
+    }
+
+    fn is_set_by(&self, value: &HeaderValue) -> bool {
+        let mut parts = value.as_bytes().splitn(2, |byte| *byte == b'=');
+        parts.next().is_some_and(|name| name.trim_ascii() == self.name.as_bytes())
+    }
+
     /// Takes this cookie out of a response that sets it.
     pub(crate) fn take_out(&self, headers: &mut HeaderMap) {
-        let is_ours = |value: &HeaderValue| {
-            let name = value.to_str().ok().and_then(|cookie| cookie.split_once('='));
-            name.is_some_and(|(name, _)| name.trim() == self.name)
-        };
-        let others: Vec<_> =
-            headers.get_all(header::SET_COOKIE).iter().filter(|value| !is_ours(value)).cloned().collect();
+        let set = headers.get_all(header::SET_COOKIE).iter();
+        let others: Vec<_> = set.filter(|value| !self.is_set_by(value)).cloned().collect();
         headers.remove(header::SET_COOKIE);
         for value in others {
             headers.append(header::SET_COOKIE, value);

@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
+use http::request::Parts;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tower_sessions::{
@@ -13,8 +14,9 @@ use tower_sessions::{
     session_store,
 };
 
+use super::settings::LayerSettings;
 use crate::{
-    backend::{Keys, Loaded},
+    backend::{Backend, Keys, Loaded},
     call::{
         commit::Work,
         intents::{Intent, Intents},
@@ -34,6 +36,8 @@ pub(crate) struct PlainStore {
 struct Open {
     live: Arc<LiveSession>,
     intents: Arc<Intents>,
+    /// Of the layer that saw the request.
+    layer: Arc<LayerSettings>,
     /// Whose view this is.
     session: Session,
     /// Whether it began with an id, under which there may be something to read.
@@ -148,17 +152,33 @@ impl fmt::Debug for PlainStore {
 
 impl PlainStore {
     /// The view and the `Session` of a request.
-    pub(crate) fn new(
+    pub(super) fn new(
         live: Arc<LiveSession>,
         intents: Arc<Intents>,
+        layer: Arc<LayerSettings>,
         shown: Option<Id>,
     ) -> (Arc<Self>, Session) {
         let expiry = live.settings().lifetimes.expiry;
         let plain = Arc::new(Self { open: Mutex::new(None) });
         let session = Session::new(shown, Arc::clone(&plain), expiry);
         let had_id = shown.is_some();
-        *plain.open.lock() = Some(Open { live, intents, session: session.clone(), had_id, state: None });
+        *plain.open.lock() =
+            Some(Open { live, intents, layer, session: session.clone(), had_id, state: None });
         (plain, session)
+    }
+
+    /// Whether an outer layer serves the session of a request already: by the same cookie, in the same backend.
+    pub(super) fn is_of(head: &Parts, backend: &Arc<dyn Backend>, layer: &Arc<LayerSettings>) -> bool {
+        let Some(outer) = head.extensions.get::<Arc<Self>>() else { return false };
+        let outer = outer.open.lock();
+        let Some(outer) = outer.as_ref().filter(|outer| outer.layer.cookie.name == layer.cookie.name) else {
+            return false;
+        };
+        let is_same = outer.live.registry().is(backend.registry());
+        if is_same && !Arc::ptr_eq(&outer.layer, layer) {
+            layer.warn_of_outer_layer(&outer.layer);
+        }
+        is_same
     }
 
     /// The session of the request, and what is asked of it, until the request is over.
@@ -390,7 +410,7 @@ fn store_failed(error: session::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::{Backend, MemoryBackend};
+    use crate::backend::MemoryBackend;
 
     #[test]
     fn once_its_request_is_over_it_keeps_nothing_alive() {
@@ -398,7 +418,8 @@ mod tests {
         let live = Arc::new(LiveSession::new(backend, Arc::default(), None));
         let intents = Arc::new(Intents::new(true));
         // The extensions of a handshake keep both for as long as its connection lives.
-        let (plain, _session) = PlainStore::new(Arc::clone(&live), Arc::clone(&intents), None);
+        let (plain, _session) =
+            PlainStore::new(Arc::clone(&live), Arc::clone(&intents), Arc::default(), None);
         assert!(plain.request().is_some());
         plain.close();
         assert!(plain.request().is_none());

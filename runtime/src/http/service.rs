@@ -108,6 +108,10 @@ impl<S> SessionService<S> {
         ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
         ResponseBody::Error: Into<BoxError>,
     {
+        if PlainStore::is_of(&head, &self.backend, &self.settings) {
+            let response = self.inner.call(Request::from_parts(head, body));
+            return Box::pin(async move { Ok(response.await?.map(Body::new)) });
+        }
         let mut work = RequestWork::new(&self.backend, &self.settings, &head, visitor);
         if let Some(refusal) = work.refusal_of_strangers(&head) {
             return Box::pin(async move { Ok(refusal) });
@@ -142,6 +146,8 @@ impl<S> SessionService<S> {
             };
             // Where the sockets of the connection find it.
             head.extensions.insert(binding.clone());
+            // The response must be readable: it holds the connection's `sid`.
+            head.headers.remove(header::ACCEPT_ENCODING);
             work.binding = Some(binding);
             let response = inner.call(Request::from_parts(head, body)).await?;
             let intent = work.intents.close();
@@ -179,8 +185,12 @@ impl RequestWork {
             // A session that begins now would take the place of the one whose cookie was not sent.
             live.no_more_cookies();
         }
-        let (plain, session) =
-            PlainStore::new(Arc::clone(&live), Arc::clone(&intents), shown.map(SessionId::expose));
+        let (plain, session) = PlainStore::new(
+            Arc::clone(&live),
+            Arc::clone(&intents),
+            Arc::clone(settings),
+            shown.map(SessionId::expose),
+        );
         Self { live, intents, plain, session, settings: Arc::clone(settings), engine, visitor, binding: None }
     }
 
@@ -205,7 +215,8 @@ impl RequestWork {
             );
         }
         if let EngineRequest::Of(sid) = &self.engine
-            && let Some(bound) = self.live.registry().connections().session_of(sid)
+            && let Some(bound) =
+                self.live.registry().connections().session_of(sid, &self.settings.cookie.name)
             && self.visitor.shown != Some(bound)
         {
             tracing::warn!("a request with the `sid` of another session's connection was refused");
@@ -229,7 +240,7 @@ impl RequestWork {
                 self.live.begin_provisional().await.map_err(refuse)?;
             }
         }
-        Ok(Binding::new(self.live.for_connection()))
+        Ok(Binding::new(self.live.for_connection(), self.settings.cookie.name.clone()))
     }
 
     /// Whether the request left something to save: what was asked for, or what a plain `Session` changed.
@@ -256,7 +267,7 @@ impl RequestWork {
             self.undo_handshake().await;
         }
         match concluded {
-            Ok(()) => self.learn_sid(response).await,
+            Ok(()) => self.bind(response).await,
             Err(error) => refuse(error),
         }
     }
@@ -295,22 +306,39 @@ impl RequestWork {
         self.live.commit(work, None).await
     }
 
-    /// Binds the connection that a handshake by polling opened to its session's cookie.
-    async fn learn_sid(&self, response: Response<Body>) -> Response<Body> {
-        let Some(binding) = self.binding.as_ref().filter(|_| response.status().is_success()) else {
-            return response;
-        };
-        let (parts, body) = response.into_parts();
-        match body.collect().await {
-            Ok(body) => {
-                let body = body.to_bytes();
-                if let Some(sid) = sid_of_open_packet(&body) {
-                    binding.opened(sid);
-                }
-                Response::from_parts(parts, Body::from(body))
-            }
-            Err(error) => refuse(Error::new(ErrorKind::Backend).because(error)),
+    /// Binds the connection that a handshake opened to its session's cookie.
+    async fn bind(&self, response: Response<Body>) -> Response<Body> {
+        let Some(binding) = &self.binding else { return response };
+        if self.live.has_changed_id() {
+            // The request itself changed it: the sockets are those of the id whose cookie the response sets.
+            binding.live().follow(&self.live);
         }
+        if response.status().is_success() { self.learn_sid(binding, response).await } else { response }
+    }
+
+    /// The `sid` stands in the body of a handshake by polling.
+    async fn learn_sid(&self, binding: &Binding, response: Response<Body>) -> Response<Body> {
+        let (parts, body) = response.into_parts();
+        let body = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => return refuse(Error::new(ErrorKind::Backend).because(error)),
+        };
+        match sid_of_open_packet(&body) {
+            Some(sid) => binding.opened(sid),
+            // Without it anybody could go on with this connection.
+            None if binding.live().is_stored() => {
+                tracing::error!(
+                    "a handshake is refused, because what a layer between the session's and Socket.IO's made of its \
+                     response cannot be read: put that layer outside, after the session's"
+                );
+                return respond(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the server cannot read its own handshake: a layer changes the body of the response",
+                );
+            }
+            None => {}
+        }
+        Response::from_parts(parts, Body::from(body))
     }
 
     /// A handshake that was refused leaves no session behind.
@@ -328,8 +356,12 @@ impl RequestWork {
         let overtaken =
             |id: &SessionId| !self.live.has_changed_id() && ending(*id) == Some(Ending::IdChanged);
         let effect = self.live.take_cookie();
-        if effect == CookieEffect::Keep && !response.headers().contains_key(header::SET_COOKIE) {
+        let others = response.headers().contains_key(header::SET_COOKIE);
+        if effect == CookieEffect::Keep && !others {
             return;
+        }
+        if others {
+            self.settings.warn_of_other_cookie(response.headers());
         }
         if self.visitor.shown.is_some_and(|id| overtaken(&id)) {
             // The browser has, or will have, the cookie of the new id: nothing may overwrite it.

@@ -11,7 +11,10 @@ mod sockets;
 use std::{fmt, sync::Arc};
 
 pub use self::endings::Ending;
-pub(crate) use self::{connections::Connections, sockets::SessionSocket};
+pub(crate) use self::{
+    connections::{Bound, Connections},
+    sockets::SessionSocket,
+};
 use self::{
     disconnects::{Cause, Sockets},
     endings::Endings,
@@ -63,6 +66,11 @@ impl Registry {
     /// How many calls have come to the queues of a session: which of them may be given values that are asked for now.
     pub fn arrivals(&self, id: SessionId) -> Arrivals {
         self.0.turns.arrivals(id)
+    }
+
+    /// Whether both are the registry of one backend.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn turns(&self) -> &Arc<Turns> {

@@ -7,18 +7,33 @@ use std::{
 };
 
 use socketioxide::{
-    SocketError, SocketIo, adapter::Adapter, extract::SocketRef, handler::FromConnectParts, socket::Socket,
+    SocketError, SocketIo, TransportType, adapter::Adapter, extract::SocketRef, handler::FromConnectParts,
+    socket::Socket,
 };
 use tokio::time::{Instant, sleep};
 
 use crate::{
     call::connection::Binding,
+    error::{Error, ErrorKind},
     process::{Registry, SessionSocket, disconnects::CONNECTING},
     session::id::SessionId,
 };
 
 /// The pause before the next try to disconnect where the buffer is full: the first one, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// The error of a socket whose connection has no binding.
+pub(super) fn missing<A: Adapter>(socket: &Socket<A>) -> Error {
+    Error::with_text(
+        ErrorKind::LayerMissing,
+        format!(
+            "no SessionLayer saw the handshake of this connection: write `.layer(SessionLayer::new(backend))` as the \
+             last `.layer(..)` of the router, after `.layer(socket_layer)`; and where Socket.IO does not answer on \
+             `/socket.io` (this handshake came to `{}`), tell the layer: `with_socket_path(..)`",
+            socket.req_parts().uri.path(),
+        ),
+    )
+}
 
 /// What the handshake left for the sockets of its connection.
 pub(super) fn binding_of<A: Adapter>(socket: &Socket<A>) -> Option<Binding> {
@@ -33,6 +48,10 @@ pub(super) fn bound<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
     }
     let binding = binding_of(socket)?;
     let live = binding.live();
+    if socket.transport_type() == TransportType::Polling {
+        // As a rule it was learned from the handshake's response.
+        binding.opened(socket.id.as_str());
+    }
     if live.is_stored() {
         let (id, registry) = (live.id(), live.registry().clone());
         let bound = Arc::new(BoundSocket { socket: Arc::downgrade(socket), id, registry });

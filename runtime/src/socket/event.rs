@@ -17,7 +17,7 @@ use socketioxide::{
     socket::{DisconnectReason, Socket},
 };
 
-use super::reply::Reply;
+use super::{binding::missing, reply::Reply};
 use crate::{
     call::{
         access::States,
@@ -38,10 +38,10 @@ pub struct Call<P> {
 }
 
 impl<P: States> Call<P> {
-    fn new(reply: Reply) -> Self {
+    fn new<A: Adapter>(socket: &Socket<A>, reply: Reply) -> Self {
         let arrived = match reply.binding() {
             Some(binding) => arrive(binding.live()),
-            None => Err(Error::new(ErrorKind::LayerMissing)),
+            None => Err(missing(socket)),
         };
         Self { arrived: Mutex::new(arrived), reply }
     }
@@ -55,7 +55,7 @@ impl<A: Adapter, P: States> FromMessageParts<A> for Call<P> {
         _: &mut Value,
         ack_id: &Option<i64>,
     ) -> Result<Self, Infallible> {
-        Ok(Self::new(Reply::to_event(socket, *ack_id)))
+        Ok(Self::new(socket, Reply::to_event(socket, *ack_id)))
     }
 }
 
@@ -63,7 +63,7 @@ impl<A: Adapter, P: States> FromDisconnectParts<A> for Call<P> {
     type Error = Infallible;
 
     fn from_disconnect_parts(socket: &Arc<Socket<A>>, _: DisconnectReason) -> Result<Self, Infallible> {
-        Ok(Self::new(Reply::to_nobody(socket)))
+        Ok(Self::new(socket, Reply::to_nobody(socket)))
     }
 }
 

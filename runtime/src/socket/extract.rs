@@ -8,10 +8,10 @@ use socketioxide::{
     socket::{DisconnectReason, Socket},
 };
 
-use super::binding::binding_of;
+use super::binding::{binding_of, missing};
 use crate::{
     call::{connection::Binding, control::SessionControl, current_call::CallNumber, shared::Shared},
-    error::{Error, ErrorKind},
+    error::Error,
     session::state::SessionState,
 };
 
@@ -20,7 +20,7 @@ trait FromBinding: Sized {
     fn from_binding(binding: &Binding) -> Self;
 
     fn from_socket<A: Adapter>(socket: &Socket<A>) -> Result<Self, Error> {
-        let binding = binding_of(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+        let binding = binding_of(socket).ok_or_else(|| missing(socket))?;
         Ok(Self::from_binding(&binding))
     }
 }

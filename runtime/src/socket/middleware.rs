@@ -105,7 +105,7 @@ pub async fn session_alive(call: Call<()>) -> Result<(), Refusal> {
 
 /// Takes the places in the queues, and binds the socket to its session.
 pub(super) fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<AtConnect<P>, Error> {
-    let binding = binding::bound(socket).ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
+    let binding = binding::bound(socket).ok_or_else(|| binding::missing(socket))?;
     let live = Arc::clone(binding.live());
     let arrived = event::arrive(&live)?;
     Ok((live, arrived))
