@@ -3,6 +3,7 @@
 mod bad_input;
 mod cookies;
 mod handshake;
+mod layers;
 mod mint;
 mod origin;
 mod secrets;
