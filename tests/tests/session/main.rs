@@ -3,6 +3,7 @@
 
 mod access;
 mod hygiene;
+mod like_tower_sessions;
 mod one_session;
 mod wiring;
 
