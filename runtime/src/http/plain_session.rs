@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use http::request::Parts;
 use parking_lot::Mutex;
 use serde_json::Value;
+use time::OffsetDateTime;
 use tower_sessions::{
     Expiry, Session, SessionStore,
     session::{self, Id, Record},
@@ -16,12 +17,13 @@ use tower_sessions::{
 
 use super::settings::LayerSettings;
 use crate::{
-    backend::{Backend, Keys, Loaded},
+    backend::{Attributes, Backend, Keys, Loaded},
     call::{
         commit::Work,
         intents::{Intent, Intents},
         live_session::{LiveSession, Lookup},
     },
+    clock,
     error::{Error, ErrorKind},
     session::change::{Changes, changed_keys},
 };
@@ -54,6 +56,8 @@ struct State {
     known: Option<Values>,
     /// What the session itself was asked for: held back until the outcome of the request is known.
     intent: Intent,
+    /// What was known of the session itself when it was read last, and when it expires.
+    found: Option<(Attributes, OffsetDateTime)>,
     /// Changes of the `Session` that are not saved: held back with a change of id, or their save failed.
     unsaved: Changes,
     /// The session's own expiry, which the `Session` shows since it was read.
@@ -103,6 +107,7 @@ impl Open {
         let session = self.session.clone();
         let state = self.state();
         let is_first = state.known.replace(values.clone()).is_none();
+        state.found = loaded.map(|loaded| (loaded.attributes.clone(), loaded.expires));
         let Some(own) = own.filter(|_| is_first && session.expiry() == of_layer) else { return };
         if session.is_modified() {
             state.expiry_is_asked = true;
@@ -128,10 +133,21 @@ impl Open {
         if state.collecting || state.intent.cycle_id {
             return None;
         }
-        let mut work = Work::of(std::mem::take(&mut state.unsaved));
+        let changes = std::mem::take(&mut state.unsaved);
+        Some(Work { even_if_unchanged: begin, ..self.saving(changes, expiry) })
+    }
+
+    /// A save of these changes. It renews the session's life even if there are none.
+    #[allow(clippy::option_option, reason = "no expiry of its own is an expiry to ask for")]
+    fn saving(&self, changes: Changes, expiry: Option<Option<Expiry>>) -> Work {
+        let mut work = Work::of(changes);
         work.intent.expiry = expiry;
-        work.even_if_unchanged = begin;
-        Some(work)
+        let found = self.state.as_ref().and_then(|state| state.found.as_ref());
+        if let Some((attributes, expires)) = found {
+            work.touch = self.live.settings().lifetimes.renewed(attributes, *expires, clock::now());
+            work.attributes = Some(attributes.clone());
+        }
+        work
     }
 
     /// The session was ended at the `Session`'s word: what it holds from now on is another one's.
@@ -140,7 +156,7 @@ impl Open {
         state.intent = Intent::default();
         state.known = Some(Values::new());
         state.unsaved.clear();
-        state.own_expiry = None;
+        (state.own_expiry, state.found) = (None, None);
     }
 }
 
@@ -218,11 +234,9 @@ impl PlainStore {
             }
         }
         let collected = self.with(|open| {
-            let expiry = open.expiry();
             let changes = open.state.as_mut().map(|state| std::mem::take(&mut state.unsaved));
-            let mut work = Work::of(changes.unwrap_or_default());
-            work.intent.expiry = expiry.filter(|_| session.is_modified());
-            work
+            let changes = changes.unwrap_or_default();
+            if session.is_modified() { open.saving(changes, open.expiry()) } else { Work::of(changes) }
         });
         Ok(collected.unwrap_or_else(|_| Work::of(Changes::new())))
     }

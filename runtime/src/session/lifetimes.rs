@@ -63,13 +63,24 @@ impl Lifetimes {
         expires: OffsetDateTime,
         now: impl FnOnce() -> OffsetDateTime,
     ) -> Option<OffsetDateTime> {
+        let counts = self.ends_by_inactivity(attributes) || attributes.provisional;
+        if counts { self.renewed(attributes, expires, now()) } else { None }
+    }
+
+    /// The new moment of expiry, if it is later by as much as is worth a write.
+    pub(crate) fn renewed(
+        &self,
+        attributes: &Attributes,
+        expires: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Option<OffsetDateTime> {
         let life = match self.expiry_of(attributes) {
             Some(Expiry::OnInactivity(life)) => life,
             _ if attributes.provisional => HANDSHAKE_LIFE,
-            _ => return None,
+            _ => DEFAULT_LIFE,
         };
         let interval = time::Duration::try_from(self.touch_interval).unwrap_or(life).min(life / 2);
-        let renewed = self.expires_at(attributes, now());
+        let renewed = self.expires_at(attributes, now);
         (renewed - expires >= interval).then_some(renewed)
     }
 }

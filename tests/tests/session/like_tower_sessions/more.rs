@@ -287,12 +287,6 @@ impl<'a> Scene<'a> {
         keys.into_iter().filter(|key| theirs.get(*key) != ours.get(*key)).collect()
     }
 
-    /// Whether there are no values under this id, in ours, which did not work before.
-    fn is_new_without_values(&self, id: usize) -> bool {
-        let stored = self.looks().and_then(|[_, ours]| ours.sessions.get(&id));
-        stored.is_some_and(|stored| stored.values.is_empty()) && !self.worked(id)
-    }
-
     /// The id that the request shows.
     fn shown(&self) -> Option<usize> {
         match self.request()?.shows {
@@ -356,7 +350,7 @@ pub(super) struct More {
     pub(super) example: fn() -> Program,
 }
 
-pub(super) const MORE: [More; 19] = [
+pub(super) const MORE: [More; 18] = [
     More {
         name: "the cookie outlives the inactivity, for events keep a session alive and cannot renew it",
         clause: 11,
@@ -371,24 +365,6 @@ pub(super) const MORE: [More; 19] = [
             }
         },
         example: || Program::new([alone([Op::Insert("user", json!(1))])]).expiring(Life::Inactivity(30)),
-    },
-    More {
-        name: "with such a cookie what is to be saved unread begins a session, as it does under tower-sessions",
-        clause: 11,
-        goes_on: false,
-        allows: |scene, difference| {
-            let shows_dead = scene.shown().is_some_and(|id| !scene.worked(id));
-            shows_dead
-                && match difference {
-                    Difference::Cookie { theirs: None, ours: Some(id) }
-                    | Difference::Alive { id, ours: true } => scene.is_new_without_values(*id),
-                    _ => false,
-                }
-        },
-        example: || {
-            let steps = [alone([Op::Insert("user", json!(1))]), Step::Wait(3 * 3600), alone([])];
-            Program::new(steps).expiring(Life::Inactivity(30)).always_saving()
-        },
     },
     More {
         name: "only the ending response removes the cookie",
@@ -640,14 +616,13 @@ pub(super) const MORE: [More; 19] = [
         goes_on: false,
         allows: |scene, difference| {
             let Some(shown) = scene.shown().filter(|id| !scene.works(*id)) else { return false };
-            if *difference == Difference::Returned {
-                return scene.did(|op| *op == Op::Clear) && scene.is_only_another_id();
-            }
+            // Unread, a `Session` that is cleared goes on under the id that it was shown.
             scene.did(|op| *op == Op::Clear)
-                && scene.same_values_of_browser()
                 && match difference {
-                    Difference::Cookie { theirs: Some(id), ours: Some(_) }
-                    | Difference::Alive { id, ours: false } => *id == shown,
+                    Difference::Returned => !scene.is_refused(),
+                    Difference::Cookie { theirs: Some(id), .. } | Difference::Alive { id, ours: false } => {
+                        *id == shown
+                    }
                     Difference::Alive { id, ours: true } => !scene.worked(*id),
                     _ => false,
                 }
