@@ -538,7 +538,9 @@ async fn one_that_is_back_goes_behind_a_call_that_has_a_lease() {
 /// A call inside of the one that holds this turn, and of those around it.
 fn inside(turns: &Arc<Turns>, session: SessionId, outer: &[&Turn], plan: Plan) -> Result<Ticket, Error> {
     let mut held = HeldTurns::default();
-    outer.iter().for_each(|turn| held.add(turn));
+    for turn in outer {
+        held.add(turn);
+    }
     turns.join(session, plan, LIMITS, Polled::ByItsCaller, &held)
 }
 
