@@ -29,7 +29,8 @@ pub enum ErrorKind {
     /// The turn was held longer than [`with_turn_limit`](crate::SessionLayer::with_turn_limit) (or its lease
     /// was lost) and has passed on: nothing was written. 503, `turn_lost`.
     TurnLost,
-    /// [`Shared`](crate::Shared) was used inside a call that holds a turn of the same session. 500,
+    /// A call that holds a turn would wait for itself: [`Shared`](crate::Shared) was used inside of it, or a handler
+    /// behind an annotated middleware wants a state that the middleware holds, or would wait in a circle. 500,
     /// `nested_turn`.
     NestedTurn,
     /// A stored value does not decode into its state; it stays as it is. 500, `undecodable`.

@@ -182,8 +182,8 @@
 //! [`update`](Shared::update) runs its closure. It can also be kept: in closures, in background tasks.
 //!
 //! **What a handler waits for must not need a turn that the handler holds.** `Shared` itself says so at once,
-//! with [`ErrorKind::NestedTurn`], in a handler that holds a turn of the session, also of another state. It
-//! cannot see through another task: a handler with `&mut User` that awaits a spawned task, a request to its own
+//! with [`ErrorKind::NestedTurn`], in a handler that holds a turn of the session, also of another state, and so
+//! does a handler behind an annotated middleware that holds its state. Neither can see through another task: a handler with `&mut User` that awaits a spawned task, a request to its own
 //! server or an event of the same client, each of which writes `User`, waits until the turn's timeout or limit
 //! ends it.
 //!

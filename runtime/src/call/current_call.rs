@@ -1,5 +1,5 @@
-//! The call of an annotated handler while it runs: whose it is, what it wants of the session, and the turn it holds, so
-//! that `SessionControl` and `Shared` inside find it.
+//! The call of an annotated handler while it runs: whose it is, what it wants of the session, and the turns that are held
+//! around it, so that `SessionControl` and `Shared` inside find it.
 
 use std::{
     cell::Cell,
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     process::disconnects::{Cause, disconnect},
     session::id::SessionId,
+    turns::{HeldTurns, Polled, Turn},
 };
 
 /// Tells calls on sockets apart, so that a `SessionControl` acts in the call that it was extracted in.
@@ -59,13 +60,28 @@ pub(crate) enum Caller {
     Shared,
 }
 
+impl Caller {
+    /// Who polls the call while it waits: socketioxide spawns each event, and each connection, on a task of its own.
+    pub(crate) fn polled(&self) -> Polled {
+        match self {
+            Self::Socket(_) => Polled::ByItsTask,
+            Self::Request(_) | Self::Shared => Polled::ByItsCaller,
+        }
+    }
+}
+
+/// The turns of the calls that this task is inside of.
+pub(crate) fn turns_around() -> HeldTurns {
+    CURRENT_CALL.try_with(|call| call.turns.clone()).unwrap_or_default()
+}
+
 /// The call of an annotated handler. Dropped before its end, it was cancelled.
 pub(crate) struct CurrentCall {
     /// `None` once the call has ended.
     intents: Option<CallIntents>,
     number: Option<CallNumber>,
-    /// The session of which it holds a turn.
-    pub(crate) holds: Option<SessionId>,
+    /// Its turn, and those of the calls that it runs inside of.
+    pub(crate) turns: HeldTurns,
 }
 
 /// Where a call's intent is collected.
@@ -77,7 +93,12 @@ enum CallIntents {
 }
 
 impl CurrentCall {
-    pub(crate) fn new(caller: Caller, live: &Arc<LiveSession>, holds: Option<SessionId>) -> Self {
+    /// `turn`: its own.
+    pub(crate) fn new(caller: Caller, live: &Arc<LiveSession>, turn: Option<&Turn>) -> Self {
+        let mut turns = turns_around();
+        if let Some(turn) = turn {
+            turns.add(turn);
+        }
         let of_call = || CallIntents::OfCall { intents: Intents::new(false), live: Arc::clone(live) };
         let (intents, number) = match caller {
             Caller::Request(request) => {
@@ -87,7 +108,7 @@ impl CurrentCall {
             Caller::Socket(number) => (Some(of_call()), Some(number)),
             Caller::Shared => (None, None),
         };
-        Self { intents, number, holds }
+        Self { intents, number, turns }
     }
 
     /// Its number, if it is a call on a socket.

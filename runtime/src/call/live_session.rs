@@ -25,7 +25,7 @@ use crate::{
         disconnects::{Cause, Sockets, disconnect},
     },
     session::id::SessionId,
-    turns::{LeaseHome, Limits, Ticket},
+    turns::{HeldTurns, LeaseHome, Limits, Polled, Ticket},
 };
 
 /// The session of one request or connection. Requests and sockets that show the same cookie have a handle each.
@@ -216,8 +216,8 @@ impl LiveSession {
     }
 
     /// Takes the places of a handler in its queues. A reader that nobody is before, and whose backend has the session
-    /// at hand, needs none: it has its snapshot at once.
-    pub(crate) fn arrive<S: States>(&self) -> Result<Arrival, Error> {
+    /// at hand, needs none: it has its snapshot at once. `around`: the turns that are held by calls around it.
+    pub(crate) fn arrive<S: States>(&self, polled: Polled, around: &HeldTurns) -> Result<Arrival, Error> {
         if S::PLAN.is_empty() {
             return Ok(Arrival::Stateless);
         }
@@ -229,7 +229,7 @@ impl LiveSession {
         {
             return Ok(Arrival::Snapshot(loaded));
         }
-        turns.join(id, S::PLAN, self.settings.limits).map(Arrival::Queued)
+        turns.join(id, S::PLAN, self.settings.limits, polled, around).map(Arrival::Queued)
     }
 
     /// Looks the session up, where that needs no wait.

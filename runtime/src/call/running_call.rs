@@ -26,7 +26,7 @@ use crate::{
     call::{
         access::States,
         commit::Work,
-        current_call::{CURRENT_CALL, Caller, CurrentCall},
+        current_call::{CURRENT_CALL, Caller, CurrentCall, turns_around},
         detached::Detached,
         intents::{Intent, Intents},
         live_session::{Arrival, LiveSession, Lookup},
@@ -62,7 +62,7 @@ impl<S: States> ArrivedCall<S> {
     /// Takes the call's places in the queues, and loads its states if it needs none.
     pub(crate) fn at(live: &Arc<LiveSession>, caller: Caller) -> Result<Self, Error> {
         let live = Arc::clone(live);
-        Ok(match live.arrive::<S>()? {
+        Ok(match live.arrive::<S>(caller.polled(), &turns_around())? {
             Arrival::Stateless => Self::Begun(RunningCall::with(live, caller, None, None)?),
             Arrival::Snapshot(loaded) => Self::Begun(RunningCall::with(live, caller, Some(loaded), None)?),
             Arrival::Queued(ticket) => Self::Queued { live, caller, ticket },
@@ -139,8 +139,7 @@ impl<S: States> RunningCall<S> {
         {
             turn.release_reads();
         }
-        let holds = turn.is_some().then(|| live.id());
-        let scope = Scope(Some(CurrentCall::new(caller, &live, holds)));
+        let scope = Scope(Some(CurrentCall::new(caller, &live, turn.as_ref())));
         let found = loaded.map(|loaded| (loaded.attributes, loaded.expires));
         Ok(Box::new(Self { states, scope, live, turn, found }))
     }
@@ -202,7 +201,7 @@ impl<S: States> RunningCall<S> {
 
 /// An error where waiting for a turn of this session would wait for the caller itself.
 pub(crate) fn not_inside_a_turn_of(id: SessionId) -> Result<(), Error> {
-    let inside = CURRENT_CALL.try_with(|call| call.holds == Some(id)).unwrap_or(false);
+    let inside = turns_around().any_of(id);
     if inside { Err(Error::new(ErrorKind::NestedTurn)) } else { Ok(()) }
 }
 

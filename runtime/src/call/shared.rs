@@ -23,6 +23,9 @@ use crate::{
 /// A handler that holds a turn of the session (it has a `&mut` state) must not wait for another one: both methods
 /// are errors there at once. The rule: what a handler waits for must not need a turn that the handler holds.
 ///
+/// A future of it that waits for its turn and is not polled (beside others in `select!`, in a `buffered` stream) lets
+/// others pass after some milliseconds. It is first again when it is polled.
+///
 /// ```
 /// use socketioxide::extract::SocketRef;
 /// use socketioxide_session::{Error, Shared, session_state};

@@ -30,8 +30,12 @@ impl<C> Calls<C> {
         self.0.remove(at).map(|(_, call)| call)
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut C> {
-        self.0.iter_mut().map(|(_, call)| call)
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &C)> {
+        self.0.iter().map(|(number, call)| (*number, call))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (u64, &mut C)> {
+        self.0.iter_mut().map(|(number, call)| (*number, call))
     }
 
     pub(super) fn are_several(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Every interleaving of a few calls, explored. All that calls share is under one mutex, and each step of a call (to
 //! join, to look whether its turn has come, to leave) is one critical section; a wake-up follows outside of it, and
-//! may come late. So the schedules of these steps, with wake-ups as steps of their own, are all that threads can do.
+//! may come late. So the schedules of these steps, with wake-ups as steps of their own, are all that threads can do. That a
+//! call is set aside is a step, too: it may come whenever a turn that has come is not taken.
 
 use std::{
     pin::Pin,
@@ -11,42 +12,47 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Limits, Mode, Ticket, Turns};
+use super::{HeldTurns, Limits, Mode, Plan, Polled, Ticket, Turn, Turns};
 use crate::session::id::SessionId;
 
 const LIMITS: Limits = Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 8 };
-
-type Plan = &'static [(&'static str, Mode)];
 
 const A: (&str, Mode) = ("a", Mode::Write);
 const B: (&str, Mode) = ("b", Mode::Write);
 const READ_A: (&str, Mode) = ("a", Mode::Read);
 
-/// What a call does, and whether it may be dropped while it waits.
+/// What a call does.
 #[derive(Clone, Copy)]
 struct Script {
     plan: Plan,
+    /// It may be dropped while it waits.
     cancels: bool,
+    /// It may be set aside, once.
+    sleeps: bool,
+    /// It runs inside of this one.
+    inside: Option<usize>,
 }
 
 const fn stays(plan: Plan) -> Script {
-    Script { plan, cancels: false }
+    Script { plan, cancels: false, sleeps: false, inside: None }
 }
 
 const fn may_leave(plan: Plan) -> Script {
-    Script { plan, cancels: true }
+    Script { cancels: true, ..stays(plan) }
+}
+
+const fn may_sleep(plan: Plan) -> Script {
+    Script { sleeps: true, ..stays(plan) }
+}
+
+const fn inside(outer: usize, plan: Plan) -> Script {
+    Script { inside: Some(outer), ..stays(plan) }
 }
 
 enum State {
     Begins,
-    Waits {
-        ticket: Ticket,
-        looks: bool,
-    },
-    /// The ticket is kept, and dropped with it.
-    Holds {
-        _ticket: Ticket,
-    },
+    Waits { ticket: Ticket, looks: bool, slept: bool },
+    Holds { turn: Turn },
     Gone,
 }
 
@@ -55,6 +61,7 @@ enum Step {
     Join(usize),
     Look(usize),
     Leave(usize),
+    SetAside(usize),
     /// A wake-up arrives.
     Wake(usize),
 }
@@ -92,12 +99,17 @@ impl World {
         let mut steps = Vec::new();
         for (call, state) in self.states.iter().enumerate() {
             match state {
-                State::Begins => steps.push(Step::Join(call)),
-                State::Waits { looks, .. } => {
+                State::Begins => steps.extend(self.may_begin(call).then_some(Step::Join(call))),
+                State::Waits { ticket, looks, slept } => {
+                    let script = &self.scripts[call];
                     steps.extend(looks.then_some(Step::Look(call)));
-                    steps.extend(self.scripts[call].cancels.then_some(Step::Leave(call)));
+                    steps.extend(script.cancels.then_some(Step::Leave(call)));
+                    let has_offer = || {
+                        ticket.with(|session, _| session.offers.iter().any(|offer| offer.call == ticket.call))
+                    };
+                    steps.extend((script.sleeps && !slept && has_offer()).then_some(Step::SetAside(call)));
                 }
-                State::Holds { .. } => steps.push(Step::Leave(call)),
+                State::Holds { .. } => steps.extend(self.may_end(call).then_some(Step::Leave(call))),
                 State::Gone => {}
             }
         }
@@ -108,14 +120,35 @@ impl World {
         steps
     }
 
+    /// A call inside of another one begins when that one has its turn.
+    fn may_begin(&self, call: usize) -> bool {
+        self.scripts[call].inside.is_none_or(|outer| matches!(self.states[outer], State::Holds { .. }))
+    }
+
+    /// It waits for those inside of it.
+    fn may_end(&self, call: usize) -> bool {
+        let inner = |(script, _): &(&Script, &State)| script.inside == Some(call);
+        self.scripts.iter().zip(&self.states).filter(inner).all(|(_, state)| matches!(state, State::Gone))
+    }
+
+    fn join(&self, call: usize) -> Option<Ticket> {
+        let mut held = HeldTurns::default();
+        if let Some(State::Holds { turn }) = self.scripts[call].inside.map(|outer| &self.states[outer]) {
+            held.add(turn);
+        }
+        let Script { plan, sleeps, .. } = self.scripts[call];
+        let polled = if sleeps { Polled::ByItsCaller } else { Polled::ByItsTask };
+        self.turns.join(self.session, plan, LIMITS, polled, &held).ok()
+    }
+
     fn take(&mut self, step: Step) {
         match step {
             Step::Join(call) => {
-                let ticket = self.turns.join(self.session, self.scripts[call].plan, LIMITS).unwrap();
-                self.states[call] = State::Waits { ticket, looks: true };
+                let waits = |ticket| State::Waits { ticket, looks: true, slept: false };
+                self.states[call] = self.join(call).map_or(State::Gone, waits);
             }
             Step::Look(call) => {
-                let State::Waits { ticket, looks } = &mut self.states[call] else { unreachable!() };
+                let State::Waits { ticket, looks, .. } = &mut self.states[call] else { unreachable!() };
                 *looks = false;
                 let waker = Waker::from(Arc::new(SendsWake { call, sent: Arc::clone(&self.sent) }));
                 let mut granted = Box::pin(ticket.granted());
@@ -126,9 +159,15 @@ impl World {
                     else {
                         unreachable!()
                     };
-                    self.states[call] = State::Holds { _ticket: ticket };
+                    let Ok(turn) = ticket.turn_now() else { panic!("it was granted") };
+                    self.states[call] = State::Holds { turn };
                     self.nobody_is_in_the_way_of(call);
                 }
+            }
+            Step::SetAside(call) => {
+                let State::Waits { ticket, slept, .. } = &mut self.states[call] else { unreachable!() };
+                *slept = true;
+                ticket.with(|session, after| session.put_aside(ticket.call, after));
             }
             Step::Leave(call) => self.states[call] = State::Gone,
             Step::Wake(call) => {
@@ -199,6 +238,13 @@ const SCENES: &[&[Script]] = &[
     &[stays(&[READ_A, B]), stays(&[A]), stays(&[B])],
     &[may_leave(&[A]), may_leave(&[A, B]), may_leave(&[READ_A])],
     &[stays(&[A]), stays(&[B]), stays(&[A, B]), stays(&[READ_A])],
+    &[may_sleep(&[A]), stays(&[A]), may_leave(&[A])],
+    &[may_sleep(&[A, B]), may_sleep(&[A]), stays(&[B])],
+    &[may_sleep(&[A]), stays(&[READ_A]), stays(&[READ_A])],
+    &[may_sleep(&[READ_A, B]), may_sleep(&[A]), stays(&[A, B])],
+    &[stays(&[A]), stays(&[B]), inside(0, &[B]), inside(1, &[A])],
+    &[stays(&[A]), stays(&[A, B]), inside(0, &[B])],
+    &[may_sleep(&[A, B]), stays(&[A]), inside(1, &[B])],
 ];
 
 #[test]

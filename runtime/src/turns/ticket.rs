@@ -13,11 +13,12 @@ use tokio::time::{Instant, sleep};
 use super::{
     Arrivals, Limits, Mode,
     lease::{HeldLease, Lease, LeaseHome},
-    queues::{Phase, Queues, Session, Wakers},
+    queues::{After, Phase, Queues, Session},
 };
 use crate::{
     clock,
     error::{Error, ErrorKind},
+    session::id::SessionId,
 };
 
 /// A call's places in the queues of a session, from its arrival on. Dropping it gives them up.
@@ -94,18 +95,18 @@ impl Ticket {
         self.queues.session.lock().calls.get(self.call).map(|call| call.limits)
     }
 
-    pub(super) fn with<R>(&self, act: impl FnOnce(&mut Session, &mut Wakers) -> R) -> R {
-        let mut wakers = Wakers::new();
-        let result = act(&mut self.queues.session.lock(), &mut wakers);
-        wakers.into_iter().for_each(Waker::wake);
+    pub(super) fn with<R>(&self, act: impl FnOnce(&mut Session, &mut After) -> R) -> R {
+        let mut after = After::default();
+        let result = act(&mut self.queues.session.lock(), &mut after);
+        self.look_at(after.happen());
         result
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let (_call, empty) = self.with(|session, wakers| {
-            let call = session.end(self.call, wakers);
+        let (_call, empty) = self.with(|session, after| {
+            let call = session.end(self.call, after);
             (call, session.calls.is_empty())
         });
         if empty {
@@ -131,6 +132,11 @@ impl Drop for Turn {
 impl Turn {
     fn of(ticket: Ticket) -> Self {
         Self { ticket, lease: None }
+    }
+
+    /// The session, and the call's number in it.
+    pub(super) fn number(&self) -> (SessionId, u64) {
+        (self.ticket.queues.id, self.ticket.call)
     }
 
     /// Waits for the backend, which may itself wait for a turn of another process: that does not count as
@@ -207,12 +213,12 @@ impl Turn {
     /// by that moment.
     pub(super) fn pass_on(mut self, came: Arrivals) -> Result<(), Self> {
         let Some(mut lease) = self.lease.take() else { return Err(self) };
-        let passed_on = self.ticket.with(|session, wakers| {
+        let passed_on = self.ticket.with(|session, after| {
             let next = session.successor(self.ticket.call).filter(|next| *next < came.0);
             let Some(next) = next.and_then(|next| session.calls.get_mut(next)) else { return Err(lease) };
             lease.passed_on = true;
             next.lease = Some(lease);
-            Ok(session.end(self.ticket.call, wakers))
+            Ok(session.end(self.ticket.call, after))
         });
         match passed_on {
             Ok(_ended) => Ok(()),
@@ -225,8 +231,7 @@ impl Turn {
 
     /// Gives up the places of a reader, which has its snapshot.
     pub(crate) fn release_reads(&self) {
-        self.ticket
-            .with(|session, wakers| session.leave(self.ticket.call, |mode| mode == Mode::Read, wakers));
+        self.ticket.with(|session, after| session.leave(self.ticket.call, |mode| mode == Mode::Read, after));
     }
 
     /// Says that the commit begins, now: from now on the turn cannot pass on before its end.

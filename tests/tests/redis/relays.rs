@@ -3,6 +3,8 @@
 //! Clauses: 6, 14.
 
 use std::{
+    future::ready,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +16,7 @@ use axum::{Json, Router, extract::State as HttpState, routing::get};
 use serde_json::{Value, json};
 use socketioxide::extract::{SocketRef, State as SocketState};
 use socketioxide_session::{
-    Error, RedisBackend, SessionControl, SessionLayer, connect_handler, http_handler, socket_handler,
+    Error, RedisBackend, SessionControl, SessionLayer, Shared, connect_handler, http_handler, socket_handler,
     testing::Packet,
 };
 use socketioxide_session_tests::{
@@ -30,12 +32,14 @@ use socketioxide_session_tests::{
 use tokio::time::{Instant, sleep, timeout};
 use tower_sessions::Session;
 
-use crate::{proxy::Proxy, somebody_waits};
+use crate::{node, proxy::Proxy, somebody_waits};
 
 /// What handlers share with their test.
 #[derive(Clone, Default)]
 struct Stage {
     gate: Gate,
+    /// Where a future is kept that is not polled.
+    kept: Gate,
     /// How many handlers have done their work, whether or not it is saved.
     ran: Arc<AtomicUsize>,
 }
@@ -110,6 +114,22 @@ async fn here() -> u64 {
     0
 }
 
+/// Waits for its turn, then for something else, and then for its turn again.
+#[socket_handler]
+async fn keeps(user: Shared<User>, SocketState(stage): SocketState<Stage>) -> Result<u64, Error> {
+    let mut update = pin!(user.update(|user| {
+        user.visits += 1;
+        user.visits
+    }));
+    tokio::select! {
+        biased;
+        _ = &mut update => panic!("somebody holds the turn"),
+        () = ready(()) => {}
+    }
+    stage.kept.pass().await;
+    update.await
+}
+
 #[http_handler(user)]
 async fn http_gated(user: &mut User, HttpState(stage): HttpState<Stage>) {
     user.visits += 1000;
@@ -141,6 +161,7 @@ async fn connected(socket: SocketRef) {
     socket.on("fill", fill);
     socket.on("flush", flush);
     socket.on("here", here);
+    socket.on("keeps", keeps);
 }
 
 /// A node, and a socket on it.
@@ -602,4 +623,31 @@ async fn two_nodes_that_hammer_one_session_both_get_on() {
     let share = |counts: &[u64]| counts.iter().filter(|n| **n <= until).count();
     println!("until one was done: {} and {} turns", share(&ours), share(&theirs));
     assert!(share(&ours).min(share(&theirs)) > EACH / 8);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_passed_on_to_a_call_that_nobody_polls_is_given_back() {
+    let redis = RedisServer::start().await;
+    let (mut here, cookie) = Node::start(node(&redis).await, None).await;
+    let (mut there, _) = Node::start(node(&redis).await, Some(&cookie)).await;
+    let opens = here.socket.ask_later("/", "gated", &[]).await;
+    here.stage.gate.reached().await;
+    let passes_on = here.socket.ask_later("/", "gated", &[]).await;
+    here.arrived().await;
+    let keeps = here.socket.ask_later("/", "keeps", &[]).await;
+    here.stage.kept.reached().await;
+    let behind = here.socket.ask_later("/", "add", &[]).await;
+    here.arrived().await;
+    here.stage.gate.open();
+    here.stage.gate.reached().await;
+    here.answer(opens).await;
+    let elsewhere = there.socket.ask_later("/", "add", &[]).await;
+    somebody_waits(&redis).await;
+    here.stage.gate.open();
+    here.answer(passes_on).await;
+    let mut counts = [here.answer(behind).await, there.answer(elsewhere).await];
+    counts.sort_unstable_by_key(Value::as_u64);
+    assert_eq!(counts, [4, 5], "before the one that is kept");
+    here.stage.kept.open();
+    assert_eq!(here.answer(keeps).await, 6);
 }

@@ -5,5 +5,7 @@ mod flood;
 mod independence;
 mod interleavings;
 mod limits;
+mod nested;
+mod not_polled;
 mod order;
 mod shared;
