@@ -4,6 +4,8 @@ mod acknowledgements;
 mod cancellation;
 mod http;
 mod lost_updates;
+mod not_encoded;
+mod panics;
 mod small_buffers;
 mod socket;
 mod table;
