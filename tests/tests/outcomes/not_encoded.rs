@@ -11,10 +11,10 @@ use axum::Router;
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 use serde_json::{Value, json};
 use socketioxide::extract::{AckSender, Data, SocketRef};
-use socketioxide_session::{Error, MemoryBackend, SessionControl, connect_handler, socket_handler};
+use socketioxide_session::{MemoryBackend, SessionControl, connect_handler, socket_handler};
 use socketioxide_session_tests::{
     app::{App, sessions},
-    client::{Client, Socket},
+    client::Client,
     fixture::shop::{self, Counter},
     node::{Connect, OfficialClients, Transport},
 };
@@ -145,8 +145,6 @@ values! {
     nothing: Option<char> = None;
     pair: (u8, char) = (1, 'a');
     address: Ipv6Addr = Ipv6Addr::LOCALHOST;
-    bytes: Bytes = Bytes(&[1, 2]);
-    some_bytes: Option<Bytes> = Some(Bytes(&[1, 2]));
     struct_of: Wrapped<Choice<u8>> = Wrapped(Choice::Two(1, 2));
     variants: [Choice<i64>; 3] = [Choice::One(1), Choice::Two(1, 2), Choice::Three { field: 1 }];
     keys_of_text: HashMap<String, u8> = HashMap::from([("a".to_owned(), 1)]);

@@ -127,7 +127,7 @@ mod http {
     }
 
     #[http_handler(vase, bowl)]
-    pub(super) async fn hold(vase: &mut Vase, bowl: &mut Bowl) -> String {
+    pub(super) async fn touch(vase: &mut Vase, bowl: &mut Bowl) -> String {
         format!("{} {}", vase.glass.0, bowl.glass.0)
     }
 
@@ -210,7 +210,7 @@ mod sockets {
     }
 
     #[socket_handler(vase, bowl)]
-    pub(super) async fn hold(vase: &mut Vase, bowl: &mut Bowl) -> u64 {
+    pub(super) async fn touch(vase: &mut Vase, bowl: &mut Bowl) -> u64 {
         vase.glass.0.max(bowl.glass.0)
     }
 
@@ -226,7 +226,7 @@ fn listen(socket: &SocketRef) {
     socket.on("read", sockets::read);
     socket.on("find", sockets::find);
     socket.on("fill", sockets::fill);
-    socket.on("hold", sockets::hold);
+    socket.on("touch", sockets::touch);
     socket.on("break off", sockets::break_off);
     shop::listen(socket);
 }
@@ -274,7 +274,7 @@ fn app(backend: impl Backend) -> App {
         .route("/glass/read", get(http::read))
         .route("/glass/find", get(http::find))
         .route("/glass/fill", get(http::fill))
-        .route("/glass/hold", get(http::hold))
+        .route("/glass/touch", get(http::touch))
         .route("/glass/break-off", get(http::break_off))
         .route("/glass/wait", get(http::wait))
         .route("/glass/share", get(http::share))
@@ -325,7 +325,7 @@ async fn default_panics() {
     let redis = RedisBackend::connect(server.url()).await.unwrap();
     let apps = [app(MemoryBackend::default()), app(StoreBackend::new(TestStore::default())), app(redis)];
     for app in &apps {
-        everywhere(app, Code::Default, &["read", "hold", "fill", "share"]).await;
+        everywhere(app, Code::Default, &["read", "touch", "fill", "share"]).await;
     }
 }
 
@@ -334,7 +334,7 @@ async fn deserialize_panics() {
     let app = app(MemoryBackend::default());
     let (browser, mut socket) = visitor(&app).await;
     // The state is decoded once for all readers: none has come yet.
-    for (number, event) in ["read", "find", "hold", "fill"].into_iter().enumerate() {
+    for (number, event) in ["read", "find", "touch", "fill"].into_iter().enumerate() {
         browser.get("/glass/flush").await.ok();
         browser.get("/glass/put").await.ok();
         let mut socket = browser.socket().await;
@@ -356,7 +356,7 @@ async fn deserialize_panics_in_what_a_store_brings() {
     for app in [app(StoreBackend::new(TestStore::default())), app(redis)] {
         let (browser, mut socket) = visitor(&app).await;
         browser.get("/glass/put").await.ok();
-        is_an_error_of(Code::Deserialize, &["read", "find", "hold", "fill", "share"], &browser, &mut socket)
+        is_an_error_of(Code::Deserialize, &["read", "find", "touch", "fill", "share"], &browser, &mut socket)
             .await;
     }
 }
@@ -366,7 +366,7 @@ async fn serialize_panics() {
     let server = RedisServer::start().await;
     let redis = RedisBackend::connect(server.url()).await.unwrap();
     for app in [app(MemoryBackend::default()), app(StoreBackend::new(TestStore::default())), app(redis)] {
-        everywhere(&app, Code::Serialize, &["hold", "fill", "share"]).await;
+        everywhere(&app, Code::Serialize, &["touch", "fill", "share"]).await;
     }
 }
 
@@ -375,7 +375,7 @@ async fn clone_panics() {
     let app = app(MemoryBackend::default());
     let (browser, mut socket) = visitor(&app).await;
     browser.get("/glass/fill").await.ok();
-    is_an_error_of(Code::Clone, &["hold", "fill", "share"], &browser, &mut socket).await;
+    is_an_error_of(Code::Clone, &["touch", "fill", "share"], &browser, &mut socket).await;
 }
 
 /// What is dropped before the commit fails its call; what goes after it is logged.
@@ -385,7 +385,7 @@ async fn drop_panics() {
     let redis = RedisBackend::connect(server.url()).await.unwrap();
     for app in [app(MemoryBackend::default()), app(StoreBackend::new(TestStore::default())), app(redis)] {
         let (browser, mut socket) = visitor(&app).await;
-        is_an_error_of(Code::Drop, &["read", "hold"], &browser, &mut socket).await;
+        is_an_error_of(Code::Drop, &["read", "touch"], &browser, &mut socket).await;
         for round in 0..3 {
             let before = socket.ask("fill", &[]).await.as_u64().unwrap();
             let panics = Panics::from_now_on(Code::Drop);
