@@ -88,9 +88,9 @@ impl Serialize for Bytes {
 }
 
 #[socket_handler(counter)]
-async fn binary(counter: &mut Counter) -> (Bytes, Vec<Bytes>) {
+async fn binary(counter: &mut Counter) -> Vec<Bytes> {
     counter.count += 1;
-    (Bytes(&[0, 255]), vec![Bytes(&[1]), Bytes(&[])])
+    vec![Bytes(&[0, 255]), Bytes(&[])]
 }
 
 /// Values of each kind: returned by an annotated handler, and as socketioxide itself encodes them.
@@ -145,7 +145,7 @@ values! {
     nothing: Option<char> = None;
     pair: (u8, char) = (1, 'a');
     address: Ipv6Addr = Ipv6Addr::LOCALHOST;
-    struct_of: Wrapped<Choice<u8>> = Wrapped(Choice::Two(1, 2));
+    structs: Vec<Wrapped<Choice<u8>>> = vec![Wrapped(Choice::Two(1, 2))];
     variants: [Choice<i64>; 3] = [Choice::One(1), Choice::Two(1, 2), Choice::Three { field: 1 }];
     keys_of_text: HashMap<String, u8> = HashMap::from([("a".to_owned(), 1)]);
     keys_of_numbers: BTreeMap<i16, ()> = BTreeMap::from([(-1, ()), (1, ())]);
@@ -270,7 +270,7 @@ async fn what_is_binary_stays_so() {
         let socket = clients.connect(Connect::to(&app, transport)).await;
         let buffer = |data: Value| json!({ "type": "Buffer", "data": data });
         let told = socket.ask("binary", &[]).await;
-        assert!(told == json!([buffer(json!([0, 255])), [buffer(json!([1])), buffer(json!([]))]]), "{told}");
+        assert_eq!(told, json!([buffer(json!([0, 255])), buffer(json!([]))]));
         assert_eq!(socket.ask("add", &[]).await, 2);
     }
 }
