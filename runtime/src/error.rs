@@ -43,7 +43,7 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// A [`SessionControl`](crate::SessionControl) method was called where it cannot act. 500, `unavailable`.
     Unavailable,
-    /// The handler panicked. 500, `panicked`.
+    /// The handler panicked, or the code of a value of its did: a state, what it returned. 500, `panicked`.
     Panicked,
 }
 
@@ -110,7 +110,7 @@ impl ErrorKind {
                 "the session backend's answer was lost: the change may or may not be saved"
             }
             Self::Unavailable => "this is not possible here",
-            Self::Panicked => "the handler panicked",
+            Self::Panicked => "the handler, or the code of one of its values, panicked",
         }
     }
 }

@@ -293,6 +293,7 @@ mod error;
 pub mod guide;
 mod http;
 mod macro_support;
+mod panics;
 mod process;
 mod session;
 mod socket;

@@ -29,13 +29,13 @@ fn answer(expansion: &Expansion<'_>) -> TokenStream {
     let Expansion { private, .. } = expansion;
     let into_response = {
         let (site, private) = (expansion.return_site(), expansion.private_at(expansion.return_site()));
-        quote_spanned!(site=> |__value| #private::http::IntoResponse::into_response(__value))
+        quote_spanned!(site=> #private::http::IntoResponse::into_response(__value))
     };
     expansion.run(
         &quote_spanned! {site=>
             #[allow(unused_imports)]
             use #private::{ShapeOfResult as _, ShapeOfValue as _};
         },
-        &quote_spanned!(site=> (#private::Shape(&__result).is_err(), __result.map(#into_response))),
+        &quote_spanned!(site=> (#private::Shape(&__result).is_err(), __result.map(|__value| #private::http::respond(|| #into_response)))),
     )
 }

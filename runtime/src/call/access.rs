@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::{
     backend::Loaded,
     error::Error,
+    panics::{Contained, caught},
     session::{
         change::{Changes, change_of},
         field::Fields,
@@ -35,12 +36,12 @@ pub trait Access: Sized + Send + Sync + 'static {
 
 /// `&T`.
 #[derive(Debug)]
-pub struct Read<T>(Arc<T>);
+pub struct Read<T>(Contained<Arc<T>>);
 
 /// `&mut T`, with what was loaded, to know at the end what changed.
 #[derive(Debug)]
 pub struct Write<T> {
-    state: T,
+    state: Contained<T>,
     before: Before<T>,
     from: Option<StoredValue>,
 }
@@ -49,24 +50,25 @@ pub struct Write<T> {
 #[derive(Debug)]
 enum Before<T> {
     /// Of a type that is `Clone`: shared with readers.
-    Live(Arc<T>),
+    Live(Contained<Arc<T>>),
     /// Of any other type.
     Encoded(Fields),
 }
 
 /// `Option<&T>`.
 #[derive(Debug)]
-pub struct Maybe<T>(Option<Arc<T>>);
+pub struct Maybe<T>(Option<Contained<Arc<T>>>);
 
 impl<T: SessionState> Read<T> {
     pub(crate) fn into_owned(self) -> Result<T, Error> {
-        match Arc::try_unwrap(self.0) {
-            Ok(state) => Ok(state),
-            Err(state) => match state.duplicate() {
-                Some(copy) => Ok(copy),
-                None => decode(&serde_json::Value::Object(encode(&*state)?)),
-            },
-        }
+        let state = match Arc::try_unwrap(self.0.into_inner()) {
+            Ok(state) => return Ok(state),
+            Err(state) => Contained::new(state),
+        };
+        caught(|| match state.duplicate() {
+            Some(copy) => Ok(copy),
+            None => decode(&serde_json::Value::Object(encode(&**state)?)),
+        })
     }
 }
 
@@ -76,7 +78,7 @@ impl<T: SessionState> Access for Read<T> {
     type Lent<'a> = &'a T;
 
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
-        Ok(Self(stored(loaded)?.unwrap_or_default()))
+        stored(loaded)?.map_or_else(first, Ok).map(Self)
     }
 
     fn lend(&mut self) -> &T {
@@ -84,7 +86,7 @@ impl<T: SessionState> Access for Read<T> {
     }
 
     fn changes(self, _: &mut Changes) -> Result<(), Error> {
-        Ok(())
+        self.0.let_go()
     }
 }
 
@@ -95,21 +97,18 @@ impl<T: SessionState> Access for Write<T> {
 
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
         let from = loaded.and_then(|loaded| loaded.value(T::KEY)).cloned();
-        let live = match &from {
-            Some(value) => value.state::<T>()?,
-            None => Arc::default(),
-        };
-        let (state, before) = if let Some(copy) = live.duplicate() {
+        let live = from.as_ref().map_or_else(first::<T>, state)?;
+        let (state, before) = if let Some(copy) = caught(|| Ok(live.duplicate()))? {
             (copy, Before::Live(live))
         } else {
-            let before = encode(&*live)?;
-            let state = match &from {
-                Some(value) => decode(value.json())?,
-                None => Arc::into_inner(live).unwrap_or_default(),
-            };
+            let before = caught(|| encode(&**live))?;
+            let state = caught(|| match &from {
+                Some(value) => decode(value.json()),
+                None => Ok(Arc::into_inner(live.into_inner()).unwrap_or_default()),
+            })?;
             (state, Before::Encoded(before))
         };
-        Ok(Self { state, before, from })
+        Ok(Self { state: Contained::new(state), before, from })
     }
 
     fn lend(&mut self) -> &mut T {
@@ -117,14 +116,21 @@ impl<T: SessionState> Access for Write<T> {
     }
 
     fn changes(self, changes: &mut Changes) -> Result<(), Error> {
-        let fields = match &self.before {
-            Before::Live(before) => changes_between(&**before, &self.state)?,
-            Before::Encoded(before) => changes_since(before, &self.state)?,
-        };
-        if let Some(change) = change_of(fields, self.from, || Arc::new(self.state)) {
-            changes.push((Cow::Borrowed(T::KEY), change));
+        let Self { state, before, from } = self;
+        let fields = caught(|| match &before {
+            Before::Live(before) => changes_between(&***before, &*state),
+            Before::Encoded(before) => changes_since(before, &*state),
+        })?;
+        if fields.is_empty() {
+            state.let_go()?;
+        } else {
+            let state = Contained::new(Arc::new(state.into_inner()) as _);
+            changes.push((Cow::Borrowed(T::KEY), change_of(fields, from, state)));
         }
-        Ok(())
+        match before {
+            Before::Live(before) => before.let_go(),
+            Before::Encoded(_) => Ok(()),
+        }
     }
 }
 
@@ -138,16 +144,25 @@ impl<T: SessionState> Access for Maybe<T> {
     }
 
     fn lend(&mut self) -> Option<&T> {
-        self.0.as_deref()
+        self.0.as_ref().map(|state| &***state)
     }
 
     fn changes(self, _: &mut Changes) -> Result<(), Error> {
-        Ok(())
+        self.0.map_or(Ok(()), Contained::let_go)
     }
 }
 
-fn stored<T: SessionState>(loaded: Option<&Loaded>) -> Result<Option<Arc<T>>, Error> {
-    loaded.and_then(|loaded| loaded.value(T::KEY)).map(StoredValue::state).transpose()
+fn stored<T: SessionState>(loaded: Option<&Loaded>) -> Result<Option<Contained<Arc<T>>>, Error> {
+    loaded.and_then(|loaded| loaded.value(T::KEY)).map(state).transpose()
+}
+
+fn state<T: SessionState>(value: &StoredValue) -> Result<Contained<Arc<T>>, Error> {
+    caught(|| value.state()).map(Contained::new)
+}
+
+/// The state where nothing is stored.
+fn first<T: SessionState>() -> Result<Contained<Arc<T>>, Error> {
+    caught(|| Ok(Contained::new(Arc::default())))
 }
 
 /// The states of a handler: a tuple of [`Access`]es.

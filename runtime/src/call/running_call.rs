@@ -8,7 +8,6 @@
 //! with readers from then on; and the value that is stored. `cargo run --release -p bench -- instructions` counts them.
 
 use std::{
-    any::Any,
     future::{Future, Ready, ready},
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
@@ -33,6 +32,7 @@ use crate::{
     },
     clock,
     error::{Error, ErrorKind},
+    panics::panicked,
     session::{change::Changes, id::SessionId},
     turns::{Ticket, Turn},
 };
@@ -183,8 +183,7 @@ impl<S: States> RunningCall<S> {
             }
             Decision::Discard => Detached::done(Ok(()), turn),
             Decision::Commit => {
-                let changes = if turn.is_some() { states.changes() } else { Ok(Changes::new()) };
-                let changes = match changes {
+                let changes = match states.changes() {
                     Ok(changes) => changes,
                     Err(error) => return Detached::done(Err(error), turn),
                 };
@@ -211,13 +210,11 @@ pub struct Scope(Option<CurrentCall>);
 
 /// The user's function panicked.
 #[derive(Debug)]
-pub struct Panicked(Box<dyn Any + Send>);
+pub struct Panicked(Box<Error>);
 
 impl Panicked {
     pub(crate) fn error(&self) -> Error {
-        let text = self.0.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| self.0.downcast_ref::<String>().map(String::as_str));
-        Error::new(ErrorKind::Panicked).because(text.unwrap_or("no message"))
+        Error::clone(&self.0)
     }
 }
 
@@ -232,7 +229,7 @@ impl Scope {
         let mut run = pin!(CURRENT_CALL.scope(call, AssertUnwindSafe(function).catch_unwind()));
         let result = run.as_mut().await;
         self.0 = run.take_value();
-        result.map_err(Panicked)
+        result.map_err(|payload| Panicked(Box::new(panicked(payload))))
     }
 
     fn conclude(self, outcome: Outcome) -> (Decision, Intent) {

@@ -16,6 +16,7 @@ use crate::{
         running_call::{ArrivedCall, Panicked, RunningCall},
     },
     error::{Error, ErrorKind},
+    panics::caught,
 };
 
 /// A call of an annotated handler that has not begun: extracted first, it takes nothing yet.
@@ -47,6 +48,11 @@ pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Response> {
 async fn begin_call<P: States>(call: Call<P>) -> Result<Box<RunningCall<P>>, Error> {
     let session = call.session.ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
     ArrivedCall::at(&session.live, Caller::Request(session.intents))?.begin().await
+}
+
+/// The response that the user's value makes; a 500 if that panics.
+pub fn respond(make: impl FnOnce() -> Response) -> Response {
+    caught(|| Ok(make())).unwrap_or_else(refuse)
 }
 
 /// Commits or discards, and gives the response. `answer`: whether the user's function returned an `Err`, and what it

@@ -16,7 +16,7 @@ pub use crate::{
 
 /// For `#[http_handler]`.
 pub mod http {
-    pub use crate::http::handler::{Call, IntoResponse, Response, begin, finish};
+    pub use crate::http::handler::{Call, IntoResponse, Response, begin, finish, respond};
 }
 
 /// For `#[socket_handler]`.

@@ -1,6 +1,6 @@
 //! What a commit writes: the changed fields of states, whole values, and how both are applied to what is stored.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt};
 
 use serde_json::Value;
 use smallvec::SmallVec;
@@ -81,7 +81,7 @@ impl FieldChanges {
                 },
             }
         }
-        Ok(StoredValue::of_parts(parts, state.map(Arc::clone)))
+        Ok(StoredValue::of_parts(parts, state.cloned()))
     }
 }
 
@@ -148,17 +148,9 @@ impl Change {
     }
 }
 
-/// The change that these fields are, if there are any. `state`: what the state is after it, and the value from which
-/// it was read.
-pub(crate) fn change_of(
-    fields: ChangedFields,
-    from: Option<StoredValue>,
-    state: impl FnOnce() -> Decoded,
-) -> Option<Change> {
-    if fields.is_empty() {
-        return None;
-    }
-    Some(Change::Fields(FieldChanges { fields, result: Some(Resulting { from, state: state() }) }))
+/// The change that these fields are. `state`: what the state is after it. `from`: the value from which it was read.
+pub(crate) fn change_of(fields: ChangedFields, from: Option<StoredValue>, state: Decoded) -> Change {
+    Change::Fields(FieldChanges { fields, result: Some(Resulting { from, state }) })
 }
 
 /// The keys that differ between what a plain `Session` loaded and what it saves.

@@ -12,7 +12,7 @@ use super::{
     state::{SessionState, changes_between},
     value::StoredValue,
 };
-use crate::session_state;
+use crate::{panics::Contained, session_state};
 
 /// Of no `std` type, so that its JSON is kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ fn commit<T: SessionState>(from: Option<&StoredValue>, after: T) -> Option<Chang
     // What does not decode is written by no handler.
     let before = from.map_or_else(|| Ok(Arc::default()), StoredValue::state::<T>).ok()?;
     let fields = changes_between(&*before, &after).unwrap();
-    change_of(fields, from.cloned(), || Arc::new(after))
+    (!fields.is_empty()).then(|| change_of(fields, from.cloned(), Contained::new(Arc::new(after))))
 }
 
 fn json_of(stored: Option<&StoredValue>) -> Option<Value> {
@@ -168,7 +168,8 @@ fn what_is_no_object_has_no_fields() {
     assert!(stored.parts(None).is_none());
     assert!(stored.state::<State>().is_err());
     let fields = changed_fields(&Fields::new(), json!({ "a": 1 }).as_object().unwrap());
-    let change = change_of(fields, Some(stored.clone()), || Arc::new(State::default())).unwrap();
+    let state = Contained::new(Arc::new(State::default()) as _);
+    let change = change_of(fields, Some(stored.clone()), state);
     assert!(change.apply(Some(&stored)).is_err());
     assert_eq!(stored.json(), &json!([1]));
 }

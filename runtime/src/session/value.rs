@@ -15,7 +15,7 @@ use super::{
     field::{Field, FieldIndex, FieldSet},
     state::{SessionState, decode, fields_of},
 };
-use crate::error::Error;
+use crate::{error::Error, panics::Contained};
 
 /// The JSON value under one key of a session. Cheap to clone; clones share the decoded state.
 #[derive(Clone)]
@@ -37,8 +37,8 @@ pub(crate) struct Parts {
     live: FieldSet,
 }
 
-/// A state, whichever it is.
-pub(crate) type Decoded = Arc<dyn Live>;
+/// A state, whichever it is. The last who has it may be a backend, inside of a lock.
+pub(crate) type Decoded = Contained<Arc<dyn Live>>;
 
 pub(crate) trait Live: Any + Send + Sync {
     /// These fields as JSON.
@@ -80,7 +80,7 @@ impl StoredValue {
     /// new value has one of the same type.
     pub(crate) fn parts(&self, state: Option<&Decoded>) -> Option<Parts> {
         let Inner { parts, state: own, json } = &*self.0;
-        let type_of = |state: &Decoded| (**state).type_id();
+        let type_of = |state: &Decoded| (***state).type_id();
         let in_parts = !parts.is_empty() || json.get().is_none();
         if in_parts && (parts.live.is_empty() || state.map(type_of) == own.get().map(type_of)) {
             return Some(parts.clone());
@@ -104,13 +104,13 @@ impl StoredValue {
     /// The value as a state, decoded at most once for all clones.
     pub(crate) fn state<T: SessionState>(&self) -> Result<Arc<T>, Error> {
         if let Some(state) = self.0.state.get()
-            && let Ok(state) = Arc::downcast::<T>(Arc::clone(state) as Arc<dyn Any + Send + Sync>)
+            && let Ok(state) = Arc::downcast::<T>(Arc::clone(&**state) as Arc<dyn Any + Send + Sync>)
         {
             return Ok(state);
         }
         let state = Arc::new(decode::<T>(self.json())?);
         // Another type under the same key may have been first: then this one is decoded each time.
-        self.0.state.set(Arc::clone(&state) as _).ok();
+        self.0.state.set(Contained::new(Arc::clone(&state) as _)).ok();
         Ok(state)
     }
 }

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     call::{access::States, held::Held, returned::Returned, running_call::RunningCall},
     error::Error,
+    panics::Contained,
 };
 
 /// What CONNECT waits for.
@@ -100,11 +101,12 @@ pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(
     returned: Returned<T, E>,
 ) {
     let Held { call, context: Connected { reply, disconnect } } = held;
+    let returned = Contained::new(returned);
     let ends_session = call.ends_session();
     match call.conclude(outcome_of(&returned)).await {
-        Ok(()) => match returned {
+        Ok(()) => match &*returned {
             Returned::Value(_) => {}
-            Returned::Error(error) => tell(&reply, &error).await,
+            Returned::Error(error) => tell(&reply, error).await,
             Returned::Panicked(panicked) => {
                 let error = panicked.error();
                 error.log("a connect handler");

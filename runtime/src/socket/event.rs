@@ -17,7 +17,7 @@ use socketioxide::{
     socket::{DisconnectReason, Socket},
 };
 
-use super::{binding::missing, reply::Reply};
+use super::{binding::missing, encoding::Encoding, reply::Reply};
 use crate::{
     call::{
         access::States,
@@ -29,21 +29,23 @@ use crate::{
         running_call::ArrivedCall,
     },
     error::{Error, ErrorKind},
+    panics::Contained,
 };
 
 /// An event whose places in the queues are taken: when its packet was read, before its handler's task began.
 pub struct Call<P> {
     arrived: Mutex<Result<ArrivedCall<P>, Error>>,
     reply: Reply,
+    encoding: Encoding,
 }
 
 impl<P: States> Call<P> {
-    fn new<A: Adapter>(socket: &Socket<A>, reply: Reply) -> Self {
+    fn new<A: Adapter>(socket: &Socket<A>, reply: Reply, encoding: Encoding) -> Self {
         let arrived = match reply.binding() {
             Some(binding) => arrive(binding.live()),
             None => Err(missing(socket)),
         };
-        Self { arrived: Mutex::new(arrived), reply }
+        Self { arrived: Mutex::new(arrived), reply, encoding }
     }
 }
 
@@ -52,10 +54,10 @@ impl<A: Adapter, P: States> FromMessageParts<A> for Call<P> {
 
     fn from_message_parts(
         socket: &Arc<Socket<A>>,
-        _: &mut Value,
+        packet: &mut Value,
         ack_id: &Option<i64>,
     ) -> Result<Self, Infallible> {
-        Ok(Self::new(socket, Reply::to_event(socket, *ack_id)))
+        Ok(Self::new(socket, Reply::to_event(socket, *ack_id), Encoding::of(packet)))
     }
 }
 
@@ -63,7 +65,7 @@ impl<A: Adapter, P: States> FromDisconnectParts<A> for Call<P> {
     type Error = Infallible;
 
     fn from_disconnect_parts(socket: &Arc<Socket<A>>, _: DisconnectReason) -> Result<Self, Infallible> {
-        Ok(Self::new(socket, Reply::to_nobody(socket)))
+        Ok(Self::new(socket, Reply::to_nobody(socket), Encoding::Json))
     }
 }
 
@@ -75,6 +77,7 @@ pub(super) fn arrive<P: States>(live: &Arc<LiveSession>) -> Result<ArrivedCall<P
 /// How an event is answered.
 pub struct Answering {
     reply: Reply,
+    encoding: Encoding,
     /// The handler took `AckSender`: on success nothing more is acknowledged.
     acknowledges_itself: bool,
 }
@@ -84,14 +87,14 @@ pub fn begin<P: States>(
     call: Call<P>,
     acknowledges_itself: bool,
 ) -> impl Future<Output = Option<Held<P, Answering>>> + Send {
-    let Call { arrived, reply } = call;
+    let Call { arrived, reply, encoding } = call;
     let begun = match arrived.into_inner() {
         Ok(arrived) => arrived.begin(),
         Err(error) => Either::Left(ready(Err(error))),
     };
     async move {
         match begun.await {
-            Ok(call) => Some(Held { call, context: Answering { reply, acknowledges_itself } }),
+            Ok(call) => Some(Held { call, context: Answering { reply, encoding, acknowledges_itself } }),
             Err(error) => {
                 Box::pin(refuse(reply, error)).await;
                 None
@@ -118,11 +121,17 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
     held: Held<P, Answering>,
     returned: Returned<T, E>,
 ) -> impl Future<Output = ()> + Send {
-    let Held { call, context: Answering { reply, acknowledges_itself } } = held;
+    let Held { call, context: Answering { reply, encoding, acknowledges_itself } } = held;
+    let returned = Contained::new(returned);
     let ends_session = call.ends_session();
-    let mut concluded = call.conclude(outcome_of(&returned));
+    let encodes = match &*returned {
+        Returned::Value(value) if !acknowledges_itself => reply.encodes(value, encoding),
+        _ => Ok(()),
+    };
+    let outcome = if encodes.is_ok() { outcome_of(&returned) } else { Outcome::Failed };
+    let mut concluded = call.conclude(outcome);
     async move {
-        let outcome = (&mut concluded).await;
+        let outcome = (&mut concluded).await.and(encodes);
         {
             let mut answer = pin!(answer(&reply, outcome, returned, acknowledges_itself));
             // The answer goes before the next call is woken: it is sent together with those of the calls that come
@@ -148,17 +157,17 @@ pub(super) fn outcome_of<T, E>(returned: &Returned<T, E>) -> Outcome {
 async fn answer<T: Serialize + Sync, E: Serialize + Sync + 'static>(
     reply: &Reply,
     outcome: Result<(), Error>,
-    returned: Returned<T, E>,
+    returned: Contained<Returned<T, E>>,
     acknowledges_itself: bool,
 ) {
     if let Err(error) = outcome {
         error.log("a socket handler");
         return reply.own_error(&error).await;
     }
-    match returned {
+    match &*returned {
         Returned::Value(_) if acknowledges_itself => {}
-        Returned::Value(value) => reply.value(&value).await,
-        Returned::Error(error) => tell(reply, &error).await,
+        Returned::Value(value) => reply.value(value).await,
+        Returned::Error(error) => tell(reply, error).await,
         Returned::Panicked(panicked) => {
             let error = panicked.error();
             error.log("a socket handler");

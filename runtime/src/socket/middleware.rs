@@ -23,6 +23,7 @@ use crate::{
         running_call::{ArrivedCall, Panicked, RunningCall},
     },
     error::{Error, ErrorKind},
+    panics::caught,
 };
 
 /// A connect middleware's call, whose places in the queues are taken.
@@ -60,7 +61,7 @@ pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Refusal> {
 ///
 /// The text.
 pub fn verdict<E: Display>(returned: Result<(), E>) -> Result<(), Refusal> {
-    returned.map_err(|error| Refusal(error.to_string()))
+    returned.map_err(|error| caught(move || Ok(error.to_string())).map_or_else(Refusal::own, Refusal))
 }
 
 /// Commits, or discards and refuses the connection.

@@ -4,6 +4,7 @@
 mod backlog;
 mod binding;
 pub(crate) mod connect;
+mod encoding;
 mod error;
 pub(crate) mod event;
 mod extract;

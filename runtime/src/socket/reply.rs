@@ -14,11 +14,13 @@ use socketioxide::{
 use super::{
     backlog::{self, Sent},
     binding,
+    encoding::Encoding,
     error::Failed,
 };
 use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
+    panics::caught,
     process::disconnects::{Cause, disconnect, disconnect_those_left},
 };
 
@@ -42,7 +44,7 @@ trait Peer: Send + Sync {
 
 impl<A: Adapter> Peer for Socket<A> {
     fn try_send(self: Arc<Self>, packet: Packet, data: Data<'_>) -> Sent {
-        let result = match packet {
+        let send = || match packet {
             Packet::Ack(id) => {
                 let mut unread = Value::Bytes(bytes::Bytes::new());
                 match AckSender::from_message_parts(&self, &mut unread, &Some(id)) {
@@ -52,13 +54,12 @@ impl<A: Adapter> Peer for Socket<A> {
             }
             Packet::SessionError => self.emit("session_error", data),
         };
-        match result {
-            Ok(()) => Sent::Yes,
-            Err(SendError::Socket(SocketError::InternalChannelFull)) => Sent::Full,
-            Err(SendError::Socket(SocketError::Closed)) => Sent::Gone,
-            Err(SendError::Serialize(error)) => Sent::NotEncoded(
-                Error::with_text(ErrorKind::Encode, "the answer could not be serialised").because(error),
-            ),
+        match caught(|| Ok(send())) {
+            Ok(Ok(())) => Sent::Yes,
+            Ok(Err(SendError::Socket(SocketError::InternalChannelFull))) => Sent::Full,
+            Ok(Err(SendError::Socket(SocketError::Closed))) => Sent::Gone,
+            Ok(Err(SendError::Serialize(error))) => Sent::NotEncoded(not_encoded(error)),
+            Err(panicked) => Sent::NotEncoded(panicked),
         }
     }
 
@@ -75,6 +76,10 @@ impl<A: Adapter> Peer for Socket<A> {
             Reply::to_event(&self, None).give_up();
         }
     }
+}
+
+fn not_encoded(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::with_text(ErrorKind::Encode, "the answer could not be serialised").because(error)
 }
 
 /// Where the answer to one event goes.
@@ -106,6 +111,14 @@ impl Reply {
 
     pub(super) fn to_nobody<A: Adapter>(socket: &Arc<Socket<A>>) -> Self {
         Self { kind: ReplyKind::Nobody, ..Self::to_event(socket, None) }
+    }
+
+    /// An error if this cannot be acknowledged: asked before the call commits.
+    pub(super) fn encodes<T: Serialize>(&self, value: &T, encoding: Encoding) -> Result<(), Error> {
+        match self.kind {
+            ReplyKind::Ack(_) => caught(|| encoding.look_at(value).map_err(not_encoded)),
+            ReplyKind::NoAck | ReplyKind::Nobody => Ok(()),
+        }
     }
 
     /// Acknowledges what the handler returned.

@@ -5,6 +5,8 @@ mod cancellation;
 mod http;
 mod intents;
 mod lost_updates;
+mod not_encoded;
+mod panics;
 mod small_buffers;
 mod socket;
 mod table;

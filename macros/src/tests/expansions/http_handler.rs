@@ -37,9 +37,9 @@ where
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -114,9 +114,9 @@ where
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -149,9 +149,9 @@ async fn ping(
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -191,9 +191,9 @@ where
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -233,9 +233,9 @@ where
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -286,9 +286,9 @@ where
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -325,9 +325,9 @@ where
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -379,9 +379,9 @@ where
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -417,9 +417,9 @@ async fn peer(
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -464,9 +464,9 @@ async fn peer(
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -519,9 +519,9 @@ async fn all(
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
                     __value,
-                )),
+                ))),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
