@@ -109,9 +109,9 @@ impl Backend for MemoryBackend {
     }
 }
 impl Record {
-    fn new(commit: &Commit) -> Result<Self, BackendError> {
-        let attributes = commit.attributes.clone().unwrap_or_else(|| Attributes::new(commit.id));
-        let expires = commit.expires.unwrap_or(attributes.created);
+    fn new(attributes: &Attributes, commit: &Commit) -> Result<Self, BackendError> {
+        let attributes = attributes.clone();
+        let expires = commit.expires.map_or(attributes.created, |expires| expires.at);
         let dies = Now::read().instant_of(expires);
         let mut record = Self { attributes, expires, dies, values: SmallVec::new() };
         apply(&mut record.values, &commit.changes)?;
@@ -125,12 +125,10 @@ impl Record {
             return Err(BackendError::Gone);
         }
         apply(&mut self.values, &commit.changes)?;
-        if let Some(expires) = commit.expires_beside(self.attributes.expiry) {
+        commit.attributes.apply(&mut self.attributes);
+        if let Some(expires) = commit.expires_beside(&self.attributes) {
             self.expires = expires;
             self.dies = now.instant_of(expires);
-        }
-        if let Some(attributes) = &commit.attributes {
-            self.attributes = attributes.clone();
         }
         Ok(())
     }
@@ -159,13 +157,13 @@ impl Sessions {
 
     fn commit(self: &Arc<Self>, commit: &Commit) -> Result<(), BackendError> {
         let mut shard = self.shard(commit.id).lock();
-        match commit.action {
-            Action::Create => {
+        match &commit.action {
+            Action::Create(attributes) => {
                 self.sweep_from_now_on();
-                shard.insert(commit.id, Box::new(Record::new(commit)?));
+                shard.insert(commit.id, Box::new(Record::new(attributes, commit)?));
             }
             Action::Update => shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?,
-            Action::ChangeId(new) => {
+            &Action::ChangeId(new) => {
                 // The old record is taken out and the new one put in under their own locks; nobody knows the
                 // new id yet, and nobody may use the old one any more.
                 shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?;

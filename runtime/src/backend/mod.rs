@@ -37,11 +37,9 @@
 //!                 self.values.insert(key.to_string(), value);
 //!             }
 //!         }
-//!         if let Some(expires) = commit.expires_beside(self.attributes.expiry) {
+//!         commit.attributes.apply(&mut self.attributes);
+//!         if let Some(expires) = commit.expires_beside(&self.attributes) {
 //!             self.expires = expires;
-//!         }
-//!         if let Some(attributes) = &commit.attributes {
-//!             self.attributes = attributes.clone();
 //!         }
 //!         Ok(self)
 //!     }
@@ -67,9 +65,8 @@
 //!     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
 //!         let mut records = self.records.lock().unwrap();
 //!         let live = records.get(&commit.id).filter(|record| record.expires > backend::now()).cloned();
-//!         match commit.action {
-//!             Action::Create => {
-//!                 let attributes = Attributes::new(commit.id);
+//!         match commit.action.clone() {
+//!             Action::Create(attributes) => {
 //!                 let new = Record { attributes, expires: backend::now(), values: HashMap::new() };
 //!                 records.insert(commit.id, new.after(commit)?);
 //!             }
@@ -100,7 +97,6 @@ use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Du
 use async_trait::async_trait;
 use smallvec::{Array, SmallVec};
 use time::OffsetDateTime;
-use tower_sessions::Expiry;
 
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
@@ -109,7 +105,7 @@ pub use self::{memory::MemoryBackend, store::StoreBackend};
 pub use crate::{
     process::{Ending, Registry},
     session::{
-        attributes::Attributes,
+        attributes::{AttributeChanges, Attributes, Expires},
         change::{Change, Changes, FieldChanges, NotAnObject},
         id::{HiddenId, SessionId},
         value::StoredValue,
@@ -321,35 +317,32 @@ pub struct Commit {
     pub action: Action,
     /// The changed keys and fields.
     pub changes: Changes,
-    /// The new [`Attributes`], where it changes.
-    pub attributes: Option<Attributes>,
+    /// What changes of the stored [`Attributes`].
+    pub attributes: AttributeChanges,
     /// The new moment of expiry, where it changes.
-    pub expires: Option<OffsetDateTime>,
-    /// The [`Attributes::expiry`] from which `expires` was reckoned. Where `attributes` is not changed and the session has another
-    /// one by now, somebody set that meanwhile: it holds, and `expires` counts for nothing.
-    pub expiry: Option<Expiry>,
+    pub expires: Option<Expires>,
 }
 
 impl Commit {
     /// One that changes no value, without a lease.
     pub fn new(id: SessionId, action: Action) -> Self {
-        let changes = Changes::new();
-        Self { id, lease: Lease::default(), action, changes, attributes: None, expires: None, expiry: None }
+        let (lease, changes, attributes) = Default::default();
+        Self { id, lease, action, changes, attributes, expires: None }
     }
 
-    /// [`expires`](Self::expires), unless it was reckoned from another expiry than the session has now: `now` is the
-    /// expiry in its attributes as they are stored before this commit.
-    pub fn expires_beside(&self, now: Option<Expiry>) -> Option<OffsetDateTime> {
-        self.expires.filter(|_| self.attributes.is_some() || self.expiry == now)
+    /// The moment of expiry to store. `now`: the attributes as this commit leaves them. `None` if it stays as it is,
+    /// also where somebody changed meanwhile what it was reckoned from.
+    pub fn expires_beside(&self, now: &Attributes) -> Option<OffsetDateTime> {
+        self.expires.and_then(|expires| expires.beside(now))
     }
 }
 
 /// What a commit does to a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Action {
-    /// A new record, of which `attributes` and `expires` are set. Nobody was shown its id.
-    Create,
+    /// A new record with these attributes, which expires at `expires`. Nobody was shown its id.
+    Create(Attributes),
     /// An existing record changes.
     Update,
     /// An existing record changes and moves to a new id; the old one ends. `changes`, `attributes` and `expires` are

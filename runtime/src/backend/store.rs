@@ -68,12 +68,11 @@ impl<S: SessionStore> StoreBackend<S> {
         Ok(record.filter(|record| record.expiry_date > clock::now()))
     }
 
-    async fn create(&self, commit: &Commit) -> Result<(), BackendError> {
-        let attributes = commit.attributes.clone().unwrap_or_else(|| Attributes::new(commit.id));
-        let expiry_date = commit.expires.unwrap_or_else(|| clock::now() + DEFAULT_LIFE);
+    async fn create(&self, attributes: &Attributes, commit: &Commit) -> Result<(), BackendError> {
+        let expiry_date = commit.expires.map_or_else(|| clock::now() + DEFAULT_LIFE, |expires| expires.at);
         let mut record = Record { id: commit.id.expose(), data: HashMap::new(), expiry_date };
         apply(&mut record, &commit.changes)?;
-        put_attributes(&mut record, &attributes)?;
+        put_attributes(&mut record, attributes)?;
         self.put_new(record).await
     }
 
@@ -91,11 +90,12 @@ impl<S: SessionStore> StoreBackend<S> {
     async fn changed(&self, commit: &Commit) -> Result<Record, BackendError> {
         let mut record = self.record(commit.id).await?.ok_or(BackendError::Gone)?;
         apply(&mut record, &commit.changes)?;
-        let stored = attributes_of(&record);
-        if let Some(expires) = commit.expires_beside(stored.expiry) {
+        let mut attributes = attributes_of(&record);
+        commit.attributes.apply(&mut attributes);
+        if let Some(expires) = commit.expires_beside(&attributes) {
             record.expiry_date = expires;
         }
-        put_attributes(&mut record, commit.attributes.as_ref().unwrap_or(&stored))?;
+        put_attributes(&mut record, &attributes)?;
         Ok(record)
     }
 }
@@ -118,13 +118,13 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
         let lock = self.locks.of(commit.id);
         let _guard = lock.lock().await;
-        match commit.action {
-            Action::Create => self.create(commit).await,
+        match &commit.action {
+            Action::Create(attributes) => self.create(attributes, commit).await,
             Action::Update => {
                 let record = self.changed(commit).await?;
                 self.store.save(&record).await.map_err(BackendError::failed)
             }
-            Action::ChangeId(new) => {
+            &Action::ChangeId(new) => {
                 let mut record = self.changed(commit).await?;
                 record.id = new.expose();
                 self.put_new(record).await?;

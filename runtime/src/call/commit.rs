@@ -9,7 +9,7 @@ use super::{
     live_session::{CookieEffect, LiveSession, Lookup, Presence},
 };
 use crate::{
-    backend::{Action, Attributes, BackendError, Commit, Keys, Lease, Line},
+    backend::{Action, AttributeChanges, Attributes, BackendError, Commit, Expires, Keys, Lease, Line},
     call::intents::Intent,
     clock::{self, Now},
     error::Error,
@@ -40,6 +40,15 @@ impl Work {
     }
 }
 
+/// What a commit changes of the session itself, as far as is known.
+fn change_of_attributes(intent: &Intent, changes_values: bool, known: &Attributes) -> AttributeChanges {
+    let mut change = AttributeChanges::default();
+    change.expiry = intent.expiry;
+    // It never becomes provisional again: where it is known to be written, nothing need be said.
+    change.written = known.provisional && (changes_values || intent.cycle_id || intent.expiry.is_some());
+    change
+}
+
 impl LiveSession {
     /// Commits, and ends the turn after it, unless the backend lets the next call go on before. It begins at once and
     /// runs to its end, also when the caller drops the future.
@@ -60,10 +69,10 @@ impl LiveSession {
         Detached::of(async move { live.carry_out(turn, work).await })
     }
 
-    /// Commits where that needs no wait: values of a session that is there, of which nothing else changes.
+    /// Commits where that needs no wait: a session that is there, and keeps its id.
     fn commit_now(&self, work: &mut Work, turn: Option<&mut Turn>, now: Now) -> Option<Result<(), Error>> {
-        let attributes = work.attributes.as_ref().filter(|attributes| !attributes.provisional)?;
-        if work.intent.anything() || work.even_if_unchanged {
+        let attributes = work.attributes.as_mut()?;
+        if work.intent.cycle_id || work.even_if_unchanged {
             return None;
         }
         let (id, presence) = {
@@ -73,22 +82,30 @@ impl LiveSession {
         if presence != Presence::Stored {
             return None;
         }
+        let change = change_of_attributes(&work.intent, !work.changes.is_empty(), attributes);
+        change.apply(attributes);
         let changes = std::mem::take(&mut work.changes);
-        let expires = if changes.is_empty() {
+        let at = if changes.is_empty() && change.is_empty() {
             work.touch
         } else {
             Some(self.settings.lifetimes.expires_at(attributes, now.wall))
         };
+        let expires = at.map(|at| Expires::reckoned(at, attributes));
         let lease = turn.as_ref().map_or_else(Lease::default, |turn| turn.lease());
-        let action = Action::Update;
-        let commit =
-            Commit { id, lease, action, changes, attributes: None, expires, expiry: attributes.expiry };
+        let commit = Commit { id, lease, action: Action::Update, changes, attributes: change, expires };
         let Some(done) = self.backend.commit_now(&commit) else {
             work.changes = commit.changes;
             return None;
         };
         if let Some(turn) = turn.filter(|_| done.is_ok()) {
             turn.end_lease();
+        }
+        if done.is_ok() && change.expiry.is_some() {
+            let effect = self.set_cookie(id, attributes);
+            self.current.lock().transition().cookie = effect;
+            if let Some(at) = at {
+                self.registry().sockets().note_expiry(id, at);
+            }
         }
         Some(done.map_err(|error| self.note_failure(id, error)))
     }
@@ -103,9 +120,7 @@ impl LiveSession {
             }
             return self.begin(work, false).await;
         }
-        // Where `Attributes` is going to change, what another handler made of it in the meantime counts.
-        let is_current = |attributes: &Attributes| !attributes.provisional && work.intent.expiry.is_none();
-        if !work.attributes.as_ref().is_some_and(is_current)
+        if work.attributes.is_none()
             && let Lookup::Found(loaded) = self.load(Keys::Only(&[])).await?
         {
             work.attributes = Some(loaded.attributes);
@@ -120,15 +135,9 @@ impl LiveSession {
         attributes.expiry = work.intent.expiry.flatten();
         attributes.provisional = provisional;
         let expires = self.settings.lifetimes.expires_at(&attributes, clock::now());
-        let commit = Commit {
-            id,
-            lease: Lease::default(),
-            action: Action::Create,
-            changes: work.changes,
-            attributes: Some(attributes.clone()),
-            expires: Some(expires),
-            expiry: attributes.expiry,
-        };
+        let mut commit = Commit::new(id, Action::Create(attributes.clone()));
+        commit.changes = work.changes;
+        commit.expires = Some(Expires::reckoned(expires, &attributes));
         self.backend.commit(&commit).await.map_err(|error| self.note_failure(id, error))?;
         let mut current = self.current.lock();
         current.presence = Presence::Stored;
@@ -143,17 +152,12 @@ impl LiveSession {
     }
 
     async fn update(&self, turn: Option<Turn>, work: Work) -> Result<(), Error> {
-        let Some(stored) = work.attributes else { return Err(self.note_gone(self.id())) };
+        let Some(mut attributes) = work.attributes else { return Err(self.note_gone(self.id())) };
         let id = self.id();
-        let mut attributes = stored.clone();
-        if let Some(expiry) = work.intent.expiry {
-            attributes.expiry = expiry;
-        }
-        if !work.changes.is_empty() || work.intent.cycle_id {
-            attributes.provisional = false;
-        }
+        let change = change_of_attributes(&work.intent, !work.changes.is_empty(), &attributes);
+        change.apply(&mut attributes);
         let active = !work.changes.is_empty() || work.intent.anything() || work.even_if_unchanged;
-        let expires = if active {
+        let at = if active {
             Some(self.settings.lifetimes.expires_at(&attributes, clock::now()))
         } else {
             work.touch
@@ -164,16 +168,15 @@ impl LiveSession {
             lease: turn.as_ref().map_or_else(Lease::default, Turn::lease),
             action: new_id.map_or(Action::Update, Action::ChangeId),
             changes: work.changes,
-            attributes: (attributes != stored).then(|| attributes.clone()),
-            expires,
-            expiry: stored.expiry,
+            attributes: change,
+            expires: at.map(|at| Expires::reckoned(at, &attributes)),
         };
         let announced = new_id.map(|_| self.registry().announce(id, Ending::IdChanged));
         // Until the end of this function, unless the backend passes it on.
         let _turn = self.commit_under(&commit, turn).await.map_err(|error| self.note_failure(id, error))?;
 
-        if let Some(expires) = commit.expires.filter(|_| work.intent.expiry.is_some()) {
-            self.registry().sockets().note_expiry(id, expires);
+        if let Some(at) = at.filter(|_| work.intent.expiry.is_some()) {
+            self.registry().sockets().note_expiry(id, at);
         }
         let sockets = announced.map(Announced::came_true);
         let mut current = self.current.lock();

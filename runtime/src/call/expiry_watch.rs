@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 
 use crate::{
-    backend::{Action, Attributes, Backend, Commit, Keys, Load, Loaded},
+    backend::{Action, Attributes, Backend, Commit, Expires, Keys, Load, Loaded},
     call::settings::Settings,
     clock,
     process::{
@@ -84,7 +84,6 @@ async fn renew_unwritten(
     }
     let expires = lifetimes.expires_at(&loaded.attributes, clock::now());
     let mut commit = Commit::new(id, Action::Update);
-    commit.expires = Some(expires);
-    commit.expiry = loaded.attributes.expiry;
+    commit.expires = Some(Expires::reckoned(expires, &loaded.attributes));
     backend.commit(&commit).await.ok().map(|()| expires)
 }

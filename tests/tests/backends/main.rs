@@ -12,11 +12,15 @@ use std::sync::Arc;
 use serde_json::json;
 use socketioxide_session::{
     Expiry,
-    backend::{Action, BackendError, Change, Keys, Lease, Load, SessionId},
+    backend::{
+        Action, Attributes, BackendError, Change, Commit, Expires, Keys, Lease, Load, Loaded, SessionId,
+    },
 };
 use socketioxide_session_tests::records::{
-    self, attributes, begin, commit, create, fields, in_an_hour, load, set, take, update, value,
+    self, attributes, begin, commit, create, create_with, fields, in_an_hour, load, set, take, update, value,
 };
+
+use time::OffsetDateTime;
 
 use subjects::Subject;
 
@@ -58,8 +62,9 @@ conformance! {
     a_commit_does_not_bring_a_session_back
     an_end_is_no_fault_where_nothing_is
     a_changed_id_takes_everything_along
-    meta_and_expiry_change
-    an_expiry_that_was_set_meanwhile_holds
+    attributes_change_one_by_one
+    attributes_change_with_the_id
+    an_expiry_that_was_reckoned_from_something_else_does_not_count
     an_expired_session_is_gone
     json_survives
     a_turn_is_taken_and_committed
@@ -74,7 +79,7 @@ async fn what_is_created_is_loaded(backend: Subject) {
     backend.commit(&new).await.unwrap();
     let loaded = load(&*backend, id).await.unwrap().unwrap();
     assert_eq!(loaded.attributes, attributes("k"));
-    assert_eq!(Some(loaded.expires), new.expires);
+    assert_eq!(Some(loaded.expires), new.expires.map(|expires| expires.at));
     assert_eq!(loaded.values.len(), 2);
     assert_eq!(loaded.value("a").unwrap().json(), &json!({"n": 1}));
     assert_eq!(loaded.value("b").unwrap().json(), &json!("text"));
@@ -133,7 +138,7 @@ async fn a_refused_commit_changes_nothing(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1), set("b", json!([1]))]).await;
     let changes = vec![set("a", 2), fields("b", [("n", Some(json!(1)))])];
     let mut change = commit(id, Action::Update, changes);
-    change.attributes = Some(attributes("other"));
+    change.attributes.expiry = Some(Some(Expiry::OnSessionEnd));
     assert!(backend.commit(&change).await.is_err());
     assert_eq!(value(&*backend, id, "a").await, Some(json!(1)));
     assert_eq!(load(&*backend, id).await.unwrap().unwrap().attributes, attributes("k"));
@@ -176,46 +181,135 @@ async fn a_changed_id_takes_everything_along(backend: Subject) {
     take(&*backend, new, &["b"], records::SECOND).await.unwrap().unwrap();
 }
 
-async fn meta_and_expiry_change(backend: Subject) {
-    let id = begin(&*backend, vec![set("a", 1)]).await;
-    let later = in_an_hour() + records::SECOND;
-    let mut change = commit(id, Action::Update, vec![]);
-    change.attributes = Some(attributes("other"));
-    change.expires = Some(later);
-    backend.commit(&change).await.unwrap();
-    let loaded = load(&*backend, id).await.unwrap().unwrap();
-    assert_eq!((loaded.attributes, loaded.expires), (attributes("other"), later));
-    assert_eq!(value(&*backend, id, "a").await, Some(json!(1)));
+/// What begins with these attributes; each change is reckoned from what it is given, and expires so many seconds later than
+/// the one before it.
+struct Story {
+    backend: Subject,
+    id: SessionId,
+    /// The next change expires so many seconds after [`in_an_hour`].
+    seconds: u32,
+    begun: OffsetDateTime,
 }
 
-/// A commit that reckons from the expiry that the session had before says nothing of the one that it has now.
-async fn an_expiry_that_was_set_meanwhile_holds(backend: Subject) {
-    let id = begin(&*backend, vec![set("a", 1)]).await;
-    let (soon, later) = (in_an_hour(), in_an_hour() + records::SECOND * 60);
-    let own = Expiry::OnInactivity(time::Duration::hours(1));
-    let mut set_own = attributes("k");
-    set_own.expiry = Some(own);
-    let mut change = commit(id, Action::Update, vec![]);
-    change.attributes = Some(set_own);
-    change.expires = Some(soon);
-    backend.commit(&change).await.unwrap();
-    for (reckoned_from, expected) in
-        [(None, soon), (Some(Expiry::OnInactivity(time::Duration::hours(2))), soon), (Some(own), later)]
-    {
-        let mut late = commit(id, Action::Update, vec![set("a", 2)]);
-        (late.expires, late.expiry) = (Some(later), reckoned_from);
-        backend.commit(&late).await.unwrap();
-        let loaded = load(&*backend, id).await.unwrap().unwrap();
-        assert_eq!((loaded.expires, loaded.attributes.expiry), (expected, Some(own)), "{reckoned_from:?}");
-        assert_eq!(value(&*backend, id, "a").await, Some(json!(2)));
+impl Story {
+    async fn begin(backend: Subject, attributes: Attributes) -> Self {
+        let (id, begun) = (SessionId::random(), in_an_hour());
+        backend.commit(&create_with(id, attributes, vec![set("a", 1)])).await.unwrap();
+        Self { backend, id, seconds: 0, begun }
     }
+
+    /// Commits, and says whether its moment of expiry counted.
+    async fn commit(
+        &mut self,
+        action: Action,
+        (expiry, provisional): (Option<Expiry>, bool),
+        change: impl FnOnce(&mut Commit),
+    ) -> bool {
+        self.seconds += 1;
+        let at = self.begun + records::SECOND * self.seconds;
+        let mut from = attributes("reckoned from");
+        (from.expiry, from.provisional) = (expiry, provisional);
+        let new = if let Action::ChangeId(new) = action { new } else { self.id };
+        let mut commit = commit(self.id, action, vec![]);
+        commit.expires = Some(Expires::reckoned(at, &from));
+        change(&mut commit);
+        self.backend.commit(&commit).await.unwrap();
+        self.id = new;
+        self.loaded().await.expires == at
+    }
+
+    async fn loaded(&self) -> Loaded {
+        load(&*self.backend, self.id).await.unwrap().unwrap()
+    }
+
+    async fn attributes(&self) -> (Option<Expiry>, bool) {
+        let Attributes { expiry, provisional, .. } = self.loaded().await.attributes;
+        (expiry, provisional)
+    }
+}
+
+fn hours(hours: i64) -> Option<Expiry> {
+    Some(Expiry::OnInactivity(time::Duration::hours(hours)))
+}
+
+fn provisional() -> Attributes {
+    let mut attributes = attributes("k");
+    attributes.provisional = true;
+    attributes
+}
+
+async fn attributes_change_one_by_one(backend: Subject) {
+    let mut story = Story::begin(backend, provisional()).await;
+    assert_eq!(story.attributes().await, (None, true));
+    let own = |commit: &mut Commit| commit.attributes.expiry = Some(hours(1));
+    assert!(story.commit(Action::Update, (hours(1), true), own).await);
+    assert_eq!(story.attributes().await, (hours(1), true));
+    let written = |commit: &mut Commit| commit.attributes.written = true;
+    assert!(story.commit(Action::Update, (hours(1), false), written).await);
+    assert_eq!(story.attributes().await, (hours(1), false));
+    let date = Some(Expiry::AtDateTime(in_an_hour()));
+    for expiry in [date, Some(Expiry::OnSessionEnd), None] {
+        let change = |commit: &mut Commit| commit.attributes.expiry = Some(expiry);
+        assert!(story.commit(Action::Update, (expiry, false), change).await, "{expiry:?}");
+        assert_eq!(story.attributes().await, (expiry, false));
+    }
+    let Attributes { key, created, .. } = story.loaded().await.attributes;
+    assert_eq!((key, created), (attributes("k").key, attributes("k").created));
+    assert_eq!(value(&*story.backend, story.id, "a").await, Some(json!(1)));
+}
+
+/// What was changed meanwhile holds, and so does the moment that was reckoned from it.
+async fn an_expiry_that_was_reckoned_from_something_else_does_not_count(backend: Subject) {
+    let own = hours(1);
+    let mut story = Story::begin(backend, provisional()).await;
+    // Somebody reads in the unwritten session while another one writes: its touch does not make it short again.
+    let write = |commit: &mut Commit| {
+        commit.attributes.written = true;
+        commit.changes = vec![set("a", 2)].into();
+    };
+    assert!(story.commit(Action::Update, (None, false), write).await);
+    assert!(!story.commit(Action::Update, (None, true), |_| {}).await);
+    // A first write beside an expiry that was set; and the other way round.
+    let set_own = |commit: &mut Commit| {
+        commit.attributes.expiry = Some(own);
+        commit.attributes.written = true;
+    };
+    assert!(story.commit(Action::Update, (own, false), set_own).await);
+    assert!(!story.commit(Action::Update, (None, false), write).await);
+    assert!(story.commit(Action::Update, (own, false), set_own).await);
+    assert!(!story.commit(Action::Update, (hours(2), false), write).await);
+    // Where it changes what it was not reckoned from, too.
+    let set_none = |commit: &mut Commit| commit.attributes.expiry = Some(None);
+    assert!(!story.commit(Action::Update, (own, false), set_none).await);
+    assert!(story.commit(Action::Update, (own, false), set_own).await);
+    // And where the id changes.
+    assert!(!story.commit(Action::ChangeId(SessionId::random()), (None, false), write).await);
+    assert_eq!(story.attributes().await, (own, false));
+    assert_eq!(value(&*story.backend, story.id, "a").await, Some(json!(2)));
+}
+
+async fn attributes_change_with_the_id(backend: Subject) {
+    let mut story = Story::begin(backend, provisional()).await;
+    let login = |commit: &mut Commit| {
+        commit.attributes.written = true;
+        commit.attributes.expiry = Some(hours(3));
+        commit.changes = vec![set("b", 2)].into();
+    };
+    assert!(story.commit(Action::ChangeId(SessionId::random()), (hours(3), false), login).await);
+    assert_eq!(story.attributes().await, (hours(3), false));
+    assert!(story.commit(Action::ChangeId(SessionId::random()), (hours(3), false), |_| {}).await);
+    let none = |commit: &mut Commit| commit.attributes.expiry = Some(None);
+    assert!(story.commit(Action::ChangeId(SessionId::random()), (None, false), none).await);
+    assert_eq!(story.attributes().await, (None, false));
+    assert_eq!(story.loaded().await.attributes, attributes("k"));
+    assert_eq!(value(&*story.backend, story.id, "b").await, Some(json!(2)));
 }
 
 async fn an_expired_session_is_gone(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1)]).await;
     let soon = time::OffsetDateTime::now_utc() + records::milliseconds(50);
     let mut change = commit(id, Action::Update, vec![]);
-    change.expires = Some(soon);
+    change.expires = Some(Expires::reckoned(soon, &attributes("k")));
     backend.commit(&change).await.unwrap();
     tokio::time::sleep(records::milliseconds(100)).await;
     assert!(load(&*backend, id).await.unwrap().is_none());
