@@ -173,7 +173,10 @@ impl Sessions {
                     self.shard(new).lock().insert(new, record);
                 }
             }
-            Action::End => drop(shard.remove(&commit.id)),
+            Action::End => {
+                let ended = shard.remove(&commit.id).filter(|record| record.dies > Instant::now());
+                ended.map(drop).ok_or(BackendError::Gone)?;
+            }
         }
         Ok(())
     }

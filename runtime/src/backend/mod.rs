@@ -75,7 +75,10 @@
 //!                 records.insert(new, live.ok_or(BackendError::Gone)?.after(commit)?);
 //!                 records.remove(&commit.id);
 //!             }
-//!             Action::End => drop(records.remove(&commit.id)),
+//!             Action::End => {
+//!                 live.ok_or(BackendError::Gone)?;
+//!                 records.remove(&commit.id);
+//!             }
 //!             _ => return Err(BackendError::failed("an action that this backend does not know")),
 //!         }
 //!         Ok(())
@@ -348,8 +351,8 @@ pub enum Action {
     /// An existing record changes and moves to a new id; the old one ends. `changes`, `attributes` and `expires` are
     /// those of the new record, which is there before nodes are told that the old one ended.
     ChangeId(SessionId),
-    /// The record ends, whoever has a lease on it, and without changes. It isn't a fault if there is none; then nodes
-    /// need not be told.
+    /// The record ends, whoever has a lease on it, and without changes. Where there is none, the error is
+    /// [`BackendError::Gone`]: it may have changed its id.
     End,
 }
 

@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tower_sessions::{SessionStore, session::Record};
+use tower_sessions::{SessionStore, session::Record, session_store};
 
 use super::{Action, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded};
 use crate::{
@@ -87,6 +87,17 @@ impl<S: SessionStore> StoreBackend<S> {
         Err(BackendError::failed("the store has a record under a fresh id already"))
     }
 
+    async fn end(&self, id: SessionId) -> Result<(), BackendError> {
+        match self.store.load(&id.expose()).await {
+            // A record that cannot be read is there, and can be ended.
+            Ok(Some(record)) if record.expiry_date <= clock::now() => return Err(BackendError::Gone),
+            Ok(Some(_)) | Err(session_store::Error::Decode(_)) => {}
+            Ok(None) => return Err(BackendError::Gone),
+            Err(error) => return Err(BackendError::failed(error)),
+        }
+        self.store.delete(&id.expose()).await.map_err(BackendError::failed)
+    }
+
     async fn changed(&self, commit: &Commit) -> Result<Record, BackendError> {
         let mut record = self.record(commit.id).await?.ok_or(BackendError::Gone)?;
         apply(&mut record, &commit.changes)?;
@@ -135,7 +146,7 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
                 }
                 ended
             }
-            Action::End => self.store.delete(&commit.id.expose()).await.map_err(BackendError::failed),
+            Action::End => self.end(commit.id).await,
         }
     }
 }

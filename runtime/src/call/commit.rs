@@ -12,7 +12,7 @@ use crate::{
     backend::{Action, AttributeChanges, Attributes, BackendError, Commit, Expires, Keys, Lease, Line},
     call::intents::Intent,
     clock::{self, Now},
-    error::Error,
+    error::{Error, ErrorKind},
     process::{Announced, Ending},
     session::{change::Changes, id::SessionId},
     turns::Turn,
@@ -71,7 +71,7 @@ impl LiveSession {
 
     /// Commits where that needs no wait: a session that is there, and keeps its id.
     fn commit_now(&self, work: &mut Work, turn: Option<&mut Turn>, now: Now) -> Option<Result<(), Error>> {
-        let attributes = work.attributes.as_mut()?;
+        let attributes = &mut work.attributes.clone()?;
         if work.intent.cycle_id || work.even_if_unchanged {
             return None;
         }
@@ -226,11 +226,16 @@ impl LiveSession {
         let mut sockets = Vec::new();
         if self.is_stored() {
             let announced = self.registry().announce(id, Ending::Ended);
-            self.backend
-                .commit(&Commit::new(id, Action::End))
-                .await
-                .map_err(|error| self.note_failure(id, error))?;
-            sockets = announced.came_true();
+            match self.backend.commit(&Commit::new(id, Action::End)).await {
+                Ok(()) => sockets = announced.came_true(),
+                Err(BackendError::Gone) => match self.registry().ending(id) {
+                    // The session lives on under another id: who asked for its end is told.
+                    Some(Ending::IdChanged) => return Err(Error::new(ErrorKind::IdChanged)),
+                    // It has expired, or another logout came first: what was asked for holds.
+                    Some(Ending::Ended) | None => sockets = announced.came_true(),
+                },
+                Err(error) => return Err(self.note_failure(id, error)),
+            }
         }
         let mut current = self.current.lock();
         current.transition().to_disconnect.extend(sockets);

@@ -60,7 +60,7 @@ conformance! {
     fields_of_what_is_no_object_are_refused
     a_refused_commit_changes_nothing
     a_commit_does_not_bring_a_session_back
-    an_end_is_no_fault_where_nothing_is
+    nothing_ends_where_nothing_is
     a_changed_id_takes_everything_along
     attributes_change_one_by_one
     attributes_change_with_the_id
@@ -158,8 +158,18 @@ async fn a_commit_does_not_bring_a_session_back(backend: Subject) {
     assert!(load(&*backend, id).await.unwrap().is_none());
 }
 
-async fn an_end_is_no_fault_where_nothing_is(backend: Subject) {
-    backend.commit(&commit(SessionId::random(), Action::End, vec![])).await.unwrap();
+async fn nothing_ends_where_nothing_is(backend: Subject) {
+    let gone = |done: Result<(), BackendError>| matches!(done, Err(BackendError::Gone));
+    assert!(gone(backend.commit(&commit(SessionId::random(), Action::End, vec![])).await));
+    let (ended, old, new) =
+        (begin(&*backend, vec![]).await, begin(&*backend, vec![]).await, SessionId::random());
+    backend.commit(&commit(ended, Action::End, vec![])).await.unwrap();
+    backend.commit(&commit(old, Action::ChangeId(new), vec![])).await.unwrap();
+    for id in [ended, old] {
+        assert!(gone(backend.commit(&commit(id, Action::End, vec![])).await));
+    }
+    backend.commit(&commit(new, Action::End, vec![])).await.unwrap();
+    assert!(load(&*backend, new).await.unwrap().is_none());
 }
 
 async fn a_changed_id_takes_everything_along(backend: Subject) {
@@ -313,8 +323,10 @@ async fn an_expired_session_is_gone(backend: Subject) {
     backend.commit(&change).await.unwrap();
     tokio::time::sleep(records::milliseconds(100)).await;
     assert!(load(&*backend, id).await.unwrap().is_none());
-    let late = backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await;
-    assert!(matches!(late, Err(BackendError::Gone)));
+    for action in [Action::Update, Action::End] {
+        let late = backend.commit(&commit(id, action, vec![])).await;
+        assert!(matches!(late, Err(BackendError::Gone)));
+    }
 }
 
 async fn json_survives(backend: Subject) {

@@ -39,10 +39,9 @@ local function finish(kind)
 end
 
 if action == 'end' then
-  if exists then
-    redis.call('DEL', record)
-    finish('E')
-  end
+  if not exists then return { 'gone', ended } end
+  redis.call('DEL', record)
+  finish('E')
   return { 'done' }
 end
 
