@@ -64,7 +64,7 @@ pub fn fields<const N: usize>(
 /// A session with these values.
 pub async fn begin(backend: &dyn Backend, changes: List) -> SessionId {
     let id = SessionId::random();
-    backend.commit(&create(id, changes)).await.unwrap();
+    backend.commit(create(id, changes)).await.unwrap();
     id
 }
 

@@ -28,11 +28,11 @@ fn commit_a_whole_value(bencher: Bencher<'_, '_>, content: Content) {
     runtime.block_on(create(&backend, id, content));
     let mut commit = commit(Action::Update, id, content);
     commit.expires = None;
-    bench(bencher, &runtime, async || backend.commit(&commit).await.is_ok());
+    bench(bencher, &runtime, async || backend.commit(commit.clone()).await.is_ok());
 }
 
 async fn create(backend: &MemoryBackend, id: SessionId, content: Content) {
-    backend.commit(&commit(Action::Create(Attributes::new(id)), id, content)).await.expect("a session");
+    backend.commit(commit(Action::Create(Attributes::new(id)), id, content)).await.expect("a session");
 }
 
 fn commit(action: Action, id: SessionId, content: Content) -> Commit {

@@ -7,14 +7,15 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{Action, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Stored, Values, apply};
+use super::{
+    Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Stored, Values, apply,
+};
 use crate::{background::Background, clock::Now, process::Registry, session::id::SessionId};
 
 const SHARDS: usize = 64;
@@ -86,28 +87,20 @@ impl MemoryBackend {
     }
 }
 
-#[async_trait]
 impl Backend for MemoryBackend {
     fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
-        Ok(self.sessions.load(id, load))
+    fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
+        Answer::Ready(Ok(self.sessions.load(id, load)))
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        self.sessions.commit(commit)
-    }
-
-    fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
-        Some(Ok(self.sessions.load(id, load)))
-    }
-
-    fn commit_now(&self, commit: &Commit) -> Option<Result<(), BackendError>> {
-        Some(self.sessions.commit(commit))
+    fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
+        Answer::Ready(self.sessions.commit(&commit))
     }
 }
+
 impl Record {
     fn new(attributes: &Attributes, commit: &Commit) -> Result<Self, BackendError> {
         let attributes = attributes.clone();
@@ -135,7 +128,7 @@ impl Record {
 }
 
 impl Sessions {
-    fn load(&self, id: SessionId, load: Load<'_>) -> Option<Loaded> {
+    fn load(&self, id: SessionId, load: Load) -> Option<Loaded> {
         let shard = self.shard(id).lock();
         let Record { attributes, expires, dies, values } = &**shard.get(&id)?;
         if *dies <= Instant::now() {

@@ -7,12 +7,11 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tower_sessions::{SessionStore, session::Record, session_store};
 
-use super::{Action, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded};
+use super::{Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded};
 use crate::{
     clock,
     process::Registry,
@@ -37,15 +36,19 @@ const ATTRIBUTES_KEY: &str = "socketioxide-session";
 /// let layer = SessionLayer::new(StoreBackend::new(MemoryStore::default()));
 /// ```
 pub struct StoreBackend<S> {
-    store: Arc<S>,
-    locks: Arc<Locks>,
+    records: Arc<Records<S>>,
     registry: Registry,
+}
+
+/// What the backend's answers own a share of.
+struct Records<S> {
+    store: S,
+    locks: Locks,
 }
 
 impl<S> Clone for StoreBackend<S> {
     fn clone(&self) -> Self {
-        let (store, locks) = (Arc::clone(&self.store), Arc::clone(&self.locks));
-        Self { store, locks, registry: self.registry.clone() }
+        Self { records: Arc::clone(&self.records), registry: self.registry.clone() }
     }
 }
 
@@ -59,9 +62,28 @@ impl<S> fmt::Debug for StoreBackend<S> {
 impl<S: SessionStore> StoreBackend<S> {
     /// Keeps sessions in this store.
     pub fn new(store: S) -> Self {
-        Self { store: Arc::new(store), locks: Arc::default(), registry: Registry::default() }
+        let records = Records { store, locks: Locks::default() };
+        Self { records: Arc::new(records), registry: Registry::default() }
+    }
+}
+
+impl<S: SessionStore> Backend for StoreBackend<S> {
+    fn registry(&self) -> &Registry {
+        &self.registry
     }
 
+    fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
+        let records = Arc::clone(&self.records);
+        Answer::pending(async move { records.load(id, load).await })
+    }
+
+    fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
+        let records = Arc::clone(&self.records);
+        Answer::pending(async move { records.commit(&commit).await })
+    }
+}
+
+impl<S: SessionStore> Records<S> {
     async fn record(&self, id: SessionId) -> Result<Option<Record>, BackendError> {
         let record = self.store.load(&id.expose()).await.map_err(BackendError::failed)?;
         // Not every store looks at the expiry.
@@ -109,15 +131,8 @@ impl<S: SessionStore> StoreBackend<S> {
         put_attributes(&mut record, &attributes)?;
         Ok(record)
     }
-}
 
-#[async_trait]
-impl<S: SessionStore> Backend for StoreBackend<S> {
-    fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
+    async fn load(&self, id: SessionId, load: Load) -> Result<Option<Loaded>, BackendError> {
         let Some(record) = self.record(id).await? else { return Ok(None) };
         let attributes = attributes_of(&record);
         let wanted = |key: &String| key != ATTRIBUTES_KEY && load.keys.want(key);

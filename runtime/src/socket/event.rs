@@ -1,13 +1,8 @@
 //! What `#[socket_handler]` expands to: `begin`, the user's function, `finish`.
 
-use std::{
-    convert::Infallible,
-    future::{Future, ready},
-    pin::pin,
-    sync::Arc,
-};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
 
-use futures_util::{future::Either, poll};
+use futures_util::poll;
 use parking_lot::Mutex;
 use serde::Serialize;
 use socketioxide::{
@@ -19,7 +14,11 @@ use socketioxide::{
 
 use super::reply::Reply;
 use crate::{
-    call::{access::States, held::Held, outcome::Outcome, returned::Returned, running_call::ArrivedCall},
+    backend::Answer,
+    call::{
+        access::States, detached::Committed, held::Held, outcome::Outcome, returned::Returned,
+        running_call::ArrivedCall,
+    },
     error::{Error, ErrorKind},
 };
 
@@ -74,7 +73,7 @@ pub fn begin<P: States>(
     let Call { arrived, reply } = call;
     let begun = match arrived.into_inner() {
         Ok(arrived) => arrived.begin(),
-        Err(error) => Either::Left(ready(Err(error))),
+        Err(error) => Answer::Ready(Err(error)),
     };
     async move {
         match begun.await {
@@ -107,15 +106,15 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
 ) -> impl Future<Output = ()> + Send {
     let Held { call, context: Answering { reply, acknowledges_itself } } = held;
     let ends_session = call.ends_session();
-    let mut concluded = call.conclude(outcome_of(&returned));
+    let concluded = call.conclude(outcome_of(&returned));
     async move {
-        let outcome = (&mut concluded).await;
+        let Committed { outcome, turn } = concluded.await;
         {
             let mut answer = pin!(answer(&reply, outcome, returned, acknowledges_itself));
             // The answer goes before the next call is woken: it is sent together with those of the calls that come
             // now. But the turn does not wait for room.
             let answered = poll!(answer.as_mut());
-            drop(concluded);
+            drop(turn);
             if answered.is_pending() {
                 answer.await;
             }

@@ -76,7 +76,7 @@ conformance! {
 async fn what_is_created_is_loaded(backend: Subject) {
     let id = SessionId::random();
     let new = create(id, vec![set("a", json!({"n": 1})), set("b", "text")]);
-    backend.commit(&new).await.unwrap();
+    backend.commit(new.clone()).await.unwrap();
     let loaded = load(&*backend, id).await.unwrap().unwrap();
     assert_eq!(loaded.attributes, attributes("k"));
     assert_eq!(Some(loaded.expires), new.expires.map(|expires| expires.at));
@@ -98,7 +98,7 @@ async fn nothing_is_where_nothing_was_created(backend: Subject) {
     let id = SessionId::random();
     assert!(load(&*backend, id).await.unwrap().is_none());
     assert!(take(&*backend, id, &["a"], records::SECOND).await.unwrap().is_none());
-    let refused = backend.commit(&commit(id, Action::Update, vec![set("a", 1)])).await;
+    let refused = backend.commit(commit(id, Action::Update, vec![set("a", 1)])).await;
     assert!(matches!(refused, Err(BackendError::Gone)));
 }
 
@@ -110,7 +110,7 @@ async fn a_commit_changes_only_what_it_names(backend: Subject) {
         ("b".into(), Change::Remove),
         set("d", 4),
     ];
-    backend.commit(&commit(id, Action::Update, changes)).await.unwrap();
+    backend.commit(commit(id, Action::Update, changes)).await.unwrap();
     let loaded = load(&*backend, id).await.unwrap().unwrap();
     assert_eq!(loaded.value("a").unwrap().json(), &json!({"x": 10, "z": 3, "w": null}));
     assert!(loaded.value("b").is_none());
@@ -121,7 +121,7 @@ async fn a_commit_changes_only_what_it_names(backend: Subject) {
 
 async fn fields_begin_where_nothing_is_stored(backend: Subject) {
     let id = begin(&*backend, vec![fields("a", [("n", Some(json!(1)))])]).await;
-    backend.commit(&commit(id, Action::Update, vec![fields("b", [("n", Some(json!(2)))])])).await.unwrap();
+    backend.commit(commit(id, Action::Update, vec![fields("b", [("n", Some(json!(2)))])])).await.unwrap();
     assert_eq!(value(&*backend, id, "a").await, Some(json!({"n": 1})));
     assert_eq!(value(&*backend, id, "b").await, Some(json!({"n": 2})));
 }
@@ -129,7 +129,7 @@ async fn fields_begin_where_nothing_is_stored(backend: Subject) {
 async fn fields_of_what_is_no_object_are_refused(backend: Subject) {
     let id = begin(&*backend, vec![set("a", json!([1]))]).await;
     let refused =
-        backend.commit(&commit(id, Action::Update, vec![fields("a", [("n", Some(json!(1)))])])).await;
+        backend.commit(commit(id, Action::Update, vec![fields("a", [("n", Some(json!(1)))])])).await;
     assert!(matches!(refused, Err(BackendError::NotAnObject(key)) if key == "a"));
     assert_eq!(value(&*backend, id, "a").await, Some(json!([1])));
 }
@@ -139,7 +139,7 @@ async fn a_refused_commit_changes_nothing(backend: Subject) {
     let changes = vec![set("a", 2), fields("b", [("n", Some(json!(1)))])];
     let mut change = commit(id, Action::Update, changes);
     change.attributes.expiry = Some(Some(Expiry::OnSessionEnd));
-    assert!(backend.commit(&change).await.is_err());
+    assert!(backend.commit(change).await.is_err());
     assert_eq!(value(&*backend, id, "a").await, Some(json!(1)));
     assert_eq!(load(&*backend, id).await.unwrap().unwrap().attributes, attributes("k"));
 }
@@ -147,12 +147,12 @@ async fn a_refused_commit_changes_nothing(backend: Subject) {
 async fn a_commit_does_not_bring_a_session_back(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1)]).await;
     let loaded = take(&*backend, id, &["a"], records::SECOND).await.unwrap().unwrap();
-    backend.commit(&commit(id, Action::End, vec![])).await.unwrap();
+    backend.commit(commit(id, Action::End, vec![])).await.unwrap();
     for lease in [loaded.lease, Lease::default()] {
         for action in [Action::Update, Action::ChangeId(SessionId::random())] {
             let mut late = commit(id, action, vec![set("a", 2)]);
             late.lease = lease;
-            assert!(matches!(backend.commit(&late).await, Err(BackendError::Gone)));
+            assert!(matches!(backend.commit(late).await, Err(BackendError::Gone)));
         }
     }
     assert!(load(&*backend, id).await.unwrap().is_none());
@@ -160,15 +160,15 @@ async fn a_commit_does_not_bring_a_session_back(backend: Subject) {
 
 async fn nothing_ends_where_nothing_is(backend: Subject) {
     let gone = |done: Result<(), BackendError>| matches!(done, Err(BackendError::Gone));
-    assert!(gone(backend.commit(&commit(SessionId::random(), Action::End, vec![])).await));
+    assert!(gone(backend.commit(commit(SessionId::random(), Action::End, vec![])).await));
     let (ended, old, new) =
         (begin(&*backend, vec![]).await, begin(&*backend, vec![]).await, SessionId::random());
-    backend.commit(&commit(ended, Action::End, vec![])).await.unwrap();
-    backend.commit(&commit(old, Action::ChangeId(new), vec![])).await.unwrap();
+    backend.commit(commit(ended, Action::End, vec![])).await.unwrap();
+    backend.commit(commit(old, Action::ChangeId(new), vec![])).await.unwrap();
     for id in [ended, old] {
-        assert!(gone(backend.commit(&commit(id, Action::End, vec![])).await));
+        assert!(gone(backend.commit(commit(id, Action::End, vec![])).await));
     }
-    backend.commit(&commit(new, Action::End, vec![])).await.unwrap();
+    backend.commit(commit(new, Action::End, vec![])).await.unwrap();
     assert!(load(&*backend, new).await.unwrap().is_none());
 }
 
@@ -179,13 +179,13 @@ async fn a_changed_id_takes_everything_along(backend: Subject) {
     let loaded = take(&*backend, id, &["b"], records::SECOND).await.unwrap().unwrap();
     let mut change = commit(id, Action::ChangeId(new), vec![fields("b", [("n", Some(json!(2)))])]);
     change.lease = loaded.lease;
-    backend.commit(&change).await.unwrap();
+    backend.commit(change).await.unwrap();
     assert!(load(&*backend, id).await.unwrap().is_none());
     let after = load(&*backend, new).await.unwrap().unwrap();
     assert_eq!((after.attributes, after.expires), (before.attributes, before.expires));
     assert_eq!(value(&*backend, new, "a").await, Some(json!(1)));
     assert_eq!(value(&*backend, new, "b").await, Some(json!({"n": 2})));
-    let late = backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await;
+    let late = backend.commit(commit(id, Action::Update, vec![set("a", 2)])).await;
     assert!(matches!(late, Err(BackendError::Gone)));
     // The turn did not stay behind.
     take(&*backend, new, &["b"], records::SECOND).await.unwrap().unwrap();
@@ -204,7 +204,7 @@ struct Story {
 impl Story {
     async fn begin(backend: Subject, attributes: Attributes) -> Self {
         let (id, begun) = (SessionId::random(), in_an_hour());
-        backend.commit(&create_with(id, attributes, vec![set("a", 1)])).await.unwrap();
+        backend.commit(create_with(id, attributes, vec![set("a", 1)])).await.unwrap();
         Self { backend, id, seconds: 0, begun }
     }
 
@@ -223,7 +223,7 @@ impl Story {
         let mut commit = commit(self.id, action, vec![]);
         commit.expires = Some(Expires::reckoned(at, &from));
         change(&mut commit);
-        self.backend.commit(&commit).await.unwrap();
+        self.backend.commit(commit).await.unwrap();
         self.id = new;
         self.loaded().await.expires == at
     }
@@ -320,11 +320,11 @@ async fn an_expired_session_is_gone(backend: Subject) {
     let soon = time::OffsetDateTime::now_utc() + records::milliseconds(50);
     let mut change = commit(id, Action::Update, vec![]);
     change.expires = Some(Expires::reckoned(soon, &attributes("k")));
-    backend.commit(&change).await.unwrap();
+    backend.commit(change).await.unwrap();
     tokio::time::sleep(records::milliseconds(100)).await;
     assert!(load(&*backend, id).await.unwrap().is_none());
     for action in [Action::Update, Action::End] {
-        let late = backend.commit(&commit(id, action, vec![])).await;
+        let late = backend.commit(commit(id, action, vec![])).await;
         assert!(matches!(late, Err(BackendError::Gone)));
     }
 }
@@ -336,7 +336,7 @@ async fn json_survives(backend: Subject) {
     });
     let id =
         begin(&*backend, vec![set("a", whole.clone()), set("key with {braces}: ä", whole.clone())]).await;
-    backend.commit(&commit(id, Action::Update, vec![fields("a", [("new", Some(json!(1)))])])).await.unwrap();
+    backend.commit(commit(id, Action::Update, vec![fields("a", [("new", Some(json!(1)))])])).await.unwrap();
     let mut expected = whole.clone();
     expected["new"] = json!(1);
     assert_eq!(value(&*backend, id, "a").await, Some(expected));
@@ -349,7 +349,7 @@ async fn a_turn_is_taken_and_committed(backend: Subject) {
         let loaded = take(&*backend, id, &["a", "new"], records::SECOND).await.unwrap().unwrap();
         assert_eq!(loaded.values.len(), 1);
         let change = fields("a", [("n", Some(json!(n)))]);
-        backend.commit(&update(id, loaded.lease, vec![change])).await.unwrap();
+        backend.commit(update(id, loaded.lease, vec![change])).await.unwrap();
         assert_eq!(value(&*backend, id, "a").await, Some(json!({"n": n})));
     }
 }
@@ -369,9 +369,9 @@ async fn plain_writes_need_no_turn(backend: Subject) {
     let id = begin(&*backend, vec![set("a", json!({"n": 1, "mine": 1}))]).await;
     let loaded = take(&*backend, id, &["a"], records::SECOND).await.unwrap().unwrap();
     let plain = vec![set("a", json!({"n": 1, "plain": u64::MAX}))];
-    backend.commit(&commit(id, Action::Update, plain)).await.unwrap();
+    backend.commit(commit(id, Action::Update, plain)).await.unwrap();
     // Fields are changed in what is stored now.
-    backend.commit(&update(id, loaded.lease, vec![fields("a", [("n", Some(json!(2)))])])).await.unwrap();
+    backend.commit(update(id, loaded.lease, vec![fields("a", [("n", Some(json!(2)))])])).await.unwrap();
     assert_eq!(value(&*backend, id, "a").await, Some(json!({"n": 2, "plain": u64::MAX})));
 }
 
@@ -383,7 +383,7 @@ async fn many_writers_lose_nothing(backend: Subject) {
         writers.spawn(async move {
             let name = format!("field {n}");
             let change = fields("a", [(&name, Some(json!(n)))]);
-            backend.commit(&commit(id, Action::Update, vec![change])).await
+            backend.commit(commit(id, Action::Update, vec![change])).await
         });
     }
     let mut refused = 0;

@@ -118,12 +118,12 @@ impl Relay {
     }
 
     /// Takes a commit along, and passes the turn on if the relay may go on.
-    pub(super) fn hand_over(&self, commit: &Commit, line: &Line) -> Result<Arc<Pending>, BackendError> {
+    pub(super) fn hand_over(&self, commit: Commit, line: &Line) -> Result<Arc<Pending>, BackendError> {
         let mut state = self.state.lock();
         if let Some(error) = &state.failed {
             return Err(unsent(error));
         }
-        let ordinary = is_ordinary(commit);
+        let ordinary = is_ordinary(&commit);
         if ordinary {
             apply(&mut state.loaded.values, &commit.changes)?;
             let expires = commit.expires_beside(&state.loaded.attributes);
@@ -132,8 +132,8 @@ impl Relay {
         state.calls += 1;
         let may_go_on = ordinary && state.calls < MOST_CALLS && Instant::now() < self.until;
         let waits_to_pass_on =
-            may_go_on && line.next_came().is_some_and(|next| next > state.came) && self.is_whole(commit);
-        let pending = Arc::new(Pending { commit: commit.clone(), waits_to_pass_on, told: SetOnce::new() });
+            may_go_on && line.next_came().is_some_and(|next| next > state.came) && self.is_whole(&commit);
+        let pending = Arc::new(Pending { commit, waits_to_pass_on, told: SetOnce::new() });
         state.waiting.push_back(Arc::clone(&pending));
         let is_held = waits_to_pass_on || (may_go_on && line.pass_on(state.came));
         if !is_held {

@@ -40,7 +40,7 @@ pub(crate) fn field(key: &str) -> String {
 }
 
 /// The fields to read for these keys; `None` for all.
-pub(crate) fn wanted_fields(wanted: Keys<'_>) -> Option<Vec<String>> {
+pub(crate) fn wanted_fields(wanted: Keys) -> Option<Vec<String>> {
     let Keys::Only(wanted) = wanted else { return None };
     let mut names: Vec<_> = ["m", "e", "p", "x"].map(str::to_owned).into();
     names.extend(wanted.iter().map(|key| field(key)));
