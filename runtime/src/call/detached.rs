@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     turns::Turn,
 };
 
-/// A commit that is over. Whoever waited for it has its answer on the way first, and then drops the turn, so that the
+/// A commit that is over. Whoever answers after it has the answer on its way first, and then drops the turn, so that the
 /// next call is answered later.
 pub(crate) struct Committed {
     pub(crate) outcome: Result<(), Error>,
@@ -27,7 +28,11 @@ pub(crate) enum Detached {
     /// It needed no wait.
     Done(Option<Committed>),
     /// It goes to a task of its own, if it must wait.
-    Begins(Pin<Box<dyn Future<Output = Committed> + Send>>),
+    Begins {
+        commit: Pin<Box<dyn Future<Output = Committed> + Send>>,
+        /// The turn waits for an answer.
+        answers: bool,
+    },
     Runs(JoinHandle<Committed>),
 }
 
@@ -37,7 +42,16 @@ impl Detached {
     }
 
     pub(crate) fn of(commit: impl Future<Output = Committed> + Send + 'static) -> Self {
-        Self::Begins(Box::pin(commit))
+        Self::Begins { commit: Box::pin(commit), answers: true }
+    }
+
+    /// For a call that has nothing on its way before the next one goes on: its turn ends with the commit, however late the
+    /// call is polled.
+    pub(crate) fn outcome(mut self) -> impl Future<Output = Result<(), Error>> + Send {
+        if let Self::Begins { answers, .. } = &mut self {
+            *answers = false;
+        }
+        self.map(|Committed { outcome, .. }| outcome)
     }
 }
 
@@ -45,7 +59,7 @@ impl From<Answer<Committed>> for Detached {
     fn from(answer: Answer<Committed>) -> Self {
         match answer {
             Answer::Ready(committed) => Self::Done(Some(committed)),
-            Answer::Pending(commit) => Self::Begins(commit),
+            Answer::Pending(commit) => Self::Begins { commit, answers: true },
         }
     }
 }
@@ -60,14 +74,15 @@ impl Future for Detached {
                     Some(committed) => return Poll::Ready(committed),
                     None => unreachable!("a future that has ended is not polled again"),
                 },
-                Self::Begins(commit) => {
+                Self::Begins { commit, answers } => {
                     if let Poll::Ready(committed) = commit.as_mut().poll(context) {
                         return Poll::Ready(committed);
                     }
-                    let Self::Begins(commit) = std::mem::replace(&mut *self, Self::Done(None)) else {
+                    let answers = *answers;
+                    let Self::Begins { commit, .. } = std::mem::replace(&mut *self, Self::Done(None)) else {
                         continue;
                     };
-                    *self = Self::Runs(tokio::spawn(run(commit)));
+                    *self = Self::Runs(tokio::spawn(run(commit, answers)));
                 }
                 Self::Runs(task) => {
                     let ended = ready!(Pin::new(task).poll(context));
@@ -81,11 +96,12 @@ impl Future for Detached {
     }
 }
 
-/// Without a caller the turn ends here.
-async fn run(commit: Pin<Box<dyn Future<Output = Committed> + Send>>) -> Committed {
-    let mut committed = commit.await;
-    if let Some(turn) = &mut committed.turn {
+/// Where nobody waits for the outcome any more, the turn ends here.
+async fn run(commit: Pin<Box<dyn Future<Output = Committed> + Send>>, answers: bool) -> Committed {
+    let Committed { outcome, turn } = commit.await;
+    let mut turn = turn.filter(|_| answers);
+    if let Some(turn) = &mut turn {
         turn.hand_back();
     }
-    committed
+    Committed { outcome, turn }
 }

@@ -59,7 +59,7 @@ pub async fn finish<P: States>(held: Held<P>, answer: (bool, Result<Response, Pa
         }
         Err(panicked) => (refuse(panicked.error()), Outcome::Panicked),
     };
-    match held.call.conclude(outcome).await.outcome {
+    match held.call.conclude(outcome).outcome().await {
         Ok(()) => response,
         Err(error) => refuse(error),
     }

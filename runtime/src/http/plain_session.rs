@@ -132,9 +132,9 @@ impl PlainStore {
         }
         let Some((intent, changes)) = self.take_held_back() else { return Ok(()) };
         if intent.flush {
-            live.end().await.outcome
+            live.end().outcome().await
         } else if good && (intent.anything() || !changes.is_empty()) {
-            live.commit(Work { intent, ..Work::of(changes) }, None).await.outcome
+            live.commit(Work { intent, ..Work::of(changes) }, None).outcome().await
         } else {
             Ok(())
         }
@@ -162,7 +162,7 @@ impl PlainStore {
     /// Writes the keys that differ from what was loaded.
     async fn write(&self, record: &Record, begin: bool) -> session_store::Result<()> {
         let Some((live, work)) = self.with(|open| open.work(record, begin))? else { return Ok(()) };
-        live.commit(work, None).await.outcome.map_err(|error| self.refused(error))
+        live.commit(work, None).outcome().await.map_err(|error| self.refused(error))
     }
 
     fn refused(&self, error: Error) -> session_store::Error {
@@ -186,7 +186,7 @@ impl SessionStore for PlainStore {
             (Arc::clone(&open.live), flush, cycle)
         })?;
         if flush {
-            live.end().await.outcome.map_err(|error| self.refused(error))?;
+            live.end().outcome().await.map_err(|error| self.refused(error))?;
         }
         live.resolve().await.map_err(|error| self.refused(error))?;
         let cycles = cycle && !flush && live.is_stored();

@@ -218,9 +218,9 @@ impl RequestWork {
         let of_view = self.plain.conclude(&self.live, &self.session, good).await;
         let intent = self.intents.take();
         if intent.flush {
-            self.live.end().await.outcome?;
+            self.live.end().outcome().await?;
         } else if intent.anything() && (good || intent.keep_changes) && of_view.is_ok() {
-            self.live.commit(Work { intent, ..Work::of(Changes::new()) }, None).await.outcome?;
+            self.live.commit(Work { intent, ..Work::of(Changes::new()) }, None).outcome().await?;
         }
         of_view
     }
@@ -246,7 +246,7 @@ impl RequestWork {
     /// A handshake that was refused leaves no session behind.
     async fn undo_handshake(&self) {
         if matches!(self.live.take_cookie(), CookieEffect::Set { .. }) {
-            if let Err(error) = self.live.end().await.outcome {
+            if let Err(error) = self.live.end().outcome().await {
                 error.log("a refused handshake");
             }
             self.live.take_cookie();
@@ -286,7 +286,7 @@ impl Drop for RequestWork {
         if intent.flush || self.intents.take().flush {
             let live = Arc::clone(&self.live);
             tokio::spawn(async move {
-                if let Err(error) = live.end().await.outcome {
+                if let Err(error) = live.end().outcome().await {
                     error.log("a flush whose client left");
                 }
                 after_response(live.take_sockets(), Response::default());

@@ -20,9 +20,6 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// So long a call may take to answer once its commit is in, before its turn passes on.
-const ANSWER_WITHIN: Duration = Duration::from_millis(50);
-
 /// A call's places in the queues of a session, from its arrival on. Dropping it gives them up.
 pub(crate) struct Ticket {
     pub(super) queues: Arc<Queues>,
@@ -201,18 +198,20 @@ impl Turn {
         }
     }
 
-    /// The commit is over, and its call is to answer and then to drop this. If it is not polled, the turn passes on soon.
-    /// A lease that the commit did not end is given back at once.
+    /// The commit is over, and its call is to answer and then to drop this: within the time that a turn may be held. A
+    /// lease that the commit did not end is given back at once.
     pub(crate) fn hand_back(&mut self) {
         drop(self.lease.take());
         let mut session = self.ticket.queues.session.lock();
-        let until = clock::after(Instant::now(), ANSWER_WITHIN);
+        let mut until = None;
         if let Some(call) = session.calls.get_mut(self.ticket.call)
             && call.phase == Phase::Committing
         {
-            call.phase = Phase::Holding { until };
+            let moment = clock::after(Instant::now(), call.limits.hold);
+            call.phase = Phase::Holding { until: moment };
+            until = Some(moment);
         }
-        let look = session.calls.are_several().then_some(until);
+        let look = until.filter(|_| session.calls.are_several());
         drop(session);
         self.ticket.look_at(look);
     }

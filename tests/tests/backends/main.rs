@@ -238,8 +238,8 @@ impl Story {
     }
 }
 
-fn hours(hours: i64) -> Option<Expiry> {
-    Some(Expiry::OnInactivity(time::Duration::hours(hours)))
+fn hours(hours: i64) -> Expiry {
+    Expiry::OnInactivity(time::Duration::hours(hours))
 }
 
 fn provisional() -> Attributes {
@@ -251,12 +251,12 @@ fn provisional() -> Attributes {
 async fn attributes_change_one_by_one(backend: Subject) {
     let mut story = Story::begin(backend, provisional()).await;
     assert_eq!(story.attributes().await, (None, true));
-    let own = |commit: &mut Commit| commit.attributes.expiry = Some(hours(1));
-    assert!(story.commit(Action::Update, (hours(1), true), own).await);
-    assert_eq!(story.attributes().await, (hours(1), true));
+    let own = |commit: &mut Commit| commit.attributes.expiry = Some(Some(hours(1)));
+    assert!(story.commit(Action::Update, (Some(hours(1)), true), own).await);
+    assert_eq!(story.attributes().await, (Some(hours(1)), true));
     let written = |commit: &mut Commit| commit.attributes.written = true;
-    assert!(story.commit(Action::Update, (hours(1), false), written).await);
-    assert_eq!(story.attributes().await, (hours(1), false));
+    assert!(story.commit(Action::Update, (Some(hours(1)), false), written).await);
+    assert_eq!(story.attributes().await, (Some(hours(1)), false));
     let date = Some(Expiry::AtDateTime(in_an_hour()));
     for expiry in [date, Some(Expiry::OnSessionEnd), None] {
         let change = |commit: &mut Commit| commit.attributes.expiry = Some(expiry);
@@ -270,7 +270,7 @@ async fn attributes_change_one_by_one(backend: Subject) {
 
 /// What was changed meanwhile holds, and so does the moment that was reckoned from it.
 async fn an_expiry_that_was_reckoned_from_something_else_does_not_count(backend: Subject) {
-    let own = hours(1);
+    let own = Some(hours(1));
     let mut story = Story::begin(backend, provisional()).await;
     // Somebody reads in the unwritten session while another one writes: its touch does not make it short again.
     let write = |commit: &mut Commit| {
@@ -287,7 +287,7 @@ async fn an_expiry_that_was_reckoned_from_something_else_does_not_count(backend:
     assert!(story.commit(Action::Update, (own, false), set_own).await);
     assert!(!story.commit(Action::Update, (None, false), write).await);
     assert!(story.commit(Action::Update, (own, false), set_own).await);
-    assert!(!story.commit(Action::Update, (hours(2), false), write).await);
+    assert!(!story.commit(Action::Update, (Some(hours(2)), false), write).await);
     // Where it changes what it was not reckoned from, too.
     let set_none = |commit: &mut Commit| commit.attributes.expiry = Some(None);
     assert!(!story.commit(Action::Update, (own, false), set_none).await);
@@ -302,12 +302,12 @@ async fn attributes_change_with_the_id(backend: Subject) {
     let mut story = Story::begin(backend, provisional()).await;
     let login = |commit: &mut Commit| {
         commit.attributes.written = true;
-        commit.attributes.expiry = Some(hours(3));
+        commit.attributes.expiry = Some(Some(hours(3)));
         commit.changes = vec![set("b", 2)].into();
     };
-    assert!(story.commit(Action::ChangeId(SessionId::random()), (hours(3), false), login).await);
-    assert_eq!(story.attributes().await, (hours(3), false));
-    assert!(story.commit(Action::ChangeId(SessionId::random()), (hours(3), false), |_| {}).await);
+    assert!(story.commit(Action::ChangeId(SessionId::random()), (Some(hours(3)), false), login).await);
+    assert_eq!(story.attributes().await, (Some(hours(3)), false));
+    assert!(story.commit(Action::ChangeId(SessionId::random()), (Some(hours(3)), false), |_| {}).await);
     let none = |commit: &mut Commit| commit.attributes.expiry = Some(None);
     assert!(story.commit(Action::ChangeId(SessionId::random()), (None, false), none).await);
     assert_eq!(story.attributes().await, (None, false));
