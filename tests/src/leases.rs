@@ -6,10 +6,9 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use socketioxide_session::{
     Backend, MemoryBackend,
-    backend::{BackendError, Commit, Lease, Load, Loaded, Registry, SessionId},
+    backend::{Answer, BackendError, Commit, Lease, Load, Loaded, Registry, SessionId},
 };
 
 use crate::soon;
@@ -96,18 +95,8 @@ impl LeaseBackend {
             state.wrong.push(wrong);
         }
     }
-}
 
-#[async_trait]
-impl Backend for LeaseBackend {
-    fn registry(&self) -> &Registry {
-        self.memory.registry()
-    }
-
-    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
-        if load.turns.is_empty() {
-            return self.memory.load(id, load).await;
-        }
+    async fn take(self, id: SessionId, load: Load) -> Result<Option<Loaded>, BackendError> {
         let (busy, fault) = {
             let mut state = self.state();
             (state.busy, state.at_load.take())
@@ -127,16 +116,37 @@ impl Backend for LeaseBackend {
         }))
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
+    async fn carry_out(self, commit: Commit) -> Result<(), BackendError> {
         if let Some(fault) = self.state().at_commit.take() {
             return Err(fault.error());
         }
+        let lease = commit.lease;
         self.memory.commit(commit).await?;
-        self.end(commit.lease, "commit");
+        self.end(lease, "commit");
         Ok(())
     }
+}
 
-    async fn release(&self, _: SessionId, lease: Lease) {
-        self.end(lease, "release");
+impl Backend for LeaseBackend {
+    fn registry(&self) -> &Registry {
+        self.memory.registry()
+    }
+
+    fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
+        // As others of several processes, it does not have sessions at hand.
+        if load.turns.is_empty() {
+            let memory = self.memory.clone();
+            return Answer::pending(async move { memory.load(id, load).await });
+        }
+        Answer::pending(self.clone().take(id, load))
+    }
+
+    fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
+        Answer::pending(self.clone().carry_out(commit))
+    }
+
+    fn release(&self, _: SessionId, lease: Lease) -> Answer<()> {
+        let backend = self.clone();
+        Answer::pending(async move { backend.end(lease, "release") })
     }
 }

@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 
 use serde_json::Value;
 use socketioxide_session::backend::{
-    Action, Attributes, Backend, BackendError, Change, Commit, Keys, Lease, Load, Loaded, SessionId,
+    Action, Attributes, Backend, BackendError, Change, Commit, Expires, Keys, Lease, Load, Loaded, SessionId,
 };
 use time::OffsetDateTime;
 
@@ -33,9 +33,13 @@ pub fn commit(id: SessionId, action: Action, changes: List) -> Commit {
 }
 
 pub fn create(id: SessionId, changes: List) -> Commit {
-    let mut create = commit(id, Action::Create, changes);
-    create.attributes = Some(attributes("k"));
-    create.expires = Some(in_an_hour());
+    create_with(id, attributes("k"), changes)
+}
+
+pub fn create_with(id: SessionId, attributes: Attributes, changes: List) -> Commit {
+    let expires = Expires::reckoned(in_an_hour(), &attributes);
+    let mut create = commit(id, Action::Create(attributes), changes);
+    create.expires = Some(expires);
     create
 }
 
@@ -60,7 +64,7 @@ pub fn fields<const N: usize>(
 /// A session with these values.
 pub async fn begin(backend: &dyn Backend, changes: List) -> SessionId {
     let id = SessionId::random();
-    backend.commit(&create(id, changes)).await.unwrap();
+    backend.commit(create(id, changes)).await.unwrap();
     id
 }
 

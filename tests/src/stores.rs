@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use socketioxide_session::{
     Backend, MemoryBackend,
-    backend::{BackendError, Commit, Load, Loaded, Registry, SessionId},
+    backend::{Answer, BackendError, Commit, Load, Loaded, Registry, SessionId},
 };
 use time::OffsetDateTime;
 use tower_sessions::{
@@ -224,21 +224,23 @@ impl ForgetfulBackend {
     }
 }
 
-#[async_trait]
 impl Backend for ForgetfulBackend {
     fn registry(&self) -> &Registry {
         self.inner.registry()
     }
 
-    async fn load(&self, id: SessionId, load: Load<'_>) -> std::result::Result<Option<Loaded>, BackendError> {
-        self.inner.load(id, load).await
+    fn load(&self, id: SessionId, load: Load) -> Answer<std::result::Result<Option<Loaded>, BackendError>> {
+        self.inner.load(id, load)
     }
 
-    async fn commit(&self, commit: &Commit) -> std::result::Result<(), BackendError> {
-        self.inner.commit(commit).await?;
-        if self.loses.load(Ordering::SeqCst) {
-            return Err(BackendError::OutcomeUnknown("the answer is lost, as the test wants".into()));
-        }
-        Ok(())
+    fn commit(&self, commit: Commit) -> Answer<std::result::Result<(), BackendError>> {
+        let Self { inner, loses } = self.clone();
+        Answer::pending(async move {
+            inner.commit(commit).await?;
+            if loses.load(Ordering::SeqCst) {
+                return Err(BackendError::OutcomeUnknown("the answer is lost, as the test wants".into()));
+            }
+            Ok(())
+        })
     }
 }

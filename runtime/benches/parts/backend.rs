@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use divan::Bencher;
 use socketioxide_session::{
     MemoryBackend,
-    backend::{Action, Attributes, Backend, Change, Commit, Keys, Load, SessionId},
+    backend::{Action, Attributes, Backend, Change, Commit, Expires, Keys, Load, SessionId},
     time,
 };
 
@@ -27,12 +27,12 @@ fn commit_a_whole_value(bencher: Bencher<'_, '_>, content: Content) {
     let (runtime, backend, id) = (runtime(), MemoryBackend::default(), SessionId::random());
     runtime.block_on(create(&backend, id, content));
     let mut commit = commit(Action::Update, id, content);
-    (commit.attributes, commit.expires) = (None, None);
-    bench(bencher, &runtime, async || backend.commit(&commit).await.is_ok());
+    commit.expires = None;
+    bench(bencher, &runtime, async || backend.commit(commit.clone()).await.is_ok());
 }
 
 async fn create(backend: &MemoryBackend, id: SessionId, content: Content) {
-    backend.commit(&commit(Action::Create, id, content)).await.expect("a session");
+    backend.commit(commit(Action::Create(Attributes::new(id)), id, content)).await.expect("a session");
 }
 
 fn commit(action: Action, id: SessionId, content: Content) -> Commit {
@@ -40,7 +40,6 @@ fn commit(action: Action, id: SessionId, content: Content) -> Commit {
     let mut commit = Commit::new(id, action);
     commit.changes = [(Cow::Borrowed("state"), Change::Set(value))].into();
     let attributes = Attributes::new(id);
-    commit.expires = Some(attributes.created + time::Duration::DAY);
-    commit.attributes = Some(attributes);
+    commit.expires = Some(Expires::reckoned(attributes.created + time::Duration::DAY, &attributes));
     commit
 }

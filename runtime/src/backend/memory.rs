@@ -7,14 +7,15 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{Action, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Stored, Values, apply};
+use super::{
+    Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Stored, Values, apply,
+};
 use crate::{background::Background, clock::Now, process::Registry, session::id::SessionId};
 
 const SHARDS: usize = 64;
@@ -86,32 +87,24 @@ impl MemoryBackend {
     }
 }
 
-#[async_trait]
 impl Backend for MemoryBackend {
     fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
-        Ok(self.sessions.load(id, load))
+    fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
+        Answer::Ready(Ok(self.sessions.load(id, load)))
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        self.sessions.commit(commit)
-    }
-
-    fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
-        Some(Ok(self.sessions.load(id, load)))
-    }
-
-    fn commit_now(&self, commit: &Commit) -> Option<Result<(), BackendError>> {
-        Some(self.sessions.commit(commit))
+    fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
+        Answer::Ready(self.sessions.commit(&commit))
     }
 }
+
 impl Record {
-    fn new(commit: &Commit) -> Result<Self, BackendError> {
-        let attributes = commit.attributes.clone().unwrap_or_else(|| Attributes::new(commit.id));
-        let expires = commit.expires.unwrap_or(attributes.created);
+    fn new(attributes: &Attributes, commit: &Commit) -> Result<Self, BackendError> {
+        let attributes = attributes.clone();
+        let expires = commit.expires.map_or(attributes.created, |expires| expires.at);
         let dies = Now::read().instant_of(expires);
         let mut record = Self { attributes, expires, dies, values: SmallVec::new() };
         apply(&mut record.values, &commit.changes)?;
@@ -125,19 +118,17 @@ impl Record {
             return Err(BackendError::Gone);
         }
         apply(&mut self.values, &commit.changes)?;
-        if let Some(expires) = commit.expires_beside(self.attributes.expiry) {
+        commit.attributes.apply(&mut self.attributes);
+        if let Some(expires) = commit.expires_beside(&self.attributes) {
             self.expires = expires;
             self.dies = now.instant_of(expires);
-        }
-        if let Some(attributes) = &commit.attributes {
-            self.attributes = attributes.clone();
         }
         Ok(())
     }
 }
 
 impl Sessions {
-    fn load(&self, id: SessionId, load: Load<'_>) -> Option<Loaded> {
+    fn load(&self, id: SessionId, load: Load) -> Option<Loaded> {
         let shard = self.shard(id).lock();
         let Record { attributes, expires, dies, values } = &**shard.get(&id)?;
         if *dies <= Instant::now() {
@@ -159,13 +150,13 @@ impl Sessions {
 
     fn commit(self: &Arc<Self>, commit: &Commit) -> Result<(), BackendError> {
         let mut shard = self.shard(commit.id).lock();
-        match commit.action {
-            Action::Create => {
+        match &commit.action {
+            Action::Create(attributes) => {
                 self.sweep_from_now_on();
-                shard.insert(commit.id, Box::new(Record::new(commit)?));
+                shard.insert(commit.id, Box::new(Record::new(attributes, commit)?));
             }
             Action::Update => shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?,
-            Action::ChangeId(new) => {
+            &Action::ChangeId(new) => {
                 // The old record is taken out and the new one put in under their own locks; nobody knows the
                 // new id yet, and nobody may use the old one any more.
                 shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?;
@@ -175,7 +166,10 @@ impl Sessions {
                     self.shard(new).lock().insert(new, record);
                 }
             }
-            Action::End => drop(shard.remove(&commit.id)),
+            Action::End => {
+                let ended = shard.remove(&commit.id).filter(|record| record.dies > Instant::now());
+                ended.map(drop).ok_or(BackendError::Gone)?;
+            }
         }
         Ok(())
     }

@@ -7,9 +7,8 @@
 //! ```
 //! use std::{collections::HashMap, sync::{Arc, Mutex}};
 //!
-//! use async_trait::async_trait;
 //! use socketioxide_session::backend::{
-//!     self, Action, Attributes, Backend, BackendError, Change, Commit, Load, Loaded, Registry, SessionId, StoredValue,
+//!     self, Action, Answer, Attributes, Backend, BackendError, Commit, Load, Loaded, Registry, SessionId, StoredValue,
 //! };
 //! use socketioxide_session::time::OffsetDateTime;
 //!
@@ -37,59 +36,68 @@
 //!                 self.values.insert(key.to_string(), value);
 //!             }
 //!         }
-//!         if let Some(expires) = commit.expires_beside(self.attributes.expiry) {
+//!         commit.attributes.apply(&mut self.attributes);
+//!         if let Some(expires) = commit.expires_beside(&self.attributes) {
 //!             self.expires = expires;
-//!         }
-//!         if let Some(attributes) = &commit.attributes {
-//!             self.attributes = attributes.clone();
 //!         }
 //!         Ok(self)
 //!     }
 //! }
 //!
-//! #[async_trait]
-//! impl Backend for MapBackend {
-//!     fn registry(&self) -> &Registry {
-//!         &self.registry
-//!     }
-//!
-//!     async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
+//! impl MapBackend {
+//!     fn find(&self, id: SessionId, load: &Load) -> Option<Loaded> {
 //!         let records = self.records.lock().unwrap();
-//!         let Some(record) = records.get(&id).filter(|record| record.expires > backend::now()) else {
-//!             return Ok(None);
-//!         };
+//!         let record = records.get(&id).filter(|record| record.expires > backend::now())?;
 //!         let mut loaded = Loaded::new(record.attributes.clone(), record.expires);
 //!         let wanted = record.values.iter().filter(|(key, _)| load.keys.want(key));
 //!         loaded.values = wanted.map(|(key, value)| (key.clone().into(), value.clone())).collect();
-//!         Ok(Some(loaded))
+//!         Some(loaded)
 //!     }
 //!
-//!     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
+//!     fn carry_out(&self, commit: &Commit) -> Result<(), BackendError> {
 //!         let mut records = self.records.lock().unwrap();
 //!         let live = records.get(&commit.id).filter(|record| record.expires > backend::now()).cloned();
-//!         match commit.action {
-//!             Action::Create => {
-//!                 let attributes = Attributes::new(commit.id);
+//!         match &commit.action {
+//!             Action::Create(attributes) => {
+//!                 let attributes = attributes.clone();
 //!                 let new = Record { attributes, expires: backend::now(), values: HashMap::new() };
 //!                 records.insert(commit.id, new.after(commit)?);
 //!             }
 //!             Action::Update => drop(records.insert(commit.id, live.ok_or(BackendError::Gone)?.after(commit)?)),
 //!             Action::ChangeId(new) => {
-//!                 records.insert(new, live.ok_or(BackendError::Gone)?.after(commit)?);
+//!                 records.insert(*new, live.ok_or(BackendError::Gone)?.after(commit)?);
 //!                 records.remove(&commit.id);
 //!             }
-//!             Action::End => drop(records.remove(&commit.id)),
+//!             Action::End => {
+//!                 live.ok_or(BackendError::Gone)?;
+//!                 records.remove(&commit.id);
+//!             }
 //!             _ => return Err(BackendError::failed("an action that this backend does not know")),
 //!         }
 //!         Ok(())
 //!     }
 //! }
+//!
+//! impl Backend for MapBackend {
+//!     fn registry(&self) -> &Registry {
+//!         &self.registry
+//!     }
+//!
+//!     fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
+//!         Answer::Ready(Ok(self.find(id, &load)))
+//!     }
+//!
+//!     // If it had to wait: `let backend = self.clone(); Answer::pending(async move { .. })`.
+//!     fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
+//!         Answer::Ready(self.carry_out(&commit))
+//!     }
+//! }
 //! # let _ = socketioxide_session::SessionLayer::new(MapBackend::default());
-//! # let _ = Change::Remove;
 //! ```
 
 // It uses what a session is, turns and what the process knows; it never knows of calls, requests or sockets.
 
+mod answer;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
@@ -97,19 +105,21 @@ mod store;
 
 use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use smallvec::{Array, SmallVec};
 use time::OffsetDateTime;
-use tower_sessions::Expiry;
 
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisBackend, RedisBackendBuilder};
-pub use self::{memory::MemoryBackend, store::StoreBackend};
+pub use self::{
+    answer::{Answer, Awaited},
+    memory::MemoryBackend,
+    store::StoreBackend,
+};
 pub use crate::{
     process::{Ending, Registry},
     session::{
-        attributes::Attributes,
+        attributes::{AttributeChanges, Attributes, Expires},
         change::{Change, Changes, FieldChanges, NotAnObject},
         id::{HiddenId, SessionId},
         value::StoredValue,
@@ -134,7 +144,8 @@ pub fn now() -> OffsetDateTime {
 /// - A record that does not exist (any more) is never brought back by a commit: [`BackendError::Gone`].
 /// - Expired records are as good as gone, by the time of day that [`now`] tells.
 ///
-/// Implement it with [`async_trait`](https://docs.rs/async-trait).
+/// Its methods give an [`Answer`]: what is at hand, or a future that owns all that it needs (a clone of what the backend
+/// holds in an `Arc`), because a commit can outlive its caller. Nothing happens before that future is polled.
 ///
 /// The runtime keeps the order of turns within the process, in the backend's [`Registry`]. A backend of several
 /// processes takes a lease on [`Load::turns`] as it loads, checks it in [`commit`](Backend::commit) and ends it
@@ -146,7 +157,6 @@ pub fn now() -> OffsetDateTime {
 ///
 /// Such a backend may let calls that wait in this process go one after the other under one lease, on values that it
 /// keeps, and commit for several of them at once: see [`commit_in_line`](Backend::commit_in_line).
-#[async_trait]
 pub trait Backend: Debug + Send + Sync + 'static {
     /// What this process knows about the sessions of this backend. Clones of a backend share one.
     fn registry(&self) -> &Registry;
@@ -155,13 +165,13 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// before. `None` where there is no such session; then no turn is taken. Without keys it is asked whether the session
     /// lives.
     ///
-    /// Dropping the future takes nothing: a lease that was granted meanwhile is given back.
-    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError>;
+    /// Dropping the answer takes nothing: a lease that was granted meanwhile is given back.
+    fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>>;
 
     /// Carries out a commit and ends its lease. After an error the caller ends the lease by
     /// [`release`](Backend::release). Where a record is gone and the lease is lost, too, the error is
     /// [`BackendError::Gone`].
-    async fn commit(&self, commit: &Commit) -> Result<(), BackendError>;
+    fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>>;
 
     /// Carries out a commit under a lease, as [`commit`](Backend::commit) does, while other calls of this process may
     /// wait for the turn. By [`Line::pass_on`] the backend may let the next one go on before this commit is in:
@@ -175,39 +185,26 @@ pub trait Backend: Debug + Send + Sync + 'static {
     ///   which a lease was passed on commits even if it changed nothing, to know that.
     ///
     /// Once begun it runs to its end. Without an implementation the turn passes on when the commit is in.
-    async fn commit_in_line(&self, commit: &Commit, line: &Line) -> Result<(), BackendError> {
-        let _ = line;
-        self.commit(commit).await
-    }
-
-    /// [`load`](Backend::load) by a backend that need not wait for anything, nor takes leases: what it has at hand is
-    /// read without a future. `None` sends the caller to `load`.
-    fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
-        let _ = (id, load);
-        None
-    }
-
-    /// [`commit`](Backend::commit) by a backend that need not wait for anything. `None` sends the caller to `commit`,
-    /// and nothing was done.
-    fn commit_now(&self, commit: &Commit) -> Option<Result<(), BackendError>> {
-        let _ = commit;
-        None
+    fn commit_in_line(&self, commit: Commit, line: Line) -> Answer<Result<(), BackendError>> {
+        drop(line);
+        self.commit(commit)
     }
 
     /// Ends a lease without writing. Called also when a handler was cancelled, or its commit failed.
-    async fn release(&self, id: SessionId, lease: Lease) {
+    fn release(&self, id: SessionId, lease: Lease) -> Answer<()> {
         let _ = (id, lease);
+        Answer::Ready(())
     }
 }
 
 /// What to load. Made by [`Load::read`]; other fields are set on it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Load<'a> {
+pub struct Load {
     /// The keys whose values are wanted.
-    pub keys: Keys<'a>,
+    pub keys: Keys,
     /// The keys of the states whose turns are taken: all of them, or none.
-    pub turns: &'a [&'static str],
+    pub turns: &'static [&'static str],
     /// The longest wait for the turns.
     pub wait: Duration,
     /// The longest time that the turns are held, from when they are granted. After it they pass on, whether or not
@@ -218,9 +215,9 @@ pub struct Load<'a> {
     pub lease: Lease,
 }
 
-impl<'a> Load<'a> {
+impl Load {
     /// Of these keys, with no turn.
-    pub fn read(keys: Keys<'a>) -> Self {
+    pub fn read(keys: Keys) -> Self {
         Self { keys, turns: &[], wait: Duration::ZERO, hold: Duration::ZERO, lease: Lease(0) }
     }
 }
@@ -228,14 +225,14 @@ impl<'a> Load<'a> {
 /// Which keys of a session are wanted.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Keys<'a> {
+pub enum Keys {
     /// These, as far as they are stored.
-    Only(&'a [&'static str]),
+    Only(&'static [&'static str]),
     /// All.
     All,
 }
 
-impl Keys<'_> {
+impl Keys {
     /// Whether this key is wanted.
     pub fn want(&self, key: &str) -> bool {
         match self {
@@ -302,9 +299,10 @@ pub(crate) struct Releases(pub(crate) Arc<dyn Backend>);
 
 impl LeaseHome for Releases {
     fn give_back(&self, session: SessionId, lease: Lease) {
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let backend = Arc::clone(&self.0);
-            runtime.spawn(async move { backend.release(session, lease).await });
+        if let Answer::Pending(released) = self.0.release(session, lease)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(released);
         }
     }
 }
@@ -321,42 +319,39 @@ pub struct Commit {
     pub action: Action,
     /// The changed keys and fields.
     pub changes: Changes,
-    /// The new [`Attributes`], where it changes.
-    pub attributes: Option<Attributes>,
+    /// What changes of the stored [`Attributes`].
+    pub attributes: AttributeChanges,
     /// The new moment of expiry, where it changes.
-    pub expires: Option<OffsetDateTime>,
-    /// The [`Attributes::expiry`] from which `expires` was reckoned. Where `attributes` is not changed and the session has another
-    /// one by now, somebody set that meanwhile: it holds, and `expires` counts for nothing.
-    pub expiry: Option<Expiry>,
+    pub expires: Option<Expires>,
 }
 
 impl Commit {
     /// One that changes no value, without a lease.
     pub fn new(id: SessionId, action: Action) -> Self {
-        let changes = Changes::new();
-        Self { id, lease: Lease::default(), action, changes, attributes: None, expires: None, expiry: None }
+        let (lease, changes, attributes) = Default::default();
+        Self { id, lease, action, changes, attributes, expires: None }
     }
 
-    /// [`expires`](Self::expires), unless it was reckoned from another expiry than the session has now: `now` is the
-    /// expiry in its attributes as they are stored before this commit.
-    pub fn expires_beside(&self, now: Option<Expiry>) -> Option<OffsetDateTime> {
-        self.expires.filter(|_| self.attributes.is_some() || self.expiry == now)
+    /// The moment of expiry to store. `now`: the attributes as this commit leaves them. `None` if it stays as it is,
+    /// also where somebody changed meanwhile what it was reckoned from.
+    pub fn expires_beside(&self, now: &Attributes) -> Option<OffsetDateTime> {
+        self.expires.and_then(|expires| expires.beside(now))
     }
 }
 
 /// What a commit does to a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Action {
-    /// A new record, of which `attributes` and `expires` are set. Nobody was shown its id.
-    Create,
+    /// A new record with these attributes, which expires at `expires`. Nobody was shown its id.
+    Create(Attributes),
     /// An existing record changes.
     Update,
     /// An existing record changes and moves to a new id; the old one ends. `changes`, `attributes` and `expires` are
     /// those of the new record, which is there before nodes are told that the old one ended.
     ChangeId(SessionId),
-    /// The record ends, whoever has a lease on it, and without changes. It isn't a fault if there is none; then nodes
-    /// need not be told.
+    /// The record ends, whoever has a lease on it, and without changes. Where there is none, the error is
+    /// [`BackendError::Gone`]: it may have changed its id.
     End,
 }
 

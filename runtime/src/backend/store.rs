@@ -7,12 +7,11 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tower_sessions::{SessionStore, session::Record};
+use tower_sessions::{SessionStore, session::Record, session_store};
 
-use super::{Action, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded};
+use super::{Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded};
 use crate::{
     clock,
     process::Registry,
@@ -37,15 +36,19 @@ const ATTRIBUTES_KEY: &str = "socketioxide-session";
 /// let layer = SessionLayer::new(StoreBackend::new(MemoryStore::default()));
 /// ```
 pub struct StoreBackend<S> {
-    store: Arc<S>,
-    locks: Arc<Locks>,
+    records: Arc<Records<S>>,
     registry: Registry,
+}
+
+/// What the backend's answers own a share of.
+struct Records<S> {
+    store: S,
+    locks: Locks,
 }
 
 impl<S> Clone for StoreBackend<S> {
     fn clone(&self) -> Self {
-        let (store, locks) = (Arc::clone(&self.store), Arc::clone(&self.locks));
-        Self { store, locks, registry: self.registry.clone() }
+        Self { records: Arc::clone(&self.records), registry: self.registry.clone() }
     }
 }
 
@@ -59,21 +62,39 @@ impl<S> fmt::Debug for StoreBackend<S> {
 impl<S: SessionStore> StoreBackend<S> {
     /// Keeps sessions in this store.
     pub fn new(store: S) -> Self {
-        Self { store: Arc::new(store), locks: Arc::default(), registry: Registry::default() }
+        let records = Records { store, locks: Locks::default() };
+        Self { records: Arc::new(records), registry: Registry::default() }
+    }
+}
+
+impl<S: SessionStore> Backend for StoreBackend<S> {
+    fn registry(&self) -> &Registry {
+        &self.registry
     }
 
+    fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
+        let records = Arc::clone(&self.records);
+        Answer::pending(async move { records.load(id, load).await })
+    }
+
+    fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
+        let records = Arc::clone(&self.records);
+        Answer::pending(async move { records.commit(&commit).await })
+    }
+}
+
+impl<S: SessionStore> Records<S> {
     async fn record(&self, id: SessionId) -> Result<Option<Record>, BackendError> {
         let record = self.store.load(&id.expose()).await.map_err(BackendError::failed)?;
         // Not every store looks at the expiry.
         Ok(record.filter(|record| record.expiry_date > clock::now()))
     }
 
-    async fn create(&self, commit: &Commit) -> Result<(), BackendError> {
-        let attributes = commit.attributes.clone().unwrap_or_else(|| Attributes::new(commit.id));
-        let expiry_date = commit.expires.unwrap_or_else(|| clock::now() + DEFAULT_LIFE);
+    async fn create(&self, attributes: &Attributes, commit: &Commit) -> Result<(), BackendError> {
+        let expiry_date = commit.expires.map_or_else(|| clock::now() + DEFAULT_LIFE, |expires| expires.at);
         let mut record = Record { id: commit.id.expose(), data: HashMap::new(), expiry_date };
         apply(&mut record, &commit.changes)?;
-        put_attributes(&mut record, &attributes)?;
+        put_attributes(&mut record, attributes)?;
         self.put_new(record).await
     }
 
@@ -88,25 +109,30 @@ impl<S: SessionStore> StoreBackend<S> {
         Err(BackendError::failed("the store has a record under a fresh id already"))
     }
 
+    async fn end(&self, id: SessionId) -> Result<(), BackendError> {
+        match self.store.load(&id.expose()).await {
+            // A record that cannot be read is there, and can be ended.
+            Ok(Some(record)) if record.expiry_date <= clock::now() => return Err(BackendError::Gone),
+            Ok(Some(_)) | Err(session_store::Error::Decode(_)) => {}
+            Ok(None) => return Err(BackendError::Gone),
+            Err(error) => return Err(BackendError::failed(error)),
+        }
+        self.store.delete(&id.expose()).await.map_err(BackendError::failed)
+    }
+
     async fn changed(&self, commit: &Commit) -> Result<Record, BackendError> {
         let mut record = self.record(commit.id).await?.ok_or(BackendError::Gone)?;
         apply(&mut record, &commit.changes)?;
-        let stored = attributes_of(&record);
-        if let Some(expires) = commit.expires_beside(stored.expiry) {
+        let mut attributes = attributes_of(&record);
+        commit.attributes.apply(&mut attributes);
+        if let Some(expires) = commit.expires_beside(&attributes) {
             record.expiry_date = expires;
         }
-        put_attributes(&mut record, commit.attributes.as_ref().unwrap_or(&stored))?;
+        put_attributes(&mut record, &attributes)?;
         Ok(record)
     }
-}
 
-#[async_trait]
-impl<S: SessionStore> Backend for StoreBackend<S> {
-    fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
+    async fn load(&self, id: SessionId, load: Load) -> Result<Option<Loaded>, BackendError> {
         let Some(record) = self.record(id).await? else { return Ok(None) };
         let attributes = attributes_of(&record);
         let wanted = |key: &String| key != ATTRIBUTES_KEY && load.keys.want(key);
@@ -118,13 +144,13 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
         let lock = self.locks.of(commit.id);
         let _guard = lock.lock().await;
-        match commit.action {
-            Action::Create => self.create(commit).await,
+        match &commit.action {
+            Action::Create(attributes) => self.create(attributes, commit).await,
             Action::Update => {
                 let record = self.changed(commit).await?;
                 self.store.save(&record).await.map_err(BackendError::failed)
             }
-            Action::ChangeId(new) => {
+            &Action::ChangeId(new) => {
                 let mut record = self.changed(commit).await?;
                 record.id = new.expose();
                 self.put_new(record).await?;
@@ -135,7 +161,7 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
                 }
                 ended
             }
-            Action::End => self.store.delete(&commit.id.expose()).await.map_err(BackendError::failed),
+            Action::End => self.end(commit.id).await,
         }
     }
 }

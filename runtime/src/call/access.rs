@@ -2,8 +2,6 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use smallvec::SmallVec;
-
 use crate::{
     backend::Loaded,
     error::Error,
@@ -177,9 +175,7 @@ pub trait States: Sized + Send + Sync + 'static {
     const WRITES: bool;
     /// The keys of those that are written.
     #[doc(hidden)]
-    fn turns() -> SmallVec<[&'static str; 8]> {
-        Self::PLAN.iter().filter(|(_, mode)| *mode == Mode::Write).map(|(key, _)| *key).collect()
-    }
+    const TURNS: &'static [&'static str];
     /// What the user's function is given.
     #[doc(hidden)]
     type Lent<'a>;
@@ -189,6 +185,28 @@ pub trait States: Sized + Send + Sync + 'static {
     fn lend(&mut self) -> Self::Lent<'_>;
     #[doc(hidden)]
     fn changes(self) -> Result<Changes, Error>;
+}
+
+/// The keys of the states that are written, and after them the others; how many are written.
+const fn writes_first<const N: usize>(states: [(&'static str, bool); N]) -> ([&'static str; N], usize) {
+    let mut keys = [""; N];
+    let (mut next, mut written) = (0, 0);
+    let mut writes = true;
+    loop {
+        let mut at = 0;
+        while at < N {
+            if states[at].1 == writes {
+                keys[next] = states[at].0;
+                next += 1;
+            }
+            at += 1;
+        }
+        if !writes {
+            return (keys, written);
+        }
+        written = next;
+        writes = false;
+    }
 }
 
 const fn mode(writes: bool) -> Mode {
@@ -233,6 +251,15 @@ macro_rules! states {
                 &[$(($access::KEY, mode($access::WRITES)),)*]
             };
             const KEYS: &'static [&'static str] = &[$($access::KEY,)*];
+            const TURNS: &'static [&'static str] = {
+                const fn first(keys: &'static [&'static str], written: usize) -> &'static [&'static str] {
+                    keys.split_at(written).0
+                }
+                first(
+                    &const { writes_first([$(($access::KEY, $access::WRITES),)*]) }.0,
+                    writes_first([$(($access::KEY, $access::WRITES),)*]).1,
+                )
+            };
             const READS: bool = false $(|| !$access::WRITES)*;
             const WRITES: bool = false $(|| $access::WRITES)*;
             type Lent<'a> = ($($access::Lent<'a>,)*);

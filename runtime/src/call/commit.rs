@@ -5,11 +5,12 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::{
-    detached::Detached,
+    detached::{Committed, Detached},
     live_session::{CookieEffect, LiveSession, Lookup, Presence},
+    write::{Under, Write, write},
 };
 use crate::{
-    backend::{Action, Attributes, BackendError, Commit, Keys, Lease, Line},
+    backend::{Action, Answer, AttributeChanges, Attributes, BackendError, Expires, Keys},
     call::intents::Intent,
     clock::{self, Now},
     error::{Error, ErrorKind},
@@ -40,10 +41,26 @@ impl Work {
     }
 }
 
+/// What a commit changes of the session itself, as far as is known.
+fn change_of_attributes(work: &Work, known: &Attributes) -> AttributeChanges {
+    // It never becomes provisional again: where it is known to be written, nothing need be said.
+    let writes = !work.changes.is_empty() || work.intent.cycle_id || work.intent.expiry.is_some();
+    AttributeChanges { expiry: work.intent.expiry, written: known.provisional && writes }
+}
+
+/// What follows a commit beside what is stored. Boxed, for most have none.
+struct Consequences {
+    /// The new id, and that the old one is about to end.
+    changed: Option<(SessionId, Announced)>,
+    /// When the session expires, where an expiry was set.
+    expires: Option<OffsetDateTime>,
+    cookie: CookieEffect,
+}
+
 impl LiveSession {
-    /// Commits, and ends the turn after it, unless the backend lets the next call go on before. It begins at once and
-    /// runs to its end, also when the caller drops the future.
-    pub(crate) fn commit(self: &Arc<Self>, mut work: Work, mut turn: Option<Turn>) -> Detached {
+    /// Commits under the turn, if there is one. It begins at once and runs to its end, also when the caller drops the
+    /// future.
+    pub(crate) fn commit(self: &Arc<Self>, mut work: Work, turn: Option<Turn>) -> Detached {
         let passed_on = turn.as_ref().is_some_and(Turn::lease_was_passed_on);
         if work.is_nothing() && !passed_on {
             return Detached::done(Ok(()), turn);
@@ -53,64 +70,35 @@ impl LiveSession {
         if let Err(error) = held {
             return Detached::done(Err(error), turn);
         }
-        if let Some(done) = self.commit_now(&mut work, turn.as_mut(), now) {
-            return Detached::done(done, turn);
-        }
-        let live = Arc::clone(self);
-        Detached::of(async move { live.carry_out(turn, work).await })
-    }
-
-    /// Commits where that needs no wait: values of a session that is there, of which nothing else changes.
-    fn commit_now(&self, work: &mut Work, turn: Option<&mut Turn>, now: Now) -> Option<Result<(), Error>> {
-        let attributes = work.attributes.as_ref().filter(|attributes| !attributes.provisional)?;
-        if work.intent.anything() || work.even_if_unchanged {
-            return None;
-        }
-        let (id, presence) = {
-            let current = self.current.lock();
-            (current.id, current.presence)
-        };
-        if presence != Presence::Stored {
-            return None;
-        }
-        let changes = std::mem::take(&mut work.changes);
-        let expires = if changes.is_empty() {
-            work.touch
-        } else {
-            Some(self.settings.lifetimes.expires_at(attributes, now.wall))
-        };
-        let lease = turn.as_ref().map_or_else(Lease::default, |turn| turn.lease());
-        let action = Action::Update;
-        let commit =
-            Commit { id, lease, action, changes, attributes: None, expires, expiry: attributes.expiry };
-        let Some(done) = self.backend.commit_now(&commit) else {
-            work.changes = commit.changes;
-            return None;
-        };
-        if let Some(turn) = turn.filter(|_| done.is_ok()) {
-            turn.end_lease();
-        }
-        Some(done.map_err(|error| self.note_failure(id, error)))
-    }
-
-    async fn carry_out(&self, turn: Option<Turn>, mut work: Work) -> Result<(), Error> {
-        let _beginning = if self.is_stored() { None } else { Some(self.beginning().lock().await) };
-        self.resolve().await?;
-        self.writable()?;
-        if !self.is_stored() {
-            if work.changes.is_empty() && !work.even_if_unchanged {
-                return Ok(());
-            }
-            return self.begin(work, false).await;
-        }
-        // Where `Attributes` is going to change, what another handler made of it in the meantime counts.
-        let is_current = |attributes: &Attributes| !attributes.provisional && work.intent.expiry.is_none();
-        if !work.attributes.as_ref().is_some_and(is_current)
-            && let Lookup::Found(loaded) = self.load(Keys::Only(&[])).await?
+        if self.is_stored()
+            && let Some(attributes) = work.attributes.take()
         {
-            work.attributes = Some(loaded.attributes);
+            return self.update(work, attributes, turn, now.wall).into();
         }
-        self.update(turn, work).await
+        Detached::of(Arc::clone(self).find_and_commit(work, turn))
+    }
+
+    /// Commits where it is not known whether there is a session, or what it is.
+    async fn find_and_commit(self: Arc<Self>, work: Work, turn: Option<Turn>) -> Committed {
+        let _beginning = if self.is_stored() { None } else { Some(self.beginning().lock().await) };
+        let outcome = match self.find().await {
+            Ok(Some(attributes)) => return self.update(work, attributes, turn, clock::now()).await,
+            Ok(None) if work.changes.is_empty() && !work.even_if_unchanged => Ok(()),
+            Ok(None) => self.begin(work, false).await,
+            Err(error) => Err(error),
+        };
+        Committed { outcome, turn }
+    }
+
+    /// The session that is to be written to. `None`: one may begin.
+    async fn find(&self) -> Result<Option<Attributes>, Error> {
+        loop {
+            match self.load(Keys::Only(&[])).await? {
+                Lookup::Found(loaded) => return Ok(Some(loaded.attributes)),
+                Lookup::Nothing => return self.writable().map(|()| None),
+                Lookup::Renamed => {}
+            }
+        }
     }
 
     /// Begins a session, of which the response sets the cookie.
@@ -119,25 +107,17 @@ impl LiveSession {
         let mut attributes = Attributes::new(id);
         attributes.expiry = work.intent.expiry.flatten();
         attributes.provisional = provisional;
-        let expires = self.settings.lifetimes.expires_at(&attributes, clock::now());
-        let commit = Commit {
-            id,
-            lease: Lease::default(),
-            action: Action::Create,
-            changes: work.changes,
-            attributes: Some(attributes.clone()),
-            expires: Some(expires),
-            expiry: attributes.expiry,
-        };
-        self.backend.commit(&commit).await.map_err(|error| self.note_failure(id, error))?;
+        let mut new = Write::of(id, Action::Create(attributes.clone()));
+        new.changes = work.changes;
+        new.expires = Some(self.settings.lifetimes.expires(&attributes, clock::now()));
+        let (created, _) = write(&*self.backend, new, None);
+        created.await.map_err(|error| self.note_failure(id, error))?;
         if self.has_begun(id, &attributes) {
             return Ok(());
         }
         // Its request is over by now: the session would live under a cookie that nobody gets.
-        self.backend
-            .commit(&Commit::new(id, Action::End))
-            .await
-            .map_err(|error| self.note_failure(id, error))?;
+        let (ended, _) = write(&*self.backend, Write::of(id, Action::End), None);
+        ended.await.map_err(|error| self.note_failure(id, error))?;
         Err(Error::new(ErrorKind::NoSession))
     }
 
@@ -159,76 +139,87 @@ impl LiveSession {
         self.begin(Work::of(Changes::new()), true).await
     }
 
-    async fn update(&self, turn: Option<Turn>, work: Work) -> Result<(), Error> {
-        let Some(stored) = work.attributes else { return Err(self.note_gone(self.id())) };
+    /// Changes a session that is there, and was loaded with these attributes.
+    fn update(
+        self: &Arc<Self>,
+        work: Work,
+        mut attributes: Attributes,
+        turn: Option<Turn>,
+        now: OffsetDateTime,
+    ) -> Answer<Committed> {
         let id = self.id();
-        let mut attributes = stored.clone();
-        if let Some(expiry) = work.intent.expiry {
-            attributes.expiry = expiry;
-        }
-        if !work.changes.is_empty() || work.intent.cycle_id {
-            attributes.provisional = false;
-        }
         let active = !work.changes.is_empty() || work.intent.anything() || work.even_if_unchanged;
+        let change = change_of_attributes(&work, &attributes);
+        change.apply(&mut attributes);
         let expires = if active {
-            Some(self.settings.lifetimes.expires_at(&attributes, clock::now()))
+            Some(self.settings.lifetimes.expires(&attributes, now))
         } else {
-            work.touch
+            work.touch.map(|at| Expires::reckoned(at, &attributes))
         };
         let new_id = work.intent.cycle_id.then(|| self.next_id());
-        let commit = Commit {
-            id,
-            lease: turn.as_ref().map_or_else(Lease::default, Turn::lease),
-            action: new_id.map_or(Action::Update, Action::ChangeId),
-            changes: work.changes,
-            attributes: (attributes != stored).then(|| attributes.clone()),
-            expires,
-            expiry: stored.expiry,
-        };
-        let announced = new_id.map(|_| self.registry().announce(id, Ending::IdChanged));
-        // Until the end of this function, unless the backend passes it on.
-        let _turn = self.commit_under(&commit, turn).await.map_err(|error| self.note_failure(id, error))?;
+        let consequences =
+            (new_id.is_some() || change.expiry.is_some() || work.even_if_unchanged).then(|| {
+                let changed = new_id.map(|new| (new, self.registry().announce(id, Ending::IdChanged)));
+                let expires = expires.filter(|_| change.expiry.is_some()).map(|expires| expires.at);
+                let cookie = self.set_cookie(new_id.unwrap_or(id), &attributes);
+                Box::new(Consequences { changed, expires, cookie })
+            });
+        let action = new_id.map_or(Action::Update, Action::ChangeId);
+        let changed = Write { id, action, changes: work.changes, attributes: change, expires };
+        let (answer, under) = write(&*self.backend, changed, turn);
+        match answer {
+            Answer::Ready(done) => Answer::Ready(self.updated(id, done, under, consequences)),
+            Answer::Pending(answer) => {
+                let live = Arc::clone(self);
+                Answer::pending(async move { live.updated(id, answer.await, under, consequences) })
+            }
+        }
+    }
 
-        if let Some(expires) = commit.expires.filter(|_| work.intent.expiry.is_some()) {
+    fn updated(
+        &self,
+        id: SessionId,
+        done: Result<(), BackendError>,
+        under: Under,
+        consequences: Option<Box<Consequences>>,
+    ) -> Committed {
+        let turn = under.turn_after(&done);
+        let outcome = match done {
+            Ok(()) => {
+                if let Some(consequences) = consequences {
+                    self.draw(id, *consequences);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // First what did not come true: the session may have ended in another way.
+                drop(consequences);
+                Err(self.note_failure(id, error))
+            }
+        };
+        Committed { outcome, turn }
+    }
+
+    fn draw(&self, id: SessionId, Consequences { changed, expires, cookie }: Consequences) {
+        if let Some(expires) = expires {
             self.registry().sockets().note_expiry(id, expires);
         }
-        let sockets = announced.map(Announced::came_true);
+        let changed = changed.map(|(new, announced)| (new, announced.came_true()));
         let mut current = self.current.lock();
-        if let Some(new) = new_id {
+        if let Some((new, sockets)) = changed {
             current.id = new;
             let transition = current.transition();
             transition.next = None;
             transition.changed_id = true;
-            transition.to_disconnect.extend(sockets.into_iter().flatten());
+            transition.to_disconnect.extend(sockets);
         }
-        if new_id.is_some() || work.intent.expiry.is_some() || work.even_if_unchanged {
-            current.transition().cookie = self.set_cookie(current.id, &attributes);
-        }
-        Ok(())
-    }
-
-    /// Commits under a lease, if there is one. Gives the turn, unless it was passed on.
-    async fn commit_under(&self, commit: &Commit, turn: Option<Turn>) -> Result<Option<Turn>, BackendError> {
-        let Some(turn) = turn else {
-            self.backend.commit(commit).await?;
-            return Ok(None);
-        };
-        if commit.lease == Lease::default() {
-            self.backend.commit(commit).await?;
-            return Ok(Some(turn));
-        }
-        let line = Line::behind(turn);
-        self.backend.commit_in_line(commit, &line).await?;
-        Ok(line.into_turn().map(|mut turn| {
-            turn.end_lease();
-            turn
-        }))
+        current.transition().cookie = cookie;
     }
 
     /// Ends the session. Once begun it runs to its end.
     pub(crate) fn end(self: &Arc<Self>) -> Detached {
         let live = Arc::clone(self);
-        Detached::of(async move { live.carry_out_end().await })
+        Detached::of(async move { Committed { outcome: live.carry_out_end().await, turn: None } })
     }
 
     async fn carry_out_end(&self) -> Result<(), Error> {
@@ -240,11 +231,17 @@ impl LiveSession {
         let mut sockets = Vec::new();
         if self.is_stored() {
             let announced = self.registry().announce(id, Ending::Ended);
-            self.backend
-                .commit(&Commit::new(id, Action::End))
-                .await
-                .map_err(|error| self.note_failure(id, error))?;
-            sockets = announced.came_true();
+            let (ended, _) = write(&*self.backend, Write::of(id, Action::End), None);
+            match ended.await {
+                Ok(()) => sockets = announced.came_true(),
+                Err(BackendError::Gone) => match self.registry().ending(id) {
+                    // The session lives on under another id: who asked for its end is told.
+                    Some(Ending::IdChanged) => return Err(Error::new(ErrorKind::IdChanged)),
+                    // It has expired, or another logout came first: what was asked for holds.
+                    Some(Ending::Ended) | None => sockets = announced.came_true(),
+                },
+                Err(error) => return Err(self.note_failure(id, error)),
+            }
         }
         let mut current = self.current.lock();
         current.transition().to_disconnect.extend(sockets);

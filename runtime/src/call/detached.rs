@@ -6,63 +6,102 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
 use crate::{
+    backend::Answer,
     error::{Error, ErrorKind},
     turns::Turn,
 };
 
-type Outcome = Result<(), Error>;
+/// A commit that is over. Whoever answers after it has the answer on its way first, and then drops the turn, so that the
+/// next call is answered later.
+pub(crate) struct Committed {
+    pub(crate) outcome: Result<(), Error>,
+    /// `None` where there was none, or it was passed on.
+    pub(crate) turn: Option<Turn>,
+}
 
 /// Waits for the end of a commit. Small, for handlers' futures hold it.
 pub(crate) enum Detached {
-    /// It needed no wait. The turn ends with this, so that its caller can have the answer on its way when the next
-    /// call is woken.
-    Done(Option<Outcome>, #[expect(dead_code, reason = "it ends when it is dropped")] Option<Turn>),
+    /// It needed no wait.
+    Done(Option<Committed>),
     /// It goes to a task of its own, if it must wait.
-    Begins(Pin<Box<dyn Future<Output = Outcome> + Send>>),
-    Runs(JoinHandle<Outcome>),
+    Begins {
+        commit: Pin<Box<dyn Future<Output = Committed> + Send>>,
+        /// The turn waits for an answer.
+        answers: bool,
+    },
+    Runs(JoinHandle<Committed>),
 }
 
 impl Detached {
-    pub(crate) fn done(outcome: Outcome, turn: Option<Turn>) -> Self {
-        Self::Done(Some(outcome), turn)
+    pub(crate) fn done(outcome: Result<(), Error>, turn: Option<Turn>) -> Self {
+        Self::Done(Some(Committed { outcome, turn }))
     }
 
-    pub(crate) fn of(commit: impl Future<Output = Outcome> + Send + 'static) -> Self {
-        Self::Begins(Box::pin(commit))
+    pub(crate) fn of(commit: impl Future<Output = Committed> + Send + 'static) -> Self {
+        Self::Begins { commit: Box::pin(commit), answers: true }
+    }
+
+    /// For a call that has nothing on its way before the next one goes on: its turn ends with the commit, however late the
+    /// call is polled.
+    pub(crate) fn outcome(mut self) -> impl Future<Output = Result<(), Error>> + Send {
+        if let Self::Begins { answers, .. } = &mut self {
+            *answers = false;
+        }
+        self.map(|Committed { outcome, .. }| outcome)
+    }
+}
+
+impl From<Answer<Committed>> for Detached {
+    fn from(answer: Answer<Committed>) -> Self {
+        match answer {
+            Answer::Ready(committed) => Self::Done(Some(committed)),
+            Answer::Pending(commit) => Self::Begins { commit, answers: true },
+        }
     }
 }
 
 impl Future for Detached {
-    type Output = Outcome;
+    type Output = Committed;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Committed> {
         loop {
             match &mut *self {
-                Self::Done(outcome, _) => match outcome.take() {
-                    Some(outcome) => return Poll::Ready(outcome),
+                Self::Done(committed) => match committed.take() {
+                    Some(committed) => return Poll::Ready(committed),
                     None => unreachable!("a future that has ended is not polled again"),
                 },
-                Self::Begins(commit) => {
-                    if let Poll::Ready(outcome) = commit.as_mut().poll(context) {
-                        return Poll::Ready(outcome);
+                Self::Begins { commit, answers } => {
+                    if let Poll::Ready(committed) = commit.as_mut().poll(context) {
+                        return Poll::Ready(committed);
                     }
-                    let Self::Begins(commit) = std::mem::replace(&mut *self, Self::Done(None, None)) else {
+                    let answers = *answers;
+                    let Self::Begins { commit, .. } = std::mem::replace(&mut *self, Self::Done(None)) else {
                         continue;
                     };
-                    *self = Self::Runs(tokio::spawn(commit));
+                    *self = Self::Runs(tokio::spawn(run(commit, answers)));
                 }
                 Self::Runs(task) => {
                     let ended = ready!(Pin::new(task).poll(context));
-                    return Poll::Ready(
-                        ended.unwrap_or_else(|error| {
-                            Err(Error::new(ErrorKind::OutcomeUnknown).because(error))
-                        }),
-                    );
+                    return Poll::Ready(ended.unwrap_or_else(|error| {
+                        let error = Error::new(ErrorKind::OutcomeUnknown).because(error);
+                        Committed { outcome: Err(error), turn: None }
+                    }));
                 }
             }
         }
     }
+}
+
+/// Where nobody waits for the outcome any more, the turn ends here.
+async fn run(commit: Pin<Box<dyn Future<Output = Committed> + Send>>, answers: bool) -> Committed {
+    let Committed { outcome, turn } = commit.await;
+    let mut turn = turn.filter(|_| answers);
+    if let Some(turn) = &mut turn {
+        turn.hand_back();
+    }
+    Committed { outcome, turn }
 }

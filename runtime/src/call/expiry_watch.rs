@@ -6,8 +6,11 @@ use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 
 use crate::{
-    backend::{Action, Attributes, Backend, Commit, Keys, Load, Loaded},
-    call::settings::Settings,
+    backend::{Action, Attributes, Backend, Keys, Load, Loaded},
+    call::{
+        settings::Settings,
+        write::{Write, write},
+    },
     clock,
     process::{
         Ending,
@@ -82,9 +85,8 @@ async fn renew_unwritten(
     if !is_kept_by_sockets(lifetimes, &loaded.attributes) {
         return None;
     }
-    let expires = lifetimes.expires_at(&loaded.attributes, clock::now());
-    let mut commit = Commit::new(id, Action::Update);
-    commit.expires = Some(expires);
-    commit.expiry = loaded.attributes.expiry;
-    backend.commit(&commit).await.ok().map(|()| expires)
+    let expires = lifetimes.expires(&loaded.attributes, clock::now());
+    let renewed = Write { expires: Some(expires), ..Write::of(id, Action::Update) };
+    let (renewed, _) = write(&**backend, renewed, None);
+    renewed.await.ok().map(|()| expires.at)
 }

@@ -1,11 +1,8 @@
 //! The session of one request or of one connection: which id it has now, and looking it up.
 
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -13,7 +10,7 @@ use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
 use crate::{
-    backend::{Attributes, Backend, BackendError, Keys, Lease, Load, Loaded, Releases},
+    backend::{Answer, Attributes, Backend, BackendError, Keys, Load, Loaded, Releases},
     call::{
         access::States,
         expiry_watch::{moment_to_look, watch},
@@ -25,7 +22,7 @@ use crate::{
         disconnects::{Cause, Sockets, disconnect},
     },
     session::id::SessionId,
-    turns::{HeldTurns, LeaseHome, Limits, Polled, Ticket},
+    turns::{HeldTurns, LeaseHome, Polled, Ticket},
 };
 
 /// The session of one request or connection. Requests and sockets that show the same cookie have a handle each.
@@ -99,6 +96,9 @@ pub(crate) enum Arrival {
     /// Its places in the queues.
     Queued(Ticket),
 }
+
+/// What a backend gives when it is asked for a session.
+pub(crate) type FromBackend = Result<Option<Loaded>, BackendError>;
 
 /// What was found when a session was looked up.
 pub(crate) enum Lookup {
@@ -224,59 +224,41 @@ impl LiveSession {
         let (id, turns) = (self.id(), self.registry().turns());
         if !S::WRITES
             && turns.nobody_writes(id, S::PLAN)
-            && let Some(Ok(Some(loaded))) = self.backend.load_now(id, Load::read(Keys::Only(S::KEYS)))
-            && let Ok(Lookup::Found(loaded)) = self.note_loaded(id, Some(loaded))
+            && let Answer::Ready(Ok(Some(loaded))) = self.backend.load(id, Load::read(Keys::Only(S::KEYS)))
+            && let Ok(Lookup::Found(loaded)) = self.found(id, Ok(Some(loaded)))
         {
             return Ok(Arrival::Snapshot(loaded));
         }
         turns.join(id, S::PLAN, self.settings.limits, polled, around).map(Arrival::Queued)
     }
 
-    /// Looks the session up, where that needs no wait.
-    pub(crate) fn load_now(&self, keys: Keys<'_>, turns: &[&'static str]) -> Option<Result<Lookup, Error>> {
-        let Some(id) = self.id_to_load() else { return Some(Ok(Lookup::Nothing)) };
-        let Limits { wait, hold, .. } = self.settings.limits;
-        let loaded = self.backend.load_now(id, Load { keys, turns, wait, hold, lease: Lease::default() })?;
-        Some(
-            loaded
-                .map_err(|error| self.note_failure(id, error))
-                .and_then(|loaded| self.note_loaded(id, loaded)),
-        )
+    /// Looks the session up, without a turn.
+    pub(crate) async fn load(&self, keys: Keys) -> Result<Lookup, Error> {
+        match self.ask(Load::read(keys)) {
+            Some((id, loaded)) => self.found(id, loaded.await),
+            None => Ok(Lookup::Nothing),
+        }
     }
 
-    /// Looks the session up.
-    pub(crate) async fn load(&self, keys: Keys<'_>) -> Result<Lookup, Error> {
-        self.look_up(Load::read(keys)).await.map(|(lookup, _)| lookup)
+    /// Asks the backend for the session, which has this id; what comes of it is to be [noted](Self::found). `None`: it is
+    /// known that nothing is there.
+    pub(crate) fn ask(&self, load: Load) -> Option<(SessionId, Answer<FromBackend>)> {
+        let id = {
+            let current = self.current.lock();
+            matches!(current.presence, Presence::Unknown | Presence::Stored).then_some(current.id)?
+        };
+        Some((id, self.backend.load(id, load)))
     }
 
-    /// Looks the session up, with a lease on these turns, for which it waits this long at most. `passed_on`: the one
-    /// that the call before left, if any.
-    pub(crate) async fn load_with_turns(
-        &self,
-        keys: Keys<'_>,
-        turns: &[&'static str],
-        wait: Duration,
-        passed_on: Lease,
-    ) -> Result<(Lookup, Lease), Error> {
-        self.look_up(Load { keys, turns, wait, hold: self.settings.limits.hold, lease: passed_on }).await
-    }
-
-    async fn look_up(&self, load: Load<'_>) -> Result<(Lookup, Lease), Error> {
-        let Some(id) = self.id_to_load() else { return Ok((Lookup::Nothing, Lease::default())) };
-        let loaded = self.backend.load(id, load).await.map_err(|error| self.note_failure(id, error))?;
-        let lease = loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
-        self.note_loaded(id, loaded).map(|lookup| (lookup, lease))
+    /// Notes what the backend has under this id.
+    pub(crate) fn found(&self, id: SessionId, loaded: FromBackend) -> Result<Lookup, Error> {
+        let loaded = loaded.map_err(|error| self.note_failure(id, error))?;
+        self.note_loaded(id, loaded)
     }
 
     /// Where the leases of this session's turns come from.
     pub(crate) fn lease_home(&self) -> Arc<dyn LeaseHome> {
         Arc::new(Releases(Arc::clone(&self.backend)))
-    }
-
-    /// The id to ask the backend for, unless it is known that nothing is there.
-    fn id_to_load(&self) -> Option<SessionId> {
-        let current = self.current.lock();
-        matches!(current.presence, Presence::Unknown | Presence::Stored).then_some(current.id)
     }
 
     fn note_loaded(&self, id: SessionId, loaded: Option<Loaded>) -> Result<Lookup, Error> {

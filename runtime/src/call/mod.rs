@@ -17,3 +17,4 @@ pub(crate) mod returned;
 pub(crate) mod running_call;
 pub(crate) mod settings;
 pub(crate) mod shared;
+pub(crate) mod write;

@@ -7,28 +7,22 @@
 //! there are none while nobody has a place in them, and the two lists in them; the [`RunningCall`]; the state as it is shared
 //! with readers from then on; and the value that is stored. `cargo run --release -p bench -- instructions` counts them.
 
-use std::{
-    future::{Future, Ready, ready},
-    panic::AssertUnwindSafe,
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::{FutureExt, future::Either};
+use futures_util::FutureExt;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::outcome::{Decision, Outcome};
 use crate::{
-    backend::{Attributes, Keys, Loaded},
+    backend::{Answer, Attributes, Keys, Lease, Load, Loaded},
     call::{
         access::States,
         commit::Work,
         current_call::{CURRENT_CALL, Caller, CurrentCall, turns_around},
         detached::Detached,
         intents::{Intent, Intents},
-        live_session::{Arrival, LiveSession, Lookup},
+        live_session::{Arrival, FromBackend, LiveSession, Lookup},
     },
     clock,
     error::{Error, ErrorKind},
@@ -53,9 +47,6 @@ pub(crate) struct RunningCall<S> {
     found: Option<(Attributes, OffsetDateTime)>,
 }
 
-/// What begins at once, or a future that waits for it.
-type Begun<S> = Either<Ready<Begins<S>>, Pin<Box<dyn Future<Output = Begins<S>> + Send>>>;
-
 type Begins<S> = Result<Box<RunningCall<S>>, Error>;
 
 impl<S: States> ArrivedCall<S> {
@@ -71,61 +62,72 @@ impl<S: States> ArrivedCall<S> {
 
     /// Waits for the turn, loads the states, and keeps of the turn what writing needs. Where nothing must be waited
     /// for, all of that is done at once.
-    pub(crate) fn begin(self) -> Begun<S> {
+    pub(crate) fn begin(self) -> Answer<Begins<S>> {
         let (live, caller, ticket) = match self {
-            Self::Begun(call) => return Either::Left(ready(Ok(call))),
+            Self::Begun(call) => return Answer::Ready(Ok(call)),
             Self::Queued { live, caller, ticket } => (live, caller, ticket),
         };
         if S::WRITES
             && let Err(error) = live.writable()
         {
-            return Either::Left(ready(Err(error)));
+            return Answer::Ready(Err(error));
         }
-        let turn = match ticket.turn_now() {
-            Ok(turn) => turn,
+        let wait = live.settings().limits.wait;
+        match ticket.turn_now() {
+            Ok(turn) => RunningCall::load(live, caller, turn, wait),
             Err(ticket) => {
                 let begun = Instant::now();
-                return Either::Right(Box::pin(async move {
+                Answer::pending(async move {
                     let turn = ticket.turn().await?;
-                    let wait = live.settings().limits.wait.saturating_sub(begun.elapsed());
+                    let wait = wait.saturating_sub(begun.elapsed());
                     RunningCall::load(live, caller, turn, wait).await
-                }));
+                })
             }
-        };
-        let Some(found) = live.load_now(Keys::Only(S::KEYS), &S::turns()) else {
-            let wait = live.settings().limits.wait;
-            return Either::Right(Box::pin(RunningCall::load(live, caller, turn, wait)));
-        };
-        match found {
-            Ok(Lookup::Found(loaded)) => {
-                Either::Left(ready(RunningCall::with(live, caller, Some(loaded), Some(turn))))
-            }
-            Ok(Lookup::Nothing) => Either::Left(ready(RunningCall::with(live, caller, None, Some(turn)))),
-            Ok(Lookup::Renamed) => match Self::at(&live, caller) {
-                Ok(arrived) => arrived.begin(),
-                Err(error) => Either::Left(ready(Err(error))),
-            },
-            Err(error) => Either::Left(ready(Err(error))),
         }
     }
 }
 
 impl<S: States> RunningCall<S> {
-    async fn load(live: Arc<LiveSession>, caller: Caller, mut turn: Turn, wait: Duration) -> Begins<S> {
-        let turns = S::turns();
+    /// Loads the states under the turn, and waits so long at most for turns of other processes.
+    fn load(live: Arc<LiveSession>, caller: Caller, mut turn: Turn, wait: Duration) -> Answer<Begins<S>> {
         turn.accept_lease();
-        let load = live.load_with_turns(Keys::Only(S::KEYS), &turns, wait, turn.lease());
-        let (found, lease) = turn.while_loading(load).await?;
-        turn.hold_lease(lease, || live.lease_home());
-        let loaded = match found {
-            Lookup::Found(loaded) => Some(loaded),
-            Lookup::Nothing => None,
-            Lookup::Renamed => {
-                drop(turn);
-                return ArrivedCall::at(&live, caller)?.begin().await;
+        let (keys, hold) = (Keys::Only(S::KEYS), live.settings().limits.hold);
+        match live.ask(Load { keys, turns: S::TURNS, wait, hold, lease: turn.lease() }) {
+            None => {
+                turn.hold_lease(Lease::default(), || live.lease_home());
+                Answer::Ready(Self::with(live, caller, None, Some(turn)))
             }
-        };
-        Self::with(live, caller, loaded, Some(turn))
+            Some((id, Answer::Ready(loaded))) => Self::loaded(live, caller, turn, id, loaded),
+            Some((id, Answer::Pending(loaded))) => Answer::pending(async move {
+                let loaded = turn.while_loading(loaded).await;
+                Self::loaded(live, caller, turn, id, loaded).await
+            }),
+        }
+    }
+
+    fn loaded(
+        live: Arc<LiveSession>,
+        caller: Caller,
+        mut turn: Turn,
+        id: SessionId,
+        loaded: FromBackend,
+    ) -> Answer<Begins<S>> {
+        if let Ok(loaded) = &loaded {
+            let lease = loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
+            turn.hold_lease(lease, || live.lease_home());
+        }
+        match live.found(id, loaded) {
+            Ok(Lookup::Found(loaded)) => Answer::Ready(Self::with(live, caller, Some(loaded), Some(turn))),
+            Ok(Lookup::Nothing) => Answer::Ready(Self::with(live, caller, None, Some(turn))),
+            Ok(Lookup::Renamed) => {
+                drop(turn);
+                match ArrivedCall::at(&live, caller) {
+                    Ok(arrived) => arrived.begin(),
+                    Err(error) => Answer::Ready(Err(error)),
+                }
+            }
+            Err(error) => Answer::Ready(Err(error)),
+        }
     }
 
     fn with(live: Arc<LiveSession>, caller: Caller, loaded: Option<Loaded>, turn: Option<Turn>) -> Begins<S> {

@@ -67,7 +67,7 @@ pub async fn finish<P: States>(held: Held<P>, answer: (bool, Result<Response, Pa
         Err(panicked) => (refuse(panicked.error()), Outcome::Panicked),
     };
     let kept = held.call.keeps_changes_of();
-    match held.call.conclude(outcome).await {
+    match held.call.conclude(outcome).outcome().await {
         Ok(()) => {
             // What a plain `Session` changed in the same request is kept with the call's, now that those are in.
             kept.and_then(|request| request.ask(|intent| intent.keep_changes = true).ok());

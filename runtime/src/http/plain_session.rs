@@ -286,7 +286,7 @@ impl PlainStore {
         })?;
         let Some(work) = work else { return Ok(()) };
         let changes = work.changes.clone();
-        match live.commit(work, None).await {
+        match live.commit(work, None).outcome().await {
             Ok(()) => self.with(|open| {
                 let saved = open.session.expiry();
                 let state = open.state();
@@ -332,7 +332,7 @@ impl SessionStore for PlainStore {
             (live, intent.flush, intent.cycle_id)
         })?;
         if flushed {
-            live.end().await.map_err(|error| self.refused(error))?;
+            live.end().outcome().await.map_err(|error| self.refused(error))?;
             self.with(Open::begin_anew)?;
         }
         live.resolve().await.map_err(|error| self.refused(error))?;

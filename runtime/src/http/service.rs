@@ -287,7 +287,7 @@ impl RequestWork {
             Decision::Discard => Ok(()),
             Decision::Commit => self.commit(intent).await,
             Decision::End => {
-                self.live.end().await?;
+                self.live.end().outcome().await?;
                 if good && self.plain.begins_anew(&self.session) {
                     self.commit(Intent::default()).await?;
                 }
@@ -303,7 +303,7 @@ impl RequestWork {
             self.live.resolve().await?;
             work.even_if_unchanged = self.live.is_stored();
         }
-        self.live.commit(work, None).await
+        self.live.commit(work, None).outcome().await
     }
 
     /// Binds the connection that a handshake opened to its session's cookie.
@@ -344,7 +344,7 @@ impl RequestWork {
     /// A handshake that was refused leaves no session behind.
     async fn undo_handshake(&self) {
         if matches!(self.live.take_cookie(), CookieEffect::Set { .. }) {
-            if let Err(error) = self.live.end().await {
+            if let Err(error) = self.live.end().outcome().await {
                 error.log("a refused handshake");
             }
             self.live.take_cookie();

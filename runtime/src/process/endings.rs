@@ -1,7 +1,7 @@
 //! How sessions ended lately, so that who still uses one is told why.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     hash::Hash,
     time::Duration,
 };
@@ -38,28 +38,57 @@ impl Ending {
 
 #[derive(Default)]
 pub(super) struct Endings {
-    here: Mutex<Recent<SessionId>>,
+    here: Mutex<Here>,
     /// Those that ended on any node, by what stands for the id in the messages of nodes.
     on_any_node: Mutex<Recent<HiddenId>>,
 }
 
+#[derive(Default)]
+struct Here {
+    ended: Recent<SessionId>,
+    /// What is about to end, but may not.
+    announced: HashMap<SessionId, Vec<(Instant, Ending)>>,
+}
+
 impl Endings {
-    /// How an id ended, and when that was heard of.
+    /// How an id ended, and when that was heard of. What is only announced counts where nothing else is known; that an id
+    /// is about to change counts before that it is about to end, for then its session may live on.
     pub(super) fn of(&self, id: SessionId) -> Option<(Instant, Ending)> {
-        let here = self.here.lock().get(&id);
-        here.or_else(|| {
+        let announced = {
+            let mut here = self.here.lock();
+            if let Some(ended) = here.ended.get(&id) {
+                return Some(ended);
+            }
+            let announced = here.announced.get(&id).map_or(&[][..], |announced| announced);
+            let change = announced.iter().find(|(_, ending)| *ending == Ending::IdChanged);
+            change.or(announced.first()).copied()
+        };
+        let on_any_node = {
             let mut on_any_node = self.on_any_node.lock();
             if on_any_node.endings.is_empty() { None } else { on_any_node.get(&id.hidden()) }
-        })
+        };
+        on_any_node.or(announced)
     }
 
-    /// Whether it was new.
-    pub(super) fn insert(&self, id: SessionId, ending: Ending) -> bool {
-        self.here.lock().insert(id, ending)
+    pub(super) fn announce(&self, id: SessionId, ending: Ending) {
+        self.here.lock().announced.entry(id).or_default().push((Instant::now(), ending));
     }
 
-    pub(super) fn take_back(&self, id: SessionId) {
-        self.here.lock().endings.remove(&id);
+    /// One of those who announced this does so no more.
+    pub(super) fn take_back(&self, id: SessionId, ending: Ending) {
+        if let Entry::Occupied(mut entry) = self.here.lock().announced.entry(id) {
+            let announced = entry.get_mut();
+            if let Some(at) = announced.iter().position(|(_, other)| *other == ending) {
+                announced.remove(at);
+            }
+            if announced.is_empty() {
+                entry.remove();
+            }
+        }
+    }
+
+    pub(super) fn insert(&self, id: SessionId, ending: Ending) {
+        self.here.lock().ended.insert(id, ending);
     }
 
     pub(super) fn insert_on_any_node(&self, hidden: HiddenId, ending: Ending) {
@@ -86,15 +115,14 @@ impl<K: Clone + Eq + Hash> Recent<K> {
         self.endings.get(key).copied()
     }
 
-    fn insert(&mut self, key: K, ending: Ending) -> bool {
+    /// The first one stays: an id ends once.
+    fn insert(&mut self, key: K, ending: Ending) {
         self.forget_old();
         let at = Instant::now();
-        let new = !self.endings.contains_key(&key);
-        if new {
+        if !self.endings.contains_key(&key) {
             self.endings.insert(key.clone(), (at, ending));
             self.order.push_back((at, key));
         }
-        new
     }
 
     fn forget_old(&mut self) {
@@ -106,5 +134,47 @@ impl<K: Clone + Eq + Hash> Recent<K> {
             }
             self.order.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_true_counts_and_not_what_was_announced_first() {
+        for (first, second) in [(Ending::Ended, Ending::IdChanged), (Ending::IdChanged, Ending::Ended)] {
+            let (endings, id) = (Endings::default(), SessionId::random());
+            let of = || endings.of(id).map(|(_, ending)| ending);
+            endings.announce(id, first);
+            endings.announce(id, second);
+            assert_eq!(of(), Some(Ending::IdChanged));
+            endings.insert(id, second);
+            for taken_back in [first, second] {
+                endings.take_back(id, taken_back);
+                assert_eq!(of(), Some(second));
+            }
+            assert!(endings.here.lock().announced.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_announced_hides_nothing_that_another_node_told() {
+        let (endings, id) = (Endings::default(), SessionId::random());
+        endings.announce(id, Ending::Ended);
+        endings.insert_on_any_node(id.hidden(), Ending::IdChanged);
+        assert_eq!(endings.of(id).map(|(_, ending)| ending), Some(Ending::IdChanged));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_as_if_it_had_not_been_announced() {
+        let (endings, id) = (Endings::default(), SessionId::random());
+        for _ in 0..2 {
+            endings.announce(id, Ending::Ended);
+        }
+        endings.take_back(id, Ending::Ended);
+        assert!(endings.of(id).is_some());
+        endings.take_back(id, Ending::Ended);
+        assert!(endings.of(id).is_none());
     }
 }

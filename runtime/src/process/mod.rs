@@ -106,14 +106,15 @@ impl Registry {
 
     /// Says that an id is about to end: before its record goes, so that nobody who does not find the record takes
     /// the id for an unknown one. Dropping the announcement takes it back.
-    pub(crate) fn announce(&self, id: SessionId, ending: Ending) -> Announced<'_> {
-        let new = self.0.endings.insert(id, ending);
-        Announced { registry: self, id, new }
+    pub(crate) fn announce(&self, id: SessionId, ending: Ending) -> Announced {
+        self.0.endings.announce(id, ending);
+        Announced { registry: self.clone(), id, ending }
     }
 
     /// Remembers that an id is dead, and gives its sockets, which are out of every room from now on.
     pub(crate) fn end(&self, id: SessionId, ending: Ending) -> Sockets {
-        self.announce(id, ending).came_true()
+        self.0.endings.insert(id, ending);
+        self.0.sockets.take_out_of_rooms(id)
     }
 
     /// Ends here, too, what ended without a call of this process.
@@ -122,25 +123,23 @@ impl Registry {
     }
 }
 
-/// That an id is about to end.
-pub(crate) struct Announced<'a> {
-    registry: &'a Registry,
+/// That an id is about to end. Others may have announced the same, or another end: what came true counts.
+pub(crate) struct Announced {
+    registry: Registry,
     id: SessionId,
-    new: bool,
+    ending: Ending,
 }
 
-impl Announced<'_> {
+impl Announced {
     /// The id is dead. Gives its sockets, which are out of every room from now on.
-    pub(crate) fn came_true(mut self) -> Sockets {
-        self.new = false;
-        self.registry.0.sockets.take_out_of_rooms(self.id)
+    pub(crate) fn came_true(self) -> Sockets {
+        self.registry.end(self.id, self.ending)
     }
 }
 
-impl Drop for Announced<'_> {
+impl Drop for Announced {
+    /// What came true is remembered by then.
     fn drop(&mut self) {
-        if self.new {
-            self.registry.0.endings.take_back(self.id);
-        }
+        self.registry.0.endings.take_back(self.id, self.ending);
     }
 }

@@ -25,6 +25,60 @@ pub struct Attributes {
     pub provisional: bool,
 }
 
+/// What a commit changes of [`Attributes`]: what it does not name stays as it is stored. It never makes a session
+/// provisional again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AttributeChanges {
+    /// Another [`Attributes::expiry`]. The outer `Option`: whether it changes at all.
+    #[allow(clippy::option_option, reason = "no expiry of its own is one to change to")]
+    pub expiry: Option<Option<Expiry>>,
+    /// Something is written: the session is [provisional](Attributes::provisional) no more.
+    pub written: bool,
+}
+
+impl AttributeChanges {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Changes what is stored.
+    pub fn apply(&self, attributes: &mut Attributes) {
+        if let Some(expiry) = self.expiry {
+            attributes.expiry = expiry;
+        }
+        if self.written {
+            attributes.provisional = false;
+        }
+    }
+}
+
+/// A new moment of expiry, and what it was reckoned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Expires {
+    /// The moment.
+    pub at: OffsetDateTime,
+    /// The [`Attributes::expiry`] from which it was reckoned.
+    pub expiry: Option<Expiry>,
+    /// Whether it was reckoned for a [provisional](Attributes::provisional) session.
+    pub provisional: bool,
+}
+
+impl Expires {
+    /// Reckoned from these: those that the session has after the commit.
+    pub fn reckoned(at: OffsetDateTime, from: &Attributes) -> Self {
+        Self { at, expiry: from.expiry, provisional: from.provisional }
+    }
+
+    /// The moment, if it was reckoned from what is there now. If it was not, somebody changed that meanwhile, and wrote
+    /// the moment that is right.
+    pub fn beside(&self, now: &Attributes) -> Option<OffsetDateTime> {
+        (self.expiry == now.expiry && self.provisional == now.provisional).then_some(self.at)
+    }
+}
+
 impl Attributes {
     /// Of a session that begins now.
     pub fn new(id: SessionId) -> Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Expires};
 
 /// How long a record lives after its last write where no expiry is set, as in tower-sessions.
 pub(crate) const DEFAULT_LIFE: time::Duration = time::Duration::weeks(2);
@@ -33,7 +33,7 @@ impl Lifetimes {
     }
 
     /// When a session that is active at `now` expires.
-    pub(crate) fn expires_at(&self, attributes: &Attributes, now: OffsetDateTime) -> OffsetDateTime {
+    fn expires_at(&self, attributes: &Attributes, now: OffsetDateTime) -> OffsetDateTime {
         let mut moment = match self.expiry_of(attributes) {
             Some(Expiry::OnInactivity(life)) => now.saturating_add(life),
             Some(Expiry::AtDateTime(moment)) => moment,
@@ -43,6 +43,11 @@ impl Lifetimes {
             moment = moment.min(now.saturating_add(HANDSHAKE_LIFE));
         }
         self.last_moment(attributes).map_or(moment, |last| moment.min(last))
+    }
+
+    /// When a session that is active at `now` expires, and what that was reckoned from.
+    pub(crate) fn expires(&self, attributes: &Attributes, now: OffsetDateTime) -> Expires {
+        Expires::reckoned(self.expires_at(attributes, now), attributes)
     }
 
     /// Whether a session ends when nothing happens in it.

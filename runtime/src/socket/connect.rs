@@ -103,7 +103,7 @@ pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(
     let Held { call, context: Connected { reply, disconnect } } = held;
     let returned = Contained::new(returned);
     let ends_session = call.ends_session();
-    match call.conclude(outcome_of(&returned)).await {
+    match call.conclude(outcome_of(&returned)).outcome().await {
         Ok(()) => match &*returned {
             Returned::Value(_) => {}
             Returned::Error(error) => tell(&reply, error).await,

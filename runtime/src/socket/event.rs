@@ -1,13 +1,8 @@
 //! What `#[socket_handler]` expands to: `begin`, the user's function, `finish`.
 
-use std::{
-    convert::Infallible,
-    future::{Future, ready},
-    pin::pin,
-    sync::Arc,
-};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
 
-use futures_util::{future::Either, poll};
+use futures_util::poll;
 use parking_lot::Mutex;
 use serde::Serialize;
 use socketioxide::{
@@ -19,9 +14,11 @@ use socketioxide::{
 
 use super::{binding::missing, encoding::Encoding, reply::Reply};
 use crate::{
+    backend::Answer,
     call::{
         access::States,
         current_call::{CallNumber, Caller},
+        detached::Committed,
         held::Held,
         live_session::LiveSession,
         outcome::Outcome,
@@ -90,7 +87,7 @@ pub fn begin<P: States>(
     let Call { arrived, reply, encoding } = call;
     let begun = match arrived.into_inner() {
         Ok(arrived) => arrived.begin(),
-        Err(error) => Either::Left(ready(Err(error))),
+        Err(error) => Answer::Ready(Err(error)),
     };
     async move {
         match begun.await {
@@ -129,15 +126,16 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
         _ => Ok(()),
     };
     let outcome = if encodes.is_ok() { outcome_of(&returned) } else { Outcome::Failed };
-    let mut concluded = call.conclude(outcome);
+    let concluded = call.conclude(outcome);
     async move {
-        let outcome = (&mut concluded).await.and(encodes);
+        let Committed { outcome, turn } = concluded.await;
+        let outcome = outcome.and(encodes);
         {
             let mut answer = pin!(answer(&reply, outcome, returned, acknowledges_itself));
             // The answer goes before the next call is woken: it is sent together with those of the calls that come
             // now. But the turn does not wait for room.
             let answered = poll!(answer.as_mut());
-            drop(concluded);
+            drop(turn);
             if answered.is_pending() {
                 answer.await;
             }

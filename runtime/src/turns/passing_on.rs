@@ -1,6 +1,6 @@
 //! The calls that wait behind one that commits: the turn may go on to the next of them before the commit is in.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -12,12 +12,13 @@ use super::Turn;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arrivals(pub(super) u64);
 
-/// The calls of this process that wait for the turn of a call that commits.
-pub struct Line(Mutex<Option<Turn>>);
+/// The calls of this process that wait for the turn of a call that commits. Clones are of the same line.
+#[derive(Clone)]
+pub struct Line(Arc<Mutex<Option<Turn>>>);
 
 impl Line {
     pub(crate) fn behind(turn: Turn) -> Self {
-        Self(Mutex::new(Some(turn)))
+        Self(Arc::new(Mutex::new(Some(turn))))
     }
 
     /// When the next call came, if it writes the very states of this one.
@@ -34,9 +35,9 @@ impl Line {
         place.is_none()
     }
 
-    /// The turn with its lease, unless it was passed on.
-    pub(crate) fn into_turn(self) -> Option<Turn> {
-        self.0.into_inner()
+    /// The turn with its lease, unless it was passed on. From now on nobody can pass it on.
+    pub(crate) fn take_turn(&self) -> Option<Turn> {
+        self.0.lock().take()
     }
 }
 

@@ -204,6 +204,24 @@ impl Turn {
         }
     }
 
+    /// The commit is over, and its call is to answer and then to drop this: within the time that a turn may be held. A
+    /// lease that the commit did not end is given back at once.
+    pub(crate) fn hand_back(&mut self) {
+        drop(self.lease.take());
+        let mut session = self.ticket.queues.session.lock();
+        let mut until = None;
+        if let Some(call) = session.calls.get_mut(self.ticket.call)
+            && call.phase == Phase::Committing
+        {
+            let moment = clock::after(Instant::now(), call.limits.hold);
+            call.phase = Phase::Holding { until: moment };
+            until = Some(moment);
+        }
+        let look = until.filter(|_| session.calls.are_several());
+        drop(session);
+        self.ticket.look_at(look);
+    }
+
     pub(super) fn successor_came(&self) -> Option<Arrivals> {
         let next = self.ticket.queues.session.lock().successor(self.ticket.call);
         next.map(|next| Arrivals(next + 1))

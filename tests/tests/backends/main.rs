@@ -12,11 +12,15 @@ use std::sync::Arc;
 use serde_json::json;
 use socketioxide_session::{
     Expiry,
-    backend::{Action, BackendError, Change, Keys, Lease, Load, SessionId},
+    backend::{
+        Action, Attributes, BackendError, Change, Commit, Expires, Keys, Lease, Load, Loaded, SessionId,
+    },
 };
 use socketioxide_session_tests::records::{
-    self, attributes, begin, commit, create, fields, in_an_hour, load, set, take, update, value,
+    self, attributes, begin, commit, create, create_with, fields, in_an_hour, load, set, take, update, value,
 };
+
+use time::OffsetDateTime;
 
 use subjects::Subject;
 
@@ -56,10 +60,11 @@ conformance! {
     fields_of_what_is_no_object_are_refused
     a_refused_commit_changes_nothing
     a_commit_does_not_bring_a_session_back
-    an_end_is_no_fault_where_nothing_is
+    nothing_ends_where_nothing_is
     a_changed_id_takes_everything_along
-    meta_and_expiry_change
-    an_expiry_that_was_set_meanwhile_holds
+    attributes_change_one_by_one
+    attributes_change_with_the_id
+    an_expiry_that_was_reckoned_from_something_else_does_not_count
     an_expired_session_is_gone
     json_survives
     a_turn_is_taken_and_committed
@@ -71,10 +76,10 @@ conformance! {
 async fn what_is_created_is_loaded(backend: Subject) {
     let id = SessionId::random();
     let new = create(id, vec![set("a", json!({"n": 1})), set("b", "text")]);
-    backend.commit(&new).await.unwrap();
+    backend.commit(new.clone()).await.unwrap();
     let loaded = load(&*backend, id).await.unwrap().unwrap();
     assert_eq!(loaded.attributes, attributes("k"));
-    assert_eq!(Some(loaded.expires), new.expires);
+    assert_eq!(Some(loaded.expires), new.expires.map(|expires| expires.at));
     assert_eq!(loaded.values.len(), 2);
     assert_eq!(loaded.value("a").unwrap().json(), &json!({"n": 1}));
     assert_eq!(loaded.value("b").unwrap().json(), &json!("text"));
@@ -93,7 +98,7 @@ async fn nothing_is_where_nothing_was_created(backend: Subject) {
     let id = SessionId::random();
     assert!(load(&*backend, id).await.unwrap().is_none());
     assert!(take(&*backend, id, &["a"], records::SECOND).await.unwrap().is_none());
-    let refused = backend.commit(&commit(id, Action::Update, vec![set("a", 1)])).await;
+    let refused = backend.commit(commit(id, Action::Update, vec![set("a", 1)])).await;
     assert!(matches!(refused, Err(BackendError::Gone)));
 }
 
@@ -105,7 +110,7 @@ async fn a_commit_changes_only_what_it_names(backend: Subject) {
         ("b".into(), Change::Remove),
         set("d", 4),
     ];
-    backend.commit(&commit(id, Action::Update, changes)).await.unwrap();
+    backend.commit(commit(id, Action::Update, changes)).await.unwrap();
     let loaded = load(&*backend, id).await.unwrap().unwrap();
     assert_eq!(loaded.value("a").unwrap().json(), &json!({"x": 10, "z": 3, "w": null}));
     assert!(loaded.value("b").is_none());
@@ -116,7 +121,7 @@ async fn a_commit_changes_only_what_it_names(backend: Subject) {
 
 async fn fields_begin_where_nothing_is_stored(backend: Subject) {
     let id = begin(&*backend, vec![fields("a", [("n", Some(json!(1)))])]).await;
-    backend.commit(&commit(id, Action::Update, vec![fields("b", [("n", Some(json!(2)))])])).await.unwrap();
+    backend.commit(commit(id, Action::Update, vec![fields("b", [("n", Some(json!(2)))])])).await.unwrap();
     assert_eq!(value(&*backend, id, "a").await, Some(json!({"n": 1})));
     assert_eq!(value(&*backend, id, "b").await, Some(json!({"n": 2})));
 }
@@ -124,7 +129,7 @@ async fn fields_begin_where_nothing_is_stored(backend: Subject) {
 async fn fields_of_what_is_no_object_are_refused(backend: Subject) {
     let id = begin(&*backend, vec![set("a", json!([1]))]).await;
     let refused =
-        backend.commit(&commit(id, Action::Update, vec![fields("a", [("n", Some(json!(1)))])])).await;
+        backend.commit(commit(id, Action::Update, vec![fields("a", [("n", Some(json!(1)))])])).await;
     assert!(matches!(refused, Err(BackendError::NotAnObject(key)) if key == "a"));
     assert_eq!(value(&*backend, id, "a").await, Some(json!([1])));
 }
@@ -133,8 +138,8 @@ async fn a_refused_commit_changes_nothing(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1), set("b", json!([1]))]).await;
     let changes = vec![set("a", 2), fields("b", [("n", Some(json!(1)))])];
     let mut change = commit(id, Action::Update, changes);
-    change.attributes = Some(attributes("other"));
-    assert!(backend.commit(&change).await.is_err());
+    change.attributes.expiry = Some(Some(Expiry::OnSessionEnd));
+    assert!(backend.commit(change).await.is_err());
     assert_eq!(value(&*backend, id, "a").await, Some(json!(1)));
     assert_eq!(load(&*backend, id).await.unwrap().unwrap().attributes, attributes("k"));
 }
@@ -142,19 +147,29 @@ async fn a_refused_commit_changes_nothing(backend: Subject) {
 async fn a_commit_does_not_bring_a_session_back(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1)]).await;
     let loaded = take(&*backend, id, &["a"], records::SECOND).await.unwrap().unwrap();
-    backend.commit(&commit(id, Action::End, vec![])).await.unwrap();
+    backend.commit(commit(id, Action::End, vec![])).await.unwrap();
     for lease in [loaded.lease, Lease::default()] {
         for action in [Action::Update, Action::ChangeId(SessionId::random())] {
             let mut late = commit(id, action, vec![set("a", 2)]);
             late.lease = lease;
-            assert!(matches!(backend.commit(&late).await, Err(BackendError::Gone)));
+            assert!(matches!(backend.commit(late).await, Err(BackendError::Gone)));
         }
     }
     assert!(load(&*backend, id).await.unwrap().is_none());
 }
 
-async fn an_end_is_no_fault_where_nothing_is(backend: Subject) {
-    backend.commit(&commit(SessionId::random(), Action::End, vec![])).await.unwrap();
+async fn nothing_ends_where_nothing_is(backend: Subject) {
+    let gone = |done: Result<(), BackendError>| matches!(done, Err(BackendError::Gone));
+    assert!(gone(backend.commit(commit(SessionId::random(), Action::End, vec![])).await));
+    let (ended, old, new) =
+        (begin(&*backend, vec![]).await, begin(&*backend, vec![]).await, SessionId::random());
+    backend.commit(commit(ended, Action::End, vec![])).await.unwrap();
+    backend.commit(commit(old, Action::ChangeId(new), vec![])).await.unwrap();
+    for id in [ended, old] {
+        assert!(gone(backend.commit(commit(id, Action::End, vec![])).await));
+    }
+    backend.commit(commit(new, Action::End, vec![])).await.unwrap();
+    assert!(load(&*backend, new).await.unwrap().is_none());
 }
 
 async fn a_changed_id_takes_everything_along(backend: Subject) {
@@ -164,63 +179,154 @@ async fn a_changed_id_takes_everything_along(backend: Subject) {
     let loaded = take(&*backend, id, &["b"], records::SECOND).await.unwrap().unwrap();
     let mut change = commit(id, Action::ChangeId(new), vec![fields("b", [("n", Some(json!(2)))])]);
     change.lease = loaded.lease;
-    backend.commit(&change).await.unwrap();
+    backend.commit(change).await.unwrap();
     assert!(load(&*backend, id).await.unwrap().is_none());
     let after = load(&*backend, new).await.unwrap().unwrap();
     assert_eq!((after.attributes, after.expires), (before.attributes, before.expires));
     assert_eq!(value(&*backend, new, "a").await, Some(json!(1)));
     assert_eq!(value(&*backend, new, "b").await, Some(json!({"n": 2})));
-    let late = backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await;
+    let late = backend.commit(commit(id, Action::Update, vec![set("a", 2)])).await;
     assert!(matches!(late, Err(BackendError::Gone)));
     // The turn did not stay behind.
     take(&*backend, new, &["b"], records::SECOND).await.unwrap().unwrap();
 }
 
-async fn meta_and_expiry_change(backend: Subject) {
-    let id = begin(&*backend, vec![set("a", 1)]).await;
-    let later = in_an_hour() + records::SECOND;
-    let mut change = commit(id, Action::Update, vec![]);
-    change.attributes = Some(attributes("other"));
-    change.expires = Some(later);
-    backend.commit(&change).await.unwrap();
-    let loaded = load(&*backend, id).await.unwrap().unwrap();
-    assert_eq!((loaded.attributes, loaded.expires), (attributes("other"), later));
-    assert_eq!(value(&*backend, id, "a").await, Some(json!(1)));
+/// What begins with these attributes; each change is reckoned from what it is given, and expires so many seconds later than
+/// the one before it.
+struct Story {
+    backend: Subject,
+    id: SessionId,
+    /// The next change expires so many seconds after [`in_an_hour`].
+    seconds: u32,
+    begun: OffsetDateTime,
 }
 
-/// A commit that reckons from the expiry that the session had before says nothing of the one that it has now.
-async fn an_expiry_that_was_set_meanwhile_holds(backend: Subject) {
-    let id = begin(&*backend, vec![set("a", 1)]).await;
-    let (soon, later) = (in_an_hour(), in_an_hour() + records::SECOND * 60);
-    let own = Expiry::OnInactivity(time::Duration::hours(1));
-    let mut set_own = attributes("k");
-    set_own.expiry = Some(own);
-    let mut change = commit(id, Action::Update, vec![]);
-    change.attributes = Some(set_own);
-    change.expires = Some(soon);
-    backend.commit(&change).await.unwrap();
-    for (reckoned_from, expected) in
-        [(None, soon), (Some(Expiry::OnInactivity(time::Duration::hours(2))), soon), (Some(own), later)]
-    {
-        let mut late = commit(id, Action::Update, vec![set("a", 2)]);
-        (late.expires, late.expiry) = (Some(later), reckoned_from);
-        backend.commit(&late).await.unwrap();
-        let loaded = load(&*backend, id).await.unwrap().unwrap();
-        assert_eq!((loaded.expires, loaded.attributes.expiry), (expected, Some(own)), "{reckoned_from:?}");
-        assert_eq!(value(&*backend, id, "a").await, Some(json!(2)));
+impl Story {
+    async fn begin(backend: Subject, attributes: Attributes) -> Self {
+        let (id, begun) = (SessionId::random(), in_an_hour());
+        backend.commit(create_with(id, attributes, vec![set("a", 1)])).await.unwrap();
+        Self { backend, id, seconds: 0, begun }
     }
+
+    /// Commits, and says whether its moment of expiry counted.
+    async fn commit(
+        &mut self,
+        action: Action,
+        (expiry, provisional): (Option<Expiry>, bool),
+        change: impl FnOnce(&mut Commit),
+    ) -> bool {
+        self.seconds += 1;
+        let at = self.begun + records::SECOND * self.seconds;
+        let mut from = attributes("reckoned from");
+        (from.expiry, from.provisional) = (expiry, provisional);
+        let new = if let Action::ChangeId(new) = action { new } else { self.id };
+        let mut commit = commit(self.id, action, vec![]);
+        commit.expires = Some(Expires::reckoned(at, &from));
+        change(&mut commit);
+        self.backend.commit(commit).await.unwrap();
+        self.id = new;
+        self.loaded().await.expires == at
+    }
+
+    async fn loaded(&self) -> Loaded {
+        load(&*self.backend, self.id).await.unwrap().unwrap()
+    }
+
+    async fn attributes(&self) -> (Option<Expiry>, bool) {
+        let Attributes { expiry, provisional, .. } = self.loaded().await.attributes;
+        (expiry, provisional)
+    }
+}
+
+fn hours(hours: i64) -> Expiry {
+    Expiry::OnInactivity(time::Duration::hours(hours))
+}
+
+fn provisional() -> Attributes {
+    let mut attributes = attributes("k");
+    attributes.provisional = true;
+    attributes
+}
+
+async fn attributes_change_one_by_one(backend: Subject) {
+    let mut story = Story::begin(backend, provisional()).await;
+    assert_eq!(story.attributes().await, (None, true));
+    let own = |commit: &mut Commit| commit.attributes.expiry = Some(Some(hours(1)));
+    assert!(story.commit(Action::Update, (Some(hours(1)), true), own).await);
+    assert_eq!(story.attributes().await, (Some(hours(1)), true));
+    let written = |commit: &mut Commit| commit.attributes.written = true;
+    assert!(story.commit(Action::Update, (Some(hours(1)), false), written).await);
+    assert_eq!(story.attributes().await, (Some(hours(1)), false));
+    let date = Some(Expiry::AtDateTime(in_an_hour()));
+    for expiry in [date, Some(Expiry::OnSessionEnd), None] {
+        let change = |commit: &mut Commit| commit.attributes.expiry = Some(expiry);
+        assert!(story.commit(Action::Update, (expiry, false), change).await, "{expiry:?}");
+        assert_eq!(story.attributes().await, (expiry, false));
+    }
+    let Attributes { key, created, .. } = story.loaded().await.attributes;
+    assert_eq!((key, created), (attributes("k").key, attributes("k").created));
+    assert_eq!(value(&*story.backend, story.id, "a").await, Some(json!(1)));
+}
+
+/// What was changed meanwhile holds, and so does the moment that was reckoned from it.
+async fn an_expiry_that_was_reckoned_from_something_else_does_not_count(backend: Subject) {
+    let own = Some(hours(1));
+    let mut story = Story::begin(backend, provisional()).await;
+    // Somebody reads in the unwritten session while another one writes: its touch does not make it short again.
+    let write = |commit: &mut Commit| {
+        commit.attributes.written = true;
+        commit.changes = vec![set("a", 2)].into();
+    };
+    assert!(story.commit(Action::Update, (None, false), write).await);
+    assert!(!story.commit(Action::Update, (None, true), |_| {}).await);
+    // A first write beside an expiry that was set; and the other way round.
+    let set_own = |commit: &mut Commit| {
+        commit.attributes.expiry = Some(own);
+        commit.attributes.written = true;
+    };
+    assert!(story.commit(Action::Update, (own, false), set_own).await);
+    assert!(!story.commit(Action::Update, (None, false), write).await);
+    assert!(story.commit(Action::Update, (own, false), set_own).await);
+    assert!(!story.commit(Action::Update, (Some(hours(2)), false), write).await);
+    // Where it changes what it was not reckoned from, too.
+    let set_none = |commit: &mut Commit| commit.attributes.expiry = Some(None);
+    assert!(!story.commit(Action::Update, (own, false), set_none).await);
+    assert!(story.commit(Action::Update, (own, false), set_own).await);
+    // And where the id changes.
+    assert!(!story.commit(Action::ChangeId(SessionId::random()), (None, false), write).await);
+    assert_eq!(story.attributes().await, (own, false));
+    assert_eq!(value(&*story.backend, story.id, "a").await, Some(json!(2)));
+}
+
+async fn attributes_change_with_the_id(backend: Subject) {
+    let mut story = Story::begin(backend, provisional()).await;
+    let login = |commit: &mut Commit| {
+        commit.attributes.written = true;
+        commit.attributes.expiry = Some(Some(hours(3)));
+        commit.changes = vec![set("b", 2)].into();
+    };
+    assert!(story.commit(Action::ChangeId(SessionId::random()), (Some(hours(3)), false), login).await);
+    assert_eq!(story.attributes().await, (Some(hours(3)), false));
+    assert!(story.commit(Action::ChangeId(SessionId::random()), (Some(hours(3)), false), |_| {}).await);
+    let none = |commit: &mut Commit| commit.attributes.expiry = Some(None);
+    assert!(story.commit(Action::ChangeId(SessionId::random()), (None, false), none).await);
+    assert_eq!(story.attributes().await, (None, false));
+    assert_eq!(story.loaded().await.attributes, attributes("k"));
+    assert_eq!(value(&*story.backend, story.id, "b").await, Some(json!(2)));
 }
 
 async fn an_expired_session_is_gone(backend: Subject) {
     let id = begin(&*backend, vec![set("a", 1)]).await;
     let soon = time::OffsetDateTime::now_utc() + records::milliseconds(50);
     let mut change = commit(id, Action::Update, vec![]);
-    change.expires = Some(soon);
-    backend.commit(&change).await.unwrap();
+    change.expires = Some(Expires::reckoned(soon, &attributes("k")));
+    backend.commit(change).await.unwrap();
     tokio::time::sleep(records::milliseconds(100)).await;
     assert!(load(&*backend, id).await.unwrap().is_none());
-    let late = backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await;
-    assert!(matches!(late, Err(BackendError::Gone)));
+    for action in [Action::Update, Action::End] {
+        let late = backend.commit(commit(id, action, vec![])).await;
+        assert!(matches!(late, Err(BackendError::Gone)));
+    }
 }
 
 async fn json_survives(backend: Subject) {
@@ -230,7 +336,7 @@ async fn json_survives(backend: Subject) {
     });
     let id =
         begin(&*backend, vec![set("a", whole.clone()), set("key with {braces}: ä", whole.clone())]).await;
-    backend.commit(&commit(id, Action::Update, vec![fields("a", [("new", Some(json!(1)))])])).await.unwrap();
+    backend.commit(commit(id, Action::Update, vec![fields("a", [("new", Some(json!(1)))])])).await.unwrap();
     let mut expected = whole.clone();
     expected["new"] = json!(1);
     assert_eq!(value(&*backend, id, "a").await, Some(expected));
@@ -243,7 +349,7 @@ async fn a_turn_is_taken_and_committed(backend: Subject) {
         let loaded = take(&*backend, id, &["a", "new"], records::SECOND).await.unwrap().unwrap();
         assert_eq!(loaded.values.len(), 1);
         let change = fields("a", [("n", Some(json!(n)))]);
-        backend.commit(&update(id, loaded.lease, vec![change])).await.unwrap();
+        backend.commit(update(id, loaded.lease, vec![change])).await.unwrap();
         assert_eq!(value(&*backend, id, "a").await, Some(json!({"n": n})));
     }
 }
@@ -263,9 +369,9 @@ async fn plain_writes_need_no_turn(backend: Subject) {
     let id = begin(&*backend, vec![set("a", json!({"n": 1, "mine": 1}))]).await;
     let loaded = take(&*backend, id, &["a"], records::SECOND).await.unwrap().unwrap();
     let plain = vec![set("a", json!({"n": 1, "plain": u64::MAX}))];
-    backend.commit(&commit(id, Action::Update, plain)).await.unwrap();
+    backend.commit(commit(id, Action::Update, plain)).await.unwrap();
     // Fields are changed in what is stored now.
-    backend.commit(&update(id, loaded.lease, vec![fields("a", [("n", Some(json!(2)))])])).await.unwrap();
+    backend.commit(update(id, loaded.lease, vec![fields("a", [("n", Some(json!(2)))])])).await.unwrap();
     assert_eq!(value(&*backend, id, "a").await, Some(json!({"n": 2, "plain": u64::MAX})));
 }
 
@@ -277,7 +383,7 @@ async fn many_writers_lose_nothing(backend: Subject) {
         writers.spawn(async move {
             let name = format!("field {n}");
             let change = fields("a", [(&name, Some(json!(n)))]);
-            backend.commit(&commit(id, Action::Update, vec![change])).await
+            backend.commit(commit(id, Action::Update, vec![change])).await
         });
     }
     let mut refused = 0;

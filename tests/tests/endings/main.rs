@@ -1,6 +1,7 @@
 //! Endings: logout and expiry end a session everywhere, sockets live and die with it, and activity keeps it alive.
 
 mod activity;
+mod beside;
 mod bindings;
 mod end;
 mod expiry;

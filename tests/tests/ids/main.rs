@@ -3,4 +3,5 @@
 mod control;
 mod fixation;
 mod new_id;
+mod overtaken;
 mod races;

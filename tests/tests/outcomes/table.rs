@@ -4,7 +4,6 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use async_trait::async_trait;
 use axum::{
     Router,
     extract::{Query, State},
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 use socketioxide::extract::{Data, SocketRef, State as SocketState};
 use socketioxide_session::{
     Backend, Error, SessionControl, Shared, StoreBackend,
-    backend::{BackendError, Commit, Load, Loaded, Registry, SessionId},
+    backend::{self, BackendError, Commit, Load, Loaded, Registry, SessionId},
     connect_handler, http_handler, socket_handler,
     testing::Packet,
 };
@@ -261,22 +260,24 @@ struct Lossy {
     loses: bool,
 }
 
-#[async_trait]
 impl Backend for Lossy {
     fn registry(&self) -> &Registry {
         self.inner.registry()
     }
 
-    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
-        self.inner.load(id, load).await
+    fn load(&self, id: SessionId, load: Load) -> backend::Answer<Result<Option<Loaded>, BackendError>> {
+        self.inner.load(id, load)
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        self.inner.commit(commit).await?;
-        if self.loses {
-            return Err(BackendError::OutcomeUnknown("the answer is lost, as the test wants".into()));
-        }
-        Ok(())
+    fn commit(&self, commit: Commit) -> backend::Answer<Result<(), BackendError>> {
+        let Self { inner, loses } = self.clone();
+        backend::Answer::pending(async move {
+            inner.commit(commit).await?;
+            if loses {
+                return Err(BackendError::OutcomeUnknown("the answer is lost, as the test wants".into()));
+            }
+            Ok(())
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use serde_json::json;
 use socketioxide_session::{
     RedisBackend,
-    backend::{Action, Backend, BackendError, Keys, Load, SessionId},
+    backend::{Action, Backend, BackendError, Expires, Keys, Load, SessionId},
 };
 use time::OffsetDateTime;
 use tokio::{
@@ -28,7 +28,7 @@ use crate::{
 };
 use socketioxide_session_tests::{
     http,
-    records::{SECOND, begin, commit, create, fields, load, milliseconds, set, take, update},
+    records::{SECOND, attributes, begin, commit, create, fields, load, milliseconds, set, take, update},
     redis_server::RedisServer,
     soak::short_or_long,
 };
@@ -47,7 +47,7 @@ async fn read(backend: &RedisBackend, id: SessionId) -> Result<Option<u64>, Back
 }
 
 async fn write(backend: &RedisBackend, id: SessionId, n: u64) {
-    backend.commit(&commit(id, Action::Update, vec![fields("a", [("n", Some(json!(n)))])])).await.unwrap();
+    backend.commit(commit(id, Action::Update, vec![fields("a", [("n", Some(json!(n)))])])).await.unwrap();
 }
 
 /// A session whose counter has been read by this node.
@@ -159,7 +159,7 @@ async fn what_this_node_wrote_is_seen_at_once() {
         } else {
             let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
             let change = fields("a", [("n", Some(json!(n)))]);
-            backend.commit(&update(id, held.lease, vec![change])).await.unwrap();
+            backend.commit(update(id, held.lease, vec![change])).await.unwrap();
         }
         assert_eq!(read(&backend, id).await.unwrap(), Some(n));
     }
@@ -187,11 +187,11 @@ async fn a_session_that_ends_elsewhere_is_gone() {
     let (here, there) = (cached(&server).await, node(&server).await);
     for action in [Action::End, Action::ChangeId(SessionId::random())] {
         let id = kept(&here).await;
-        there.commit(&commit(id, action, vec![])).await.unwrap();
+        there.commit(commit(id, action, vec![])).await.unwrap();
         assert_eq!(until_not(&here, id, 0).await.unwrap(), None);
         // And one that ends here at once.
         let id = kept(&here).await;
-        here.commit(&commit(id, Action::End, vec![])).await.unwrap();
+        here.commit(commit(id, Action::End, vec![])).await.unwrap();
         assert_eq!(read(&here, id).await.unwrap(), None);
     }
     let id = kept(&here).await;
@@ -206,8 +206,8 @@ async fn nothing_is_read_past_its_expiry() {
     let backend = cached(&server).await.with_timeout(SECOND * 20);
     let (id, expires) = (SessionId::random(), OffsetDateTime::now_utc() + milliseconds(800));
     let mut new = create(id, vec![set("a", json!({"n": 0}))]);
-    new.expires = Some(expires);
-    backend.commit(&new).await.unwrap();
+    new.expires = Some(Expires::reckoned(expires, &attributes("k")));
+    backend.commit(new).await.unwrap();
     assert_eq!(read(&backend, id).await.unwrap(), Some(0));
     server.signal("STOP");
     let since = Instant::now();
@@ -342,7 +342,7 @@ async fn readers_among_writers_never_go_back() {
                     let held = take(&node, id, &["a"], SECOND * 30).await.unwrap().unwrap();
                     let n = held.value("a").unwrap().json()["n"].as_u64().unwrap() + 1;
                     let change = fields("a", [("n", Some(json!(n)))]);
-                    node.commit(&update(id, held.lease, vec![change])).await.unwrap();
+                    node.commit(update(id, held.lease, vec![change])).await.unwrap();
                     committed.fetch_max(n, Ordering::SeqCst);
                     // Somewhat more reads than writes find something kept.
                     sleep(milliseconds(n % 3)).await;

@@ -41,7 +41,7 @@ async fn node(cluster: &RedisCluster) -> RedisBackend {
 async fn count(node: &RedisBackend, id: SessionId) -> Result<u64, BackendError> {
     let held = take(node, id, &["a"], SECOND * 5).await?.ok_or(BackendError::Gone)?;
     let n = held.value("a").unwrap().json()["n"].as_u64().unwrap() + 1;
-    let counted = node.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(n)))])])).await;
+    let counted = node.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(n)))])])).await;
     if counted.is_err() {
         node.release(id, held.lease).await;
     }
@@ -179,7 +179,7 @@ async fn cluster_behind_proxy() -> (RedisServer, Proxy, RedisBackend) {
     let backend = RedisBackend::from_cluster_client(client, nodes).unwrap().with_timeout(SECOND * 2);
     // The scripts are known; and this node has just heard of itself, so that for a while nothing is answered but calls.
     let id = begin(&backend, vec![set("a", 1)]).await;
-    backend.commit(&commit(id, Action::ChangeId(SessionId::random()), vec![])).await.unwrap();
+    backend.commit(commit(id, Action::ChangeId(SessionId::random()), vec![])).await.unwrap();
     let () = server.command(&["CONFIG", "RESETSTAT"]).await;
     while server.calls("publish").await == 0 {
         sleep(milliseconds(20)).await;
@@ -203,12 +203,12 @@ async fn a_change_of_id_whose_answers_are_lost_takes_place_once() {
         let mut change = commit(id, Action::ChangeId(new), vec![fields("a", [("n", Some(json!(1)))])]);
         change.lease = held.lease;
         proxy.swallow_answers_after(step, 1);
-        backend.commit(&change).await.unwrap();
+        backend.commit(change).await.unwrap();
         assert!(proxy.all_swallowed());
         assert_eq!(records(&server).await, before);
         assert!(load(&backend, id).await.unwrap().is_none());
         assert_eq!(value(&backend, new, "a").await, Some(json!({"n": 1})));
-        let late = backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await;
+        let late = backend.commit(commit(id, Action::Update, vec![set("a", 2)])).await;
         assert!(matches!(late, Err(BackendError::Gone)), "{late:?}");
     }
 }
@@ -237,7 +237,7 @@ async fn a_change_of_id_that_is_cut_off_leaves_one_id() {
             let new = SessionId::random();
             let change = commit(id, Action::ChangeId(new), vec![set("a", json!({"n": 1}))]);
             proxy.swallow_answers_after(step, u32::MAX);
-            let cut_off = backend.commit(&change).await;
+            let cut_off = backend.commit(change).await;
             assert!(matches!(cut_off, Err(BackendError::OutcomeUnknown(_))), "step {step}: {cut_off:?}");
             proxy.swallow_answers(0);
             if step == 2 {
@@ -249,7 +249,7 @@ async fn a_change_of_id_that_is_cut_off_leaves_one_id() {
             // A reader sees the old one as it was; a writer waits until it is open again.
             assert_eq!(value(&other, id, "a").await, Some(json!({"n": 0})));
             while let Err(error) =
-                other.commit(&commit(id, Action::Update, vec![fields("a", [("n", Some(json!(5)))])])).await
+                other.commit(commit(id, Action::Update, vec![fields("a", [("n", Some(json!(5)))])])).await
             {
                 assert!(matches!(error, BackendError::Failed(_)), "{error:?}");
                 assert!(begun.elapsed() < SECOND * 40);

@@ -39,7 +39,7 @@ async fn a_commit_whose_answer_is_lost_takes_place_once() {
     for answers in 1..4 {
         let id = SessionId::random();
         proxy.swallow_answers(answers);
-        backend.commit(&create(id, vec![set("a", json!({"n": 0}))])).await.unwrap();
+        backend.commit(create(id, vec![set("a", json!({"n": 0}))])).await.unwrap();
         assert!(proxy.all_swallowed());
 
         proxy.swallow_answers(answers);
@@ -47,7 +47,7 @@ async fn a_commit_whose_answer_is_lost_takes_place_once() {
         assert!(proxy.all_swallowed());
 
         proxy.swallow_answers(answers);
-        backend.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+        backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
         assert!(proxy.all_swallowed());
         assert_eq!(value(&other, id, "a").await, Some(json!({"n": 1})));
         // Its turn has ended.
@@ -56,12 +56,12 @@ async fn a_commit_whose_answer_is_lost_takes_place_once() {
 
         let new = SessionId::random();
         proxy.swallow_answers(answers);
-        backend.commit(&commit(id, Action::ChangeId(new), vec![set("b", 1)])).await.unwrap();
+        backend.commit(commit(id, Action::ChangeId(new), vec![set("b", 1)])).await.unwrap();
         assert!(proxy.all_swallowed());
         assert_eq!(value(&other, new, "b").await, Some(json!(1)));
 
         proxy.swallow_answers(answers);
-        backend.commit(&commit(new, Action::End, vec![])).await.unwrap();
+        backend.commit(commit(new, Action::End, vec![])).await.unwrap();
         assert!(proxy.all_swallowed());
         assert!(load(&other, new).await.unwrap().is_none());
     }
@@ -79,14 +79,14 @@ async fn a_second_sending_does_not_undo_what_came_in_between() {
     proxy.swallow_answers(1);
     let first = tokio::spawn({
         let backend = backend.clone();
-        async move { backend.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await }
+        async move { backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await }
     });
     while !proxy.all_swallowed() {
         tokio::task::yield_now().await;
     }
     proxy.close(true);
     let held = take(&other, id, &["a"], SECOND).await.unwrap().unwrap();
-    other.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(2)))])])).await.unwrap();
+    other.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(2)))])])).await.unwrap();
     proxy.close(false);
     first.await.unwrap().unwrap();
     assert_eq!(value(&other, id, "a").await, Some(json!({"n": 2})));
@@ -99,7 +99,7 @@ async fn what_cannot_be_found_out_is_said() {
     let backend = behind(&proxy).await;
     let id = begin(&backend, vec![set("a", 1)]).await;
     proxy.swallow_answers(u32::MAX);
-    let unknown = backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await;
+    let unknown = backend.commit(commit(id, Action::Update, vec![set("a", 2)])).await;
     assert!(matches!(unknown, Err(BackendError::OutcomeUnknown(_))), "{unknown:?}");
     proxy.swallow_answers(0);
     // Nobody there: surely nothing was written.
@@ -107,7 +107,7 @@ async fn what_cannot_be_found_out_is_said() {
     sleep(milliseconds(50)).await;
     let begun = Instant::now();
     let failed = loop {
-        let failed = backend.commit(&commit(id, Action::Update, vec![set("a", 3)])).await;
+        let failed = backend.commit(commit(id, Action::Update, vec![set("a", 3)])).await;
         // The first one may still have met the old connection.
         if !matches!(failed, Err(BackendError::OutcomeUnknown(_))) {
             break failed;
@@ -135,7 +135,7 @@ async fn a_silent_connection_is_given_up_in_time() {
     // A slow network is only slow.
     proxy.delay(50);
     assert_eq!(value(&backend, id, "a").await, Some(json!(1)));
-    backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await.unwrap();
+    backend.commit(commit(id, Action::Update, vec![set("a", 2)])).await.unwrap();
     assert_eq!(value(&backend, id, "a").await, Some(json!(2)));
 }
 
@@ -152,7 +152,7 @@ async fn each_operation_is_one_round_trip() {
     let before = (server.calls("evalsha").await, server.calls("hmget").await);
     for n in 0..100 {
         let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
-        backend.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(n)))])])).await.unwrap();
+        backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(n)))])])).await.unwrap();
     }
     let turns = server.calls("evalsha").await - before.0;
     println!("100 turns with their commits: {turns} scripts");
@@ -170,7 +170,7 @@ async fn each_operation_is_one_round_trip() {
     }
     assert_eq!(server.calls("hmget").await - hmget, 100);
     for _ in 0..100 {
-        backend.commit(&commit(id, Action::Update, vec![set("b", 2)])).await.unwrap();
+        backend.commit(commit(id, Action::Update, vec![set("b", 2)])).await.unwrap();
     }
     assert_eq!(server.calls("evalsha").await - evalsha, 100);
 }

@@ -26,7 +26,7 @@ async fn redis_restarts_with_its_data() {
     let backend = node(&server).await;
     let id = begin(&backend, vec![set("a", json!({"n": 0}))]).await;
     let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
-    backend.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+    backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
     let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
     server.kill();
     let waiting = tokio::spawn({
@@ -37,7 +37,7 @@ async fn redis_restarts_with_its_data() {
     server.run().await;
     // A call that came while Redis was away is answered; what was acknowledged is there; and the turn is still held.
     assert_eq!(waiting.await.unwrap(), Some(json!({"n": 1})));
-    backend.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(2)))])])).await.unwrap();
+    backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(2)))])])).await.unwrap();
     assert_eq!(value(&backend, id, "a").await, Some(json!({"n": 2})));
     let other = node(&server).await;
     take(&other, id, &["a"], SECOND).await.unwrap().unwrap();
@@ -51,13 +51,13 @@ async fn redis_restarts_empty() {
     let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
     server.kill();
     server.run().await;
-    let gone = backend.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await;
+    let gone = backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await;
     assert!(matches!(gone, Err(BackendError::Gone)), "{gone:?}");
     assert!(load(&backend, id).await.unwrap().is_none());
     // The scripts are sent anew.
     let id = begin(&backend, vec![set("a", json!({"n": 0}))]).await;
     let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
-    backend.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+    backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn redis_is_frozen() {
     let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
     server.signal("STOP");
     let begun = Instant::now();
-    let committed = backend.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await;
+    let committed = backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await;
     let read = load(&backend, id).await;
     let taken = take(&backend, id, &["b"], SECOND).await;
     let took = begun.elapsed();
@@ -84,7 +84,7 @@ async fn redis_is_frozen() {
     loop {
         let held = take(&backend, id, &["a", "b"], SECOND * 2).await.unwrap().unwrap();
         let change = fields("a", [("n", Some(json!(2)))]);
-        if backend.commit(&update(id, held.lease, vec![change])).await.is_ok() {
+        if backend.commit(update(id, held.lease, vec![change])).await.is_ok() {
             break;
         }
         assert!(Instant::now() < deadline);
@@ -102,8 +102,8 @@ async fn redis_is_full() {
     let () = server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
     let change = update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))]), set("c", 1)]);
     for refused in [
-        backend.commit(&change).await.unwrap_err(),
-        backend.commit(&create(SessionId::random(), vec![])).await.unwrap_err(),
+        backend.commit(change).await.unwrap_err(),
+        backend.commit(create(SessionId::random(), vec![])).await.unwrap_err(),
         take(&backend, id, &["b"], SECOND).await.unwrap_err(),
     ] {
         assert!(matches!(refused, BackendError::Failed(_)), "{refused:?}");
@@ -114,7 +114,7 @@ async fn redis_is_full() {
     // Whoever logs out is logged out.
     let other = load(&backend, id).await.unwrap();
     assert!(other.is_some());
-    backend.commit(&commit(id, Action::End, vec![])).await.unwrap();
+    backend.commit(commit(id, Action::End, vec![])).await.unwrap();
     assert!(load(&backend, id).await.unwrap().is_none());
     let () = server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
     begin(&backend, vec![set("a", 1)]).await;
@@ -144,8 +144,8 @@ async fn redis_is_a_replica() {
     }
     for refused in [
         take(&backend, id, &["a"], SECOND).await.map(drop).unwrap_err(),
-        backend.commit(&commit(id, Action::Update, vec![set("a", 1)])).await.unwrap_err(),
-        backend.commit(&commit(id, Action::End, vec![])).await.unwrap_err(),
+        backend.commit(commit(id, Action::Update, vec![set("a", 1)])).await.unwrap_err(),
+        backend.commit(commit(id, Action::End, vec![])).await.unwrap_err(),
     ] {
         assert!(matches!(refused, BackendError::Failed(_)), "{refused:?}");
         assert!(text_of(&refused).to_lowercase().contains("read only"), "{}", text_of(&refused));
@@ -154,7 +154,7 @@ async fn redis_is_a_replica() {
     // It becomes the primary: nothing must be restarted.
     let () = replica.command(&["REPLICAOF", "NO", "ONE"]).await;
     let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
-    backend.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+    backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn what_is_not_ours_is_left_as_it_is() {
             load(&backend, id).await.map(drop),
             backend.load(id, Load::read(Keys::Only(&["a"]))).await.map(drop),
             take(&backend, id, &["a"], SECOND).await.map(drop),
-            backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await,
+            backend.commit(commit(id, Action::Update, vec![set("a", 2)])).await,
         ];
         for (at, error) in errors.into_iter().enumerate() {
             // A hash with all fields passes where they are not read.
@@ -206,14 +206,14 @@ async fn a_value_that_is_no_json_is_left_as_it_is() {
     for error in [
         load(&backend, id).await.map(drop).unwrap_err(),
         take(&backend, id, &["a"], SECOND).await.map(drop).unwrap_err(),
-        backend.commit(&commit(id, Action::Update, vec![fields("a", [("n", None)])])).await.unwrap_err(),
+        backend.commit(commit(id, Action::Update, vec![fields("a", [("n", None)])])).await.unwrap_err(),
     ] {
         assert!(matches!(&error, BackendError::NotJson(key) if key == "a"), "{error:?}");
     }
     assert_eq!(server.command::<String>(&["HGET", &key, "v:a"]).await, "{\"n\":");
     // Other states of the session go on, and so does the turn of this one.
     take(&backend, id, &["b"], SECOND).await.unwrap().unwrap();
-    backend.commit(&commit(id, Action::Update, vec![set("a", 2)])).await.unwrap();
+    backend.commit(commit(id, Action::Update, vec![set("a", 2)])).await.unwrap();
     take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
 }
 
@@ -224,7 +224,7 @@ async fn a_value_can_be_too_large() {
     let id = begin(&backend, vec![set("a", json!({"x": "x".repeat(80)}))]).await;
     for change in [set("b", "x".repeat(100)), fields("a", [("y", Some(json!("x".repeat(20))))])] {
         let refused =
-            backend.commit(&commit(id, Action::Update, vec![set("c", 1), change])).await.unwrap_err();
+            backend.commit(commit(id, Action::Update, vec![set("c", 1), change])).await.unwrap_err();
         assert!(text_of(&refused).contains("more than the 100"), "{}", text_of(&refused));
     }
     assert_eq!(value(&backend, id, "c").await, None);
@@ -243,7 +243,7 @@ async fn redis_speaks_tls() {
     let waits = take(&two, id, &["a"], SECOND * 5);
     let commits = async {
         sleep(milliseconds(200)).await;
-        one.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+        one.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
         Instant::now()
     };
     let (waited, committed) = tokio::join!(waits, commits);
@@ -270,10 +270,10 @@ async fn ids_stand_nowhere_in_clear_and_keys_expire() {
     let backend = node(&server).await.with_prefix("app:");
     let id = begin(&backend, vec![set("a", 1)]).await;
     let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
-    backend.commit(&update(id, held.lease, vec![set("a", 2)])).await.unwrap();
+    backend.commit(update(id, held.lease, vec![set("a", 2)])).await.unwrap();
     let _held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
     let ended = begin(&backend, vec![]).await;
-    backend.commit(&commit(ended, Action::End, vec![])).await.unwrap();
+    backend.commit(commit(ended, Action::End, vec![])).await.unwrap();
     let keys = server.keys("*").await;
     assert!(keys.len() >= 4, "{keys:?}");
     for key in keys {

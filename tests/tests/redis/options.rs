@@ -28,7 +28,7 @@ async fn a_builder_takes_options_before_it_connects() {
     let id = begin(&backend, vec![set("a", json!({"n": 1}))]).await;
     assert!(server.keys("*").await.iter().all(|key| key.starts_with("app:{")));
     let large = commit(id, Action::Update, vec![set("b", "x".repeat(100))]);
-    assert!(matches!(backend.commit(&large).await, Err(BackendError::Failed(_))));
+    assert!(matches!(backend.commit(large).await, Err(BackendError::Failed(_))));
     load(&backend, id).await.unwrap().unwrap();
     let () = server.command(&["CONFIG", "RESETSTAT"]).await;
     load(&backend, id).await.unwrap().unwrap();

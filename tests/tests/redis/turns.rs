@@ -49,7 +49,7 @@ async fn a_waiter_on_another_node_is_woken() {
     // A turn of another state is free.
     timeout(milliseconds(500), waiter(&two, id, &["b"])).await.unwrap().unwrap();
     let ended = Instant::now();
-    one.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+    one.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
     let took = waits.await.unwrap() - ended;
     println!("a waiter on another node was woken after {took:?}");
     assert!(took < milliseconds(500), "it polled, or waited for the end of the lease: {took:?}");
@@ -116,7 +116,7 @@ async fn a_turn_is_renewed_while_it_is_held() {
     let waits = waiter(&two, id, &["a"]);
     sleep(SECOND * 3).await;
     assert!(!waits.is_finished());
-    one.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+    one.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
     waits.await.unwrap();
 }
 
@@ -131,7 +131,7 @@ async fn a_turn_passes_on_when_it_was_held_too_long() {
     let held = one.load(id, load).await.unwrap().unwrap();
     let took = waiter(&two, id, &["a"]).await.unwrap() - begun;
     assert!((milliseconds(290)..milliseconds(800)).contains(&took), "{took:?}");
-    let late = one.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await;
+    let late = one.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await;
     assert!(matches!(late, Err(BackendError::TurnLost)));
     assert_eq!(value(&two, id, "a").await, Some(json!({"n": 0})));
 }
@@ -202,13 +202,13 @@ async fn a_node_that_slept_past_its_lease_is_refused() {
                 let held = take(&node, id, &["a"], SECOND).await.unwrap().unwrap();
                 // The whole node stands still, as under SIGSTOP.
                 std::thread::sleep(SECOND * 2);
-                node.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(99)))])])).await
+                node.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(99)))])])).await
             })
         });
         sleep(milliseconds(300)).await;
         if somebody_waits {
             let held = take(&one, id, &["a"], SECOND * 5).await.unwrap().unwrap();
-            one.commit(&update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+            one.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
         }
         let late = tokio::task::spawn_blocking(|| sleeper.join().unwrap()).await.unwrap();
         assert!(matches!(late, Err(BackendError::TurnLost)), "{late:?}");
@@ -231,7 +231,7 @@ async fn increments_on_two_nodes_are_all_counted() {
             for _ in 0..20 {
                 let loaded = take(&*node, id, &["a"], SECOND * 30).await.unwrap().unwrap();
                 let n = loaded.value("a").unwrap().json()["n"].as_u64().unwrap();
-                node.commit(&update(id, loaded.lease, vec![fields("a", [("n", Some(json!(n + 1)))])]))
+                node.commit(update(id, loaded.lease, vec![fields("a", [("n", Some(json!(n + 1)))])]))
                     .await
                     .unwrap();
             }

@@ -78,6 +78,18 @@ async fn task(import: Shared<Counter>, app: App) {
     app.outcomes.send((read, updated)).expect("a test that listens");
 }
 
+/// Polls an update until it comes to the gate, and again when it has passed there twice.
+async fn kept(shared: Shared<Counter>, State(app): State<App>) -> Result<Json<u64>, Error> {
+    let mut update = std::pin::pin!(shared.update(add(1)));
+    tokio::select! {
+        biased;
+        _ = &mut update => unreachable!("its commit waits for the store"),
+        () = app.gate.pass() => {}
+    }
+    app.gate.pass().await;
+    update.await.map(Json)
+}
+
 #[connect_handler]
 async fn connected(socket: SocketRef) {
     shop::listen(&socket);
@@ -103,6 +115,7 @@ fn stage() -> Stage {
     let routes = Router::new()
         .route("/import", get(import))
         .route("/in-background", get(in_background))
+        .route("/kept", get(kept))
         .route("/add", get(shop::http::add))
         .route("/hold", get(shop::http::hold))
         .route("/count", get(shop::http::count))
@@ -256,4 +269,23 @@ async fn a_task_begins_no_session() {
     assert_eq!(read.expect("the default"), 0);
     assert_eq!(updated.expect_err("no session").kind().code(), "no_session");
     assert!(store.is_empty());
+}
+
+/// An `update` that is kept and not polled any more holds up nobody once its commit is in.
+#[tokio::test(start_paused = true)]
+async fn a_turn_ends_with_its_commit_though_nobody_polls() {
+    let Stage { client, gate, store, .. } = stage();
+    client.get("/add").await.ok();
+    let writes = store.hold(Step::Write);
+    let kept = tokio::spawn(client.get("/kept"));
+    writes.reached().await;
+    gate.reached().await;
+    gate.open();
+    gate.reached().await;
+    writes.open_for_all();
+    let began = Instant::now();
+    assert_eq!(client.get("/add").await.json(), 3);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    gate.open();
+    assert_eq!(kept.await.expect("an answer").json(), 2);
 }

@@ -19,14 +19,19 @@ use super::{
     },
     wire::{Wire, link::Link, source::Source, tracking::Tracker},
 };
-use crate::{background::Background, process::Registry};
+use crate::{
+    backend::{BackendError, Load, Loaded},
+    background::Background,
+    process::Registry,
+    session::id::SessionId,
+};
 
 /// A backend in use. Its task ends with it.
 pub(super) struct Driver {
     wire: Arc<Wire>,
     cache: Option<Arc<Cache>>,
-    pub(super) reader: Arc<Reader>,
-    pub(super) leases: Arc<Leases>,
+    reader: Arc<Reader>,
+    leases: Arc<Leases>,
     pub(super) relays: Arc<Relays>,
     news: Arc<News>,
     tending: Background,
@@ -45,6 +50,27 @@ impl Driver {
         let relays = Arc::new(Relays::new(node.clone(), leases.clone(), writer));
         let news = Arc::new(News::new(wire.clone(), node, reader.clone(), leases.clone(), options.cut_off));
         Self { wire, cache, reader, leases, relays, news, tending: Background::default() }
+    }
+
+    /// What need not be asked for: what the call before left, with its lease, or what is in the read cache.
+    pub(super) fn at_hand(&self, id: SessionId, load: Load) -> Option<Loaded> {
+        if let Some(loaded) = self.relays.join(id, load) {
+            return Some(loaded);
+        }
+        if !load.turns.is_empty() || !self.relays.is_settled(id) {
+            return None;
+        }
+        self.reader.kept(id, load.keys)
+    }
+
+    pub(super) async fn load(&self, id: SessionId, load: Load) -> Result<Option<Loaded>, BackendError> {
+        // Whoever comes after calls of this process finds what they committed.
+        self.relays.settle(id).await;
+        if load.turns.is_empty() {
+            self.reader.read(id, load.keys).await
+        } else {
+            self.leases.take(id, load).await
+        }
     }
 
     /// Sees to it that the task runs, which may have ended with its runtime.

@@ -25,7 +25,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use redis::Client;
 
 pub use self::builder::RedisBackendBuilder;
@@ -36,7 +35,7 @@ use self::{
     driver::Driver,
     wire::source::{Source, choose_cryptography},
 };
-use super::{Action, Backend, BackendError, Commit, Lease, Line, Load, Loaded};
+use super::{Action, Answer, Backend, BackendError, Commit, Lease, Line, Load, Loaded};
 use crate::{process::Registry, session::id::SessionId};
 
 /// Keeps sessions and turns on Redis 6.2 or later, or Valkey: any number of processes on any number of machines
@@ -112,7 +111,7 @@ pub struct RedisBackend {
     options: Options,
     registry: Registry,
     /// Begun at the first use, when all options are known.
-    driver: Arc<OnceLock<Driver>>,
+    driver: Arc<OnceLock<Arc<Driver>>>,
 }
 
 impl fmt::Debug for RedisBackend {
@@ -269,56 +268,46 @@ impl RedisBackend {
         Self { source, options, registry, driver: Arc::default() }
     }
 
-    fn driver(&self) -> &Driver {
+    fn driver(&self) -> &Arc<Driver> {
         let driver = self
             .driver
-            .get_or_init(|| Driver::new(self.source.clone(), &self.options, self.registry.clone()));
+            .get_or_init(|| Arc::new(Driver::new(self.source.clone(), &self.options, self.registry.clone())));
         driver.be_tended();
         driver
     }
 }
 
-#[async_trait]
 impl Backend for RedisBackend {
     fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    async fn load(&self, id: SessionId, load: Load<'_>) -> Result<Option<Loaded>, BackendError> {
-        if let Some(loaded) = self.load_now(id, load) {
-            return loaded;
+    fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
+        let driver = self.driver();
+        if let Some(loaded) = driver.at_hand(id, load) {
+            return Answer::Ready(Ok(Some(loaded)));
         }
-        let Driver { reader, leases, relays, .. } = self.driver();
-        if let Some(loaded) = relays.join(id, load) {
-            return Ok(Some(loaded));
-        }
-        // Whoever comes after calls of this process finds what they committed.
-        relays.settle(id).await;
-        if load.turns.is_empty() { reader.read(id, load.keys).await } else { leases.take(id, load).await }
+        let driver = Arc::clone(driver);
+        Answer::pending(async move { driver.load(id, load).await })
     }
 
-    /// What is in the read cache.
-    fn load_now(&self, id: SessionId, load: Load<'_>) -> Option<Result<Option<Loaded>, BackendError>> {
-        let Driver { reader, relays, .. } = self.driver();
-        if !load.turns.is_empty() || !relays.is_settled(id) {
-            return None;
-        }
-        Some(Ok(Some(reader.kept(id, load.keys)?)))
+    fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
+        let relays = Arc::clone(&self.driver().relays);
+        Answer::pending(async move {
+            if commit.action != Action::Update {
+                relays.settle(commit.id).await;
+            }
+            relays.commit(&commit).await
+        })
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        let Driver { relays, .. } = self.driver();
-        if commit.action != Action::Update {
-            relays.settle(commit.id).await;
-        }
-        relays.commit(commit).await
+    fn commit_in_line(&self, commit: Commit, line: Line) -> Answer<Result<(), BackendError>> {
+        let relays = Arc::clone(&self.driver().relays);
+        Answer::pending(async move { relays.commit_in_line(commit, &line).await })
     }
 
-    async fn commit_in_line(&self, commit: &Commit, line: &Line) -> Result<(), BackendError> {
-        self.driver().relays.commit_in_line(commit, line).await
-    }
-
-    async fn release(&self, id: SessionId, lease: Lease) {
-        self.driver().relays.release(id, lease).await;
+    fn release(&self, id: SessionId, lease: Lease) -> Answer<()> {
+        let relays = Arc::clone(&self.driver().relays);
+        Answer::pending(async move { relays.release(id, lease).await })
     }
 }

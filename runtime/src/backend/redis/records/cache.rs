@@ -92,7 +92,7 @@ impl Cache {
 
     /// What is known of a session, if it is all that is wanted. A load of no key is no read: it asks whether the
     /// session lives, which only Redis knows.
-    pub(crate) fn get(&self, id: SessionId, wanted: Keys<'_>) -> Option<Loaded> {
+    pub(crate) fn get(&self, id: SessionId, wanted: Keys) -> Option<Loaded> {
         if matches!(wanted, Keys::Only([])) {
             return None;
         }
@@ -126,7 +126,7 @@ impl Cache {
     }
 
     /// Keeps what was read, unless something was heard of the session since the mark was made.
-    pub(crate) fn keep(&self, id: SessionId, mark: Mark, wanted: Keys<'_>, loaded: &Loaded) {
+    pub(crate) fn keep(&self, id: SessionId, mark: Mark, wanted: Keys, loaded: &Loaded) {
         let hidden = id.hidden();
         let mut shard = self.shard(&hidden).lock();
         if let Some(slot) = shard.make_young(&hidden).filter(|slot| slot.mark == mark) {
@@ -204,7 +204,7 @@ impl Shard {
 }
 
 impl Slot {
-    fn loaded(&self, wanted: Keys<'_>, now: Now) -> Option<Loaded> {
+    fn loaded(&self, wanted: Keys, now: Now) -> Option<Loaded> {
         let known = self.known.as_ref()?;
         if known.expires > now.wall { known.loaded(wanted) } else { None }
     }
@@ -221,7 +221,7 @@ impl Known {
     }
 
     /// What is known already stays, for it may be decoded.
-    fn learn(&mut self, wanted: Keys<'_>, loaded: &Loaded) {
+    fn learn(&mut self, wanted: Keys, loaded: &Loaded) {
         for (key, value) in &loaded.values {
             if !self.knows(key) {
                 self.values.push((key.clone(), Some(value.clone())));
@@ -239,7 +239,7 @@ impl Known {
         }
     }
 
-    fn loaded(&self, wanted: Keys<'_>) -> Option<Loaded> {
+    fn loaded(&self, wanted: Keys) -> Option<Loaded> {
         let mut values = Values::new();
         match wanted {
             Keys::Only(keys) => {
@@ -308,7 +308,7 @@ mod tests {
         Loaded { attributes: Attributes::new(id), expires, values, lease: Lease::default() }
     }
 
-    const A: Keys<'static> = Keys::Only(&["a"]);
+    const A: Keys = Keys::Only(&["a"]);
 
     #[test]
     fn what_changed_while_it_was_read_is_not_kept() {

@@ -7,7 +7,9 @@ use crate::backend::{
     BackendError,
     redis::wire::{
         names::{SessionKeys, unique},
-        scripts::{CommitAction, CommitAnswer, Expires, Fields, Operation, Refusal, SendCommit},
+        scripts::{
+            CommitAction, CommitAnswer, Fields, Operation, Refusal, SendAttributes, SendCommit, SendExpires,
+        },
     },
 };
 
@@ -20,8 +22,7 @@ impl Writer {
         mut record: Fields,
     ) -> Result<(), BackendError> {
         change(&mut record, leaving.operations);
-        let (attributes, expires) = (take(&mut record, b"m"), take(&mut record, b"x"));
-        let expires = expires.map(|at| Expires { at, reckoned_from: String::new() });
+        let attributes = change_attributes(&mut record, leaving.attributes);
         let operations: Vec<_> = record
             .into_iter()
             .filter_map(|(field, value)| Some(Operation::Set(String::from_utf8(field).ok()?, value)))
@@ -30,21 +31,16 @@ impl Writer {
             keys: new,
             action: CommitAction::Create,
             under: None,
-            attributes: leaving.attributes.or(attributes.as_deref()),
-            expires: leaving.expires.or(expires.as_ref()),
+            attributes: &attributes,
             operations: &operations,
             ..*leaving
         };
         let CommitAnswer::Done(_) = arriving.send(&self.wire).await? else {
             return Err(BackendError::failed("Redis did not take the session under its new id"));
         };
-        let ending = SendCommit {
-            action: CommitAction::Left,
-            attributes: None,
-            expires: None,
-            operations: &[],
-            ..*leaving
-        };
+        let nothing = SendAttributes::default();
+        let ending =
+            SendCommit { action: CommitAction::Left, attributes: &nothing, operations: &[], ..*leaving };
         let error = match ending.send(&self.wire).await? {
             CommitAnswer::Done(_) => return Ok(()),
             CommitAnswer::Refused(Refusal::Gone(_)) => BackendError::Gone,
@@ -55,8 +51,7 @@ impl Writer {
         let undo = SendCommit {
             action: CommitAction::End,
             token: &token,
-            attributes: None,
-            expires: None,
+            attributes: &nothing,
             operations: &[],
             ..arriving
         };
@@ -78,7 +73,23 @@ fn change(record: &mut Fields, operations: &[Operation]) {
     }
 }
 
-fn take(record: &mut Fields, name: &[u8]) -> Option<String> {
-    let at = record.iter().position(|(field, _)| field == name)?;
-    String::from_utf8(record.swap_remove(at).1).ok()
+/// What the session itself is as the commit leaves it. When it expires is given, for the script sees to it.
+fn change_attributes(record: &mut Fields, changed: &SendAttributes) -> SendAttributes {
+    let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let expiry = match &changed.expiry {
+        Some(expiry) => own(expiry),
+        None => of(record, b"e"),
+    };
+    let provisional = changed.provisional.unwrap_or_else(|| of(record, b"p").is_some());
+    let reckoned_from = (expiry.clone().unwrap_or_default(), provisional);
+    let reckoned = changed.expires.as_ref().filter(|expires| expires.reckoned_from == reckoned_from);
+    let at = reckoned.map(|expires| expires.at.clone()).or_else(|| of(record, b"x"));
+    record.retain(|(field, _)| !matches!(&**field, b"e" | b"p" | b"x"));
+    let expires = at.map(|at| SendExpires { at, reckoned_from });
+    SendAttributes { expiry, provisional: Some(provisional), expires }
+}
+
+fn of(record: &Fields, name: &[u8]) -> Option<String> {
+    let (_, value) = record.iter().find(|(field, _)| field == name)?;
+    String::from_utf8(value.clone()).ok()
 }

@@ -36,12 +36,12 @@ impl Reader {
     }
 
     /// What is kept of a session, if it is all that is wanted.
-    pub(crate) fn kept(&self, id: SessionId, wanted: Keys<'_>) -> Option<Loaded> {
+    pub(crate) fn kept(&self, id: SessionId, wanted: Keys) -> Option<Loaded> {
         self.cache.as_ref()?.get(id, wanted)
     }
 
     /// Asks Redis. `None` where there is no such session.
-    pub(crate) async fn read(&self, id: SessionId, wanted: Keys<'_>) -> Result<Option<Loaded>, BackendError> {
+    pub(crate) async fn read(&self, id: SessionId, wanted: Keys) -> Result<Option<Loaded>, BackendError> {
         let keys = self.wire.keys(id);
         let (fields, mark) = self.ask(id, &keys, wanted).await?;
         if fields.iter().any(|(name, _)| name == b"m") {
@@ -64,7 +64,7 @@ impl Reader {
         &self,
         id: SessionId,
         keys: &SessionKeys,
-        wanted: Keys<'_>,
+        wanted: Keys,
     ) -> Result<(Fields, Option<Mark>), BackendError> {
         let names = wanted_fields(wanted);
         let (record, names) = (&*keys.record, names.as_deref());

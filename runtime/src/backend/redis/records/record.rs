@@ -6,6 +6,7 @@ use serde_json::{
     Value,
     value::{RawValue, to_raw_value},
 };
+use tower_sessions::Expiry;
 
 use crate::{
     backend::{Attributes, BackendError, FieldChanges, Lease, Loaded, redis::wire::millis},
@@ -43,7 +44,10 @@ pub(crate) fn check_size(key: &str, size: usize, limit: usize) -> Result<(), Bac
 pub(crate) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Loaded, BackendError> {
     let of = |name: &[u8]| fields.iter().find(|(field, _)| field == name).map(|(_, value)| &**value);
     let attributes: Option<Attributes> = of(b"m").and_then(|json| serde_json::from_slice(json).ok());
-    let attributes = attributes.ok_or_else(|| BackendError::failed(Damaged("m")))?;
+    let mut attributes = attributes.ok_or_else(|| BackendError::failed(Damaged("m")))?;
+    let expiry = of(b"e").map(serde_json::from_slice).transpose();
+    attributes.expiry = expiry.map_err(|_| BackendError::failed(Damaged("e")))?;
+    attributes.provisional = of(b"p").is_some();
     let expires = of(b"x").and_then(millis::moment).ok_or_else(|| BackendError::failed(Damaged("x")))?;
     let mut values = Vec::with_capacity(fields.len());
     for (field, json) in fields {
@@ -56,6 +60,20 @@ pub(crate) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Load
         }
     }
     Ok(Loaded { attributes, expires, values: values.into(), lease })
+}
+
+/// What stands in `m`: what never changes of the session itself.
+pub(crate) fn encode_lasting(attributes: &Attributes) -> Result<String, BackendError> {
+    let lasting = Attributes { expiry: None, provisional: false, ..attributes.clone() };
+    serde_json::to_string(&lasting).map_err(BackendError::failed)
+}
+
+/// What stands in `e`; nothing where there is none.
+pub(crate) fn encode_expiry(expiry: Option<Expiry>) -> Result<String, BackendError> {
+    expiry.map_or_else(
+        || Ok(String::new()),
+        |expiry| serde_json::to_string(&expiry).map_err(BackendError::failed),
+    )
 }
 
 /// The stored text with these fields replaced or removed. All others stay as they are, byte for byte: a number
@@ -113,6 +131,14 @@ mod tests {
         let loaded = decode(&whole, Lease(7)).unwrap();
         assert_eq!(loaded.values.len(), 1);
         assert_eq!(loaded.expires.unix_timestamp(), 2_000_000_000);
+        assert_eq!((loaded.attributes.expiry, loaded.attributes.provisional), (None, false));
+        let own = Expiry::OnInactivity(time::Duration::HOUR);
+        let mut more = whole.to_vec();
+        more.extend([field("e", &encode_expiry(Some(own)).unwrap()), field("p", "1")]);
+        let loaded = decode(&more, Lease(7)).unwrap();
+        assert_eq!((loaded.attributes.expiry, loaded.attributes.provisional), (Some(own), true));
+        more[4].1.pop();
+        assert!(decode(&more, Lease(7)).is_err());
         assert!(decode(&whole[..1], Lease(7)).is_err());
         assert!(decode(&whole[1..], Lease(7)).is_err());
         let broken = [field("m", &attributes), field("x", "2000000000000"), field("v:a", "{")];

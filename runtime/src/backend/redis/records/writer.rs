@@ -2,13 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
-use tower_sessions::Expiry;
 
 use super::{
     reader::Reader,
-    record::{Damaged, check_size, merge},
+    record::{Damaged, check_size, encode_expiry, encode_lasting, merge},
 };
 use crate::{
     backend::{
@@ -17,7 +15,8 @@ use crate::{
             Wire, millis,
             names::{field, unique},
             scripts::{
-                CommitAction, CommitAnswer, Expires, LeaseAfter, Operation, Refusal, SendCommit, UnderLease,
+                CommitAction, CommitAnswer, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
+                SendExpires, UnderLease,
             },
         },
     },
@@ -76,9 +75,7 @@ impl Writer {
         // In a cluster the new id is in another slot, as a rule.
         let far = new.as_ref().filter(|_| self.wire.link.is_cluster());
         let (keys, token, begun) = (self.wire.keys(commit.id), unique(), Instant::now());
-        let attributes = commit.attributes.as_ref().map(serde_json::to_string).transpose();
-        let attributes = attributes.map_err(BackendError::failed)?;
-        let expires = commit.expires.map(|moment| reckoned(moment, commit.expiry)).transpose()?;
+        let (lasting, attributes) = attributes_of(commit)?;
         let mut stored = values_of(commit, stored);
         let mut merges = 0;
         loop {
@@ -86,11 +83,11 @@ impl Writer {
             let sending = SendCommit {
                 keys: &keys,
                 new_record: if far.is_some() { None } else { new.as_ref().map(|new| &*new.record) },
-                action: if far.is_some() { CommitAction::Leave } else { action_of(commit.action) },
+                action: if far.is_some() { CommitAction::Leave } else { action_of(&commit.action) },
                 token: &token,
                 under,
-                expires: expires.as_ref(),
-                attributes: attributes.as_deref(),
+                lasting: lasting.as_deref(),
+                attributes: &attributes,
                 operations: &operations,
             };
             let lease = match sending.send(&self.wire).await? {
@@ -173,20 +170,25 @@ fn values_of(commit: &Commit, stored: &[(String, Vec<u8>)]) -> Vec<Option<Vec<u8
     merged.map(|(key, _)| value(key)).collect()
 }
 
-/// A moment of expiry, and what it was reckoned from as it stands in [`Attributes`](crate::backend::Meta).
-fn reckoned(moment: OffsetDateTime, expiry: Option<Expiry>) -> Result<Expires, BackendError> {
-    let reckoned_from = match expiry {
-        None => String::new(),
-        Some(expiry) => {
-            format!(r#""expiry":{}"#, serde_json::to_string(&expiry).map_err(BackendError::failed)?)
-        }
-    };
-    Ok(Expires { at: millis::since_1970(moment).to_string(), reckoned_from })
+/// What a commit says of the session itself, as it stands in Redis: of a new record what never changes, and what changes.
+fn attributes_of(commit: &Commit) -> Result<(Option<String>, SendAttributes), BackendError> {
+    let expires = commit.expires.map(|expires| {
+        let at = millis::since_1970(expires.at).to_string();
+        Ok(SendExpires { at, reckoned_from: (encode_expiry(expires.expiry)?, expires.provisional) })
+    });
+    let expires = expires.transpose()?;
+    if let Action::Create(new) = &commit.action {
+        let (expiry, provisional) = (Some(encode_expiry(new.expiry)?), Some(new.provisional));
+        return Ok((Some(encode_lasting(new)?), SendAttributes { expiry, provisional, expires }));
+    }
+    let expiry = commit.attributes.expiry.map(encode_expiry).transpose()?;
+    let provisional = commit.attributes.written.then_some(false);
+    Ok((None, SendAttributes { expiry, provisional, expires }))
 }
 
-fn action_of(action: Action) -> CommitAction {
+fn action_of(action: &Action) -> CommitAction {
     match action {
-        Action::Create => CommitAction::Create,
+        Action::Create(_) => CommitAction::Create,
         Action::Update => CommitAction::Update,
         Action::ChangeId(_) => CommitAction::Change,
         Action::End => CommitAction::End,

@@ -120,7 +120,7 @@ impl Leases {
     pub(crate) async fn take(
         self: &Arc<Self>,
         id: SessionId,
-        load: Load<'_>,
+        load: Load,
     ) -> Result<Option<Loaded>, BackendError> {
         let keys = self.wire.keys(id);
         let deadline = Instant::now() + load.wait.min(LONGEST);
@@ -155,7 +155,7 @@ impl Leases {
         &self,
         id: SessionId,
         ticket: &str,
-        load: Load<'_>,
+        load: Load,
         asked: Asked,
         lease: Lease,
         fields: Fields,

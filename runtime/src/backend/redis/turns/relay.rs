@@ -118,21 +118,22 @@ impl Relay {
     }
 
     /// Takes a commit along, and passes the turn on if the relay may go on.
-    pub(super) fn hand_over(&self, commit: &Commit, line: &Line) -> Result<Arc<Pending>, BackendError> {
+    pub(super) fn hand_over(&self, commit: Commit, line: &Line) -> Result<Arc<Pending>, BackendError> {
         let mut state = self.state.lock();
         if let Some(error) = &state.failed {
             return Err(unsent(error));
         }
-        let ordinary = is_ordinary(commit);
+        let ordinary = is_ordinary(&commit);
         if ordinary {
             apply(&mut state.loaded.values, &commit.changes)?;
-            state.loaded.expires = commit.expires.unwrap_or(state.loaded.expires);
+            let expires = commit.expires_beside(&state.loaded.attributes);
+            state.loaded.expires = expires.unwrap_or(state.loaded.expires);
         }
         state.calls += 1;
         let may_go_on = ordinary && state.calls < MOST_CALLS && Instant::now() < self.until;
         let waits_to_pass_on =
-            may_go_on && line.next_came().is_some_and(|next| next > state.came) && self.is_whole(commit);
-        let pending = Arc::new(Pending { commit: commit.clone(), waits_to_pass_on, told: SetOnce::new() });
+            may_go_on && line.next_came().is_some_and(|next| next > state.came) && self.is_whole(&commit);
+        let pending = Arc::new(Pending { commit, waits_to_pass_on, told: SetOnce::new() });
         state.waiting.push_back(Arc::clone(&pending));
         let is_held = waits_to_pass_on || (may_go_on && line.pass_on(state.came));
         if !is_held {
@@ -288,7 +289,7 @@ impl Pending {
 /// Whether a commit only changes fields of states, so that others can go on with what it leaves.
 pub(super) fn is_ordinary(commit: &Commit) -> bool {
     let only_fields = commit.changes.iter().all(|(_, change)| matches!(change, Change::Fields(_)));
-    commit.action == Action::Update && commit.attributes.is_none() && only_fields
+    commit.action == Action::Update && commit.attributes.is_empty() && only_fields
 }
 
 /// Commits as one: the last of them wins.
@@ -296,7 +297,7 @@ fn merged(commits: &[Arc<Pending>]) -> Commit {
     let mut merged = commits[0].commit.clone();
     for Pending { commit, .. } in commits[1..].iter().map(|pending| &**pending) {
         if commit.expires.is_some() {
-            (merged.expires, merged.expiry) = (commit.expires, commit.expiry);
+            merged.expires = commit.expires;
         }
         for (key, change) in &commit.changes {
             match merged.changes.iter_mut().find(|(other, _)| other == key) {

@@ -40,7 +40,7 @@ impl Relays {
 
     /// What a call loads to which the call before passed its lease on. `None` if it has to ask Redis, because the
     /// values did not come in.
-    pub(crate) fn join(self: &Arc<Self>, id: SessionId, load: Load<'_>) -> Option<Loaded> {
+    pub(crate) fn join(self: &Arc<Self>, id: SessionId, load: Load) -> Option<Loaded> {
         let relay = self.of(id, load.lease)?;
         let loaded = relay.join();
         if loaded.is_none() {
@@ -67,11 +67,11 @@ impl Relays {
     /// Commits, and lets the next call here go on before that is in, if it may.
     pub(crate) async fn commit_in_line(
         self: &Arc<Self>,
-        commit: &Commit,
+        commit: Commit,
         line: &Line,
     ) -> Result<(), BackendError> {
-        let relay = self.of(commit.id, commit.lease).or_else(|| self.begin(commit, line));
-        let Some(relay) = relay else { return self.commit(commit).await };
+        let relay = self.of(commit.id, commit.lease).or_else(|| self.begin(&commit, line));
+        let Some(relay) = relay else { return self.commit(&commit).await };
         let pending = relay.hand_over(commit, line)?;
         self.keep_sending(&relay);
         pending.told.wait().await.clone().map_err(told::copy)?;

@@ -6,8 +6,9 @@ use crate::{backend::Keys, session::id::SessionId};
 
 /// The keys of one session. The braces put them into one slot of a cluster; the id stands in none of them.
 pub(crate) struct SessionKeys {
-    /// The hash that is the session: `m` is its [`Attributes`](crate::backend::Meta), `x` its moment of expiry in ms since
-    /// 1970, `f` the last lease token, `v:<key>` a value.
+    /// The hash that is the session. Of its [`Attributes`](crate::backend::Attributes) `e` is an expiry of its own, `p` that it
+    /// is provisional, `m` all others; `x` is its moment of expiry in ms since 1970, `f` the last lease token, `v:<key>`
+    /// a value.
     pub(crate) record: String,
     /// A hash of the leases on its turns and of the calls that wait for them.
     pub(crate) control: String,
@@ -39,9 +40,9 @@ pub(crate) fn field(key: &str) -> String {
 }
 
 /// The fields to read for these keys; `None` for all.
-pub(crate) fn wanted_fields(wanted: Keys<'_>) -> Option<Vec<String>> {
+pub(crate) fn wanted_fields(wanted: Keys) -> Option<Vec<String>> {
     let Keys::Only(wanted) = wanted else { return None };
-    let mut names = vec!["m".to_owned(), "x".to_owned()];
+    let mut names: Vec<_> = ["m", "e", "p", "x"].map(str::to_owned).into();
     names.extend(wanted.iter().map(|key| field(key)));
     Some(names)
 }

@@ -142,8 +142,8 @@ mod tests {
             action: CommitAction::Change,
             token: "token",
             under: Some(under),
-            expires: None,
-            attributes: None,
+            lasting: None,
+            attributes: &SendAttributes::default(),
             operations: &[Operation::Remove("v:a".to_owned())],
         };
         let calls = [

@@ -5,15 +5,17 @@
 -- checks, shuts the record for other commits for a while, and gives it; `create` puts the new one; `left` ends the
 -- old one, unless it was opened again meanwhile.
 --
--- What is not given is '': `expires` (with what it was `reckoned_from`), `meta`, and `ticket` with all after it.
+-- What is not given is '': `expires` (with what it was reckoned from), `lasting` (the attributes of a new record),
+-- `expiry` and `provisional` (which change; '-': to none), and `ticket` with all after it.
 -- `keep` of the lease is '', 'yes' or 'unless awaited' by other nodes; the end is remembered for `recent_ms`.
 local record, control, tokens, tombstone, new_record = unpack(KEYS, 1, 5)
-local prefix, node, hidden, action, token, retried, expires, reckoned_from, meta, recent_ms,
-      ticket, lease_token, keep, lease_ms, hold_ms, count = unpack(ARGV, 1, 16)
+local prefix, node, hidden, action, token, retried, expires, reckoned_expiry,
+      reckoned_provisional, lasting, expiry, provisional, recent_ms,
+      ticket, lease_token, keep, lease_ms, hold_ms, count = unpack(ARGV, 1, 19)
 retried, recent_ms, lease_token = retried == '1', tonumber(recent_ms), tonumber(lease_token)
 lease_ms, hold_ms, count = tonumber(lease_ms), tonumber(hold_ms), tonumber(count)
 -- So many leased states follow, then four for each change: operation, field, new value, value that it was made from.
-local first_state, changes = 17, 17 + count
+local first_state, changes = 20, 20 + count
 
 -- How many commits of a session are remembered, and for how long, in ms.
 local REMEMBERED, REMEMBERED_FOR = 1024, 60000
@@ -37,10 +39,9 @@ local function finish(kind)
 end
 
 if action == 'end' then
-  if exists then
-    redis.call('DEL', record)
-    finish('E')
-  end
+  if not exists then return { 'gone', ended } end
+  redis.call('DEL', record)
+  finish('E')
   return { 'done' }
 end
 
@@ -92,19 +93,24 @@ else
   if shut_by then redis.call('HDEL', record, 'l') end
 end
 
--- Another expiry was set since this one was reckoned: that one holds.
-if exists and meta == '' and expires ~= '' then
-  local stored = redis.call('HGET', record, 'm')
-  local same = not string.find(stored, '"expiry"', 1, true)
-  if reckoned_from ~= '' then same = string.find(stored, reckoned_from, 1, true) end
-  if not same then expires = '' end
+-- What is not as it was reckoned from was changed meanwhile, by somebody who wrote the moment that is right.
+if exists and expires ~= '' then
+  local function after(change, field)
+    if change == '' then return redis.call('HGET', record, field) or '' end
+    return change == '-' and '' or change
+  end
+  if after(expiry, 'e') ~= reckoned_expiry or after(provisional, 'p') ~= reckoned_provisional then
+    expires = ''
+  end
 end
 
 -- Nodes with sockets of the session look at it when it expires, as far as they know: sooner must be told.
 local sooner = expires ~= '' and tonumber(redis.call('HGET', record, 'x') or 0) > tonumber(expires)
 
 -- First what a full Redis refuses.
-if meta ~= '' then redis.call('HSET', record, 'm', meta) end
+if lasting ~= '' then redis.call('HSET', record, 'm', lasting) end
+if expiry ~= '' and expiry ~= '-' then redis.call('HSET', record, 'e', expiry) end
+if provisional == '1' then redis.call('HSET', record, 'p', '1') end
 if expires ~= '' then redis.call('HSET', record, 'x', expires) end
 for i = changes, #ARGV, 4 do
   if ARGV[i] ~= 'remove' then redis.call('HSET', record, ARGV[i + 1], ARGV[i + 2]) end
@@ -112,6 +118,8 @@ end
 for i = changes, #ARGV, 4 do
   if ARGV[i] == 'remove' then redis.call('HDEL', record, ARGV[i + 1]) end
 end
+if expiry == '-' then redis.call('HDEL', record, 'e') end
+if provisional == '-' then redis.call('HDEL', record, 'p') end
 if expires ~= '' then redis.call('PEXPIREAT', record, expires) end
 
 if action == 'change' then

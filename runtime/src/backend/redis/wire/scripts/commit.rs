@@ -25,8 +25,9 @@ pub(crate) struct SendCommit<'a> {
     /// By this a second sending is known.
     pub(crate) token: &'a str,
     pub(crate) under: Option<UnderLease<'a>>,
-    pub(crate) expires: Option<&'a Expires>,
-    pub(crate) attributes: Option<&'a str>,
+    /// The attributes that never change, of a new record.
+    pub(crate) lasting: Option<&'a str>,
+    pub(crate) attributes: &'a SendAttributes,
     pub(crate) operations: &'a [Operation],
 }
 
@@ -68,13 +69,22 @@ pub(crate) enum Keep {
     Yes,
 }
 
+/// What changes of the session itself.
+#[derive(Clone, Default)]
+pub(crate) struct SendAttributes {
+    /// Another expiry of its own, as text; empty: none.
+    pub(crate) expiry: Option<String>,
+    pub(crate) provisional: Option<bool>,
+    pub(crate) expires: Option<SendExpires>,
+}
+
 /// A new moment of expiry.
 #[derive(Clone)]
-pub(crate) struct Expires {
+pub(crate) struct SendExpires {
     /// In milliseconds since 1970.
     pub(crate) at: String,
-    /// What must still stand in the session's [`Attributes`](crate::backend::Meta) for `at` to count. Empty: no expiry.
-    pub(crate) reckoned_from: String,
+    /// What must be there after the commit for `at` to count.
+    pub(crate) reckoned_from: (String, bool),
 }
 
 /// What happens to one field of the record.
@@ -134,7 +144,10 @@ impl SendCommit<'_> {
     }
 
     pub(super) fn call(&self, wire: &Wire, retried: bool) -> Call {
-        let Self { keys, under, expires, .. } = self;
+        let Self { keys, under, attributes, .. } = self;
+        let expires = attributes.expires.as_ref();
+        let (reckoned_expiry, reckoned_provisional) =
+            expires.map_or(("", false), |expires| (&expires.reckoned_from.0, expires.reckoned_from.1));
         let mut call = Call::of(&SCRIPT)
             .key("record", &keys.record)
             .key("control", &keys.control)
@@ -151,8 +164,17 @@ impl SendCommit<'_> {
             .arg("token", self.token)
             .arg("retried", u8::from(retried))
             .arg("expires", expires.map_or("", |expires| &expires.at))
-            .arg("reckoned_from", expires.map_or("", |expires| &expires.reckoned_from))
-            .arg("meta", self.attributes.unwrap_or_default())
+            .arg("reckoned_expiry", reckoned_expiry)
+            .arg("reckoned_provisional", flag(reckoned_provisional))
+            .arg("lasting", self.lasting.unwrap_or_default())
+            .arg(
+                "expiry",
+                attributes.expiry.as_ref().map_or("", |expiry| if expiry.is_empty() { "-" } else { expiry }),
+            )
+            .arg(
+                "provisional",
+                attributes.provisional.map_or("", |provisional| if provisional { "1" } else { "-" }),
+            )
             .arg("recent_ms", span(Registry::ENDINGS_ARE_REMEMBERED))
             .arg("ticket", under.map_or("", |under| under.ticket))
             .arg("lease_token", under.map_or(0, |under| under.lease.0))
@@ -167,6 +189,10 @@ impl SendCommit<'_> {
         }
         call
     }
+}
+
+fn flag(is_so: bool) -> &'static str {
+    if is_so { "1" } else { "" }
 }
 
 impl CommitAction {

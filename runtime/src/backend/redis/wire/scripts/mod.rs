@@ -10,7 +10,8 @@ mod take;
 
 pub(crate) use self::{
     commit::{
-        CommitAction, CommitAnswer, Expires, Keep, LeaseAfter, Operation, Refusal, SendCommit, UnderLease,
+        CommitAction, CommitAnswer, Keep, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
+        SendExpires, UnderLease,
     },
     messages::{HEARTBEAT, Message, Tombstone},
     release::Release,

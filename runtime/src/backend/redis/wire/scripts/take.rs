@@ -27,7 +27,7 @@ pub(crate) struct Take<'a> {
     pub(crate) ticket: &'a str,
     /// How long the lease lasts unless it is renewed.
     pub(crate) lease: Duration,
-    pub(crate) load: Load<'a>,
+    pub(crate) load: Load,
 }
 
 /// What comes back.

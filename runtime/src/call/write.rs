@@ -1,0 +1,64 @@
+//! The one place where a commit is made and given to a backend: under a turn's lease where there is one.
+
+use crate::{
+    backend::{Action, Answer, AttributeChanges, Backend, BackendError, Commit, Expires, Lease, Line},
+    session::{change::Changes, id::SessionId},
+    turns::Turn,
+};
+
+/// What is to become of a session.
+pub(crate) struct Write {
+    pub(crate) id: SessionId,
+    pub(crate) action: Action,
+    pub(crate) changes: Changes,
+    pub(crate) attributes: AttributeChanges,
+    pub(crate) expires: Option<Expires>,
+}
+
+impl Write {
+    pub(crate) fn of(id: SessionId, action: Action) -> Self {
+        let (changes, attributes) = Default::default();
+        Self { id, action, changes, attributes, expires: None }
+    }
+}
+
+/// What a commit is made under.
+pub(crate) enum Under {
+    Turn(Option<Turn>),
+    /// The backend may pass the turn on.
+    Line(Line),
+}
+
+impl Under {
+    /// The turn after the commit, unless it was passed on. A commit that was carried out has ended its lease.
+    pub(crate) fn turn_after<E>(self, done: &Result<(), E>) -> Option<Turn> {
+        let mut turn = match self {
+            Self::Turn(turn) => turn,
+            Self::Line(line) => line.take_turn(),
+        };
+        if done.is_ok()
+            && let Some(turn) = &mut turn
+        {
+            turn.end_lease();
+        }
+        turn
+    }
+}
+
+/// Commits. The turn, if there is one, is held until the answer is there, or longer.
+pub(crate) fn write(
+    backend: &dyn Backend,
+    write: Write,
+    turn: Option<Turn>,
+) -> (Answer<Result<(), BackendError>>, Under) {
+    let Write { id, action, changes, attributes, expires } = write;
+    let lease = turn.as_ref().map_or_else(Lease::default, Turn::lease);
+    let commit = Commit { id, lease, action, changes, attributes, expires };
+    match turn {
+        Some(turn) if lease != Lease::default() => {
+            let line = Line::behind(turn);
+            (backend.commit_in_line(commit, line.clone()), Under::Line(line))
+        }
+        turn => (backend.commit(commit), Under::Turn(turn)),
+    }
+}
