@@ -227,9 +227,9 @@ impl LiveSession {
         if let Presence::Dead(ending) = self.current.lock().presence {
             return Err(Error::new(ending.kind()));
         }
-        let id = self.id();
+        let (id, was_there) = (self.id(), self.is_stored());
         let mut sockets = Vec::new();
-        if self.is_stored() {
+        if was_there {
             let announced = self.registry().announce(id, Ending::Ended);
             let (ended, _) = write(&*self.backend, Write::of(id, Action::End), None);
             match ended.await {
@@ -251,7 +251,7 @@ impl LiveSession {
             current.presence = Presence::Absent;
             current.key = None;
         }
-        current.transition().cookie = CookieEffect::Remove;
+        current.transition().cookie = CookieEffect::Remove { was_there };
         Ok(())
     }
 

@@ -84,7 +84,10 @@ pub(crate) enum CookieEffect {
         expiry: Option<Expiry>,
         last: Option<OffsetDateTime>,
     },
-    Remove,
+    /// The session that is shown has ended, if it was there.
+    Remove {
+        was_there: bool,
+    },
 }
 
 /// What a call has when it arrives.

@@ -372,7 +372,10 @@ impl RequestWork {
             CookieEffect::Keep => None,
             CookieEffect::Set { id, .. } if ending(id).is_some() => None,
             CookieEffect::Set { id, expiry, last } => self.settings.cookie.set(id, expiry, last),
-            CookieEffect::Remove => self.visitor.shown.and_then(|_| self.settings.cookie.remove()),
+            // Of what was not there the browser may hold the cookie of another session by now.
+            CookieEffect::Remove { was_there } => {
+                self.visitor.shown.filter(|_| was_there).and_then(|_| self.settings.cookie.remove())
+            }
         };
         if effect != CookieEffect::Keep
             && let Some(host) = &self.visitor.ambiguous
