@@ -3,11 +3,7 @@
 //!
 //! Clauses: 4.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{cell::RefCell, io, sync::Once, time::Duration};
 
 use axum::{
     Json, Router,
@@ -28,7 +24,6 @@ use socketioxide_session_tests::{
     http::Answer,
 };
 use tokio::time::{Instant, sleep};
-use tracing_subscriber::fmt::MakeWriter;
 
 #[http_handler(user)]
 async fn writes_user(user: &mut User, request: Request, next: Next) -> Response {
@@ -94,32 +89,37 @@ fn app() -> App {
     shop::open_with(sessions(MemoryBackend::default()), routes, |_| {}).0
 }
 
-/// What is logged at `error`.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What was logged at `error` on this thread.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("a log")).into_owned()
+/// For all threads: whether a line is logged is decided once for all of them.
+struct ThreadLog;
+
+impl ThreadLog {
+    fn begin() {
+        static BEGUN: Once = Once::new();
+        BEGUN.call_once(|| {
+            let subscriber =
+                tracing_subscriber::fmt().with_writer(|| Self).with_max_level(tracing::Level::ERROR);
+            tracing::subscriber::set_global_default(subscriber.finish()).expect("the only one");
+        });
+    }
+
+    fn text() -> String {
+        LOG.with_borrow(|log| String::from_utf8_lossy(log).into_owned())
     }
 }
 
-impl io::Write for Log {
+impl io::Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("a log").extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }
 
@@ -129,17 +129,16 @@ fn is_told(answer: &Answer, what: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_wants_what_its_middleware_holds_is_told_at_once() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_max_level(tracing::Level::ERROR);
-    let _logs = tracing::subscriber::set_default(subscriber.finish());
+    ThreadLog::begin();
     let browser = Client::new(&app());
     browser.get("/visit").await.ok();
     let began = Instant::now();
     let paths = ["/writes-user/visit", "/writes-user/visits", "/writes-user/both", "/writes-both/items"];
     for (before, path) in paths.into_iter().enumerate() {
         is_told(&browser.get(path).await, "one of the two only");
-        let lines = log.text().lines().filter(|line| line.contains("nested_turn")).count();
-        assert_eq!(lines, before + 1, "{path}: {}", log.text());
+        let log = ThreadLog::text();
+        let lines = log.lines().filter(|line| line.contains("nested_turn")).count();
+        assert_eq!(lines, before + 1, "{path}: {log}");
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert_eq!(browser.get("/visits").await.json(), 1, "nothing was saved");
