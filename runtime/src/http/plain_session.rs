@@ -58,7 +58,7 @@ struct State {
     intent: Intent,
     /// What was known of the session itself when it was read last, and when it expires.
     found: Option<(Attributes, OffsetDateTime)>,
-    /// Changes of the `Session` that are not saved: held back with a change of id, or their save failed.
+    /// Changes of the `Session` that are held back with a change of id.
     unsaved: Changes,
     /// The session's own expiry, which the `Session` shows since it was read.
     own_expiry: Option<Expiry>,
@@ -97,7 +97,8 @@ impl Open {
         let now = self.session.expiry();
         let is_asked = now != shown || state.is_some_and(|state| state.expiry_is_asked);
         // To the `Session`, none at all is the end of the browser's session.
-        is_asked.then(|| (now != of_layer).then(|| now.unwrap_or(Expiry::OnSessionEnd)))
+        let named = |expiry: Option<Expiry>| expiry.unwrap_or(Expiry::OnSessionEnd);
+        is_asked.then(|| Some(named(now)).filter(|now| *now != named(of_layer)))
     }
 
     /// Notes what the `Session` is given to read.
@@ -280,25 +281,24 @@ impl PlainStore {
             let values = loaded.as_ref().map(values_of).unwrap_or_default();
             self.with(|open| open.note_read(loaded.as_ref(), &values))?;
         }
-        let work = self.with(|open| {
+        let (before, work) = self.with(|open| {
+            let state = open.state();
+            let before = (state.known.clone(), state.unsaved.clone());
             open.note_changes(record);
-            open.work(begin)
+            (before, open.work(begin))
         })?;
         let Some(work) = work else { return Ok(()) };
-        let changes = work.changes.clone();
         match live.commit(work, None).outcome().await {
             Ok(()) => self.with(|open| {
                 let saved = open.session.expiry();
                 let state = open.state();
                 (state.own_expiry, state.expiry_is_asked) = (saved, false);
+                // It is another one by now.
+                state.found = None;
             }),
             Err(error) => {
-                // The next save tries again.
-                self.with(|open| {
-                    let state = open.state();
-                    let later = std::mem::replace(&mut state.unsaved, changes);
-                    add(&mut state.unsaved, later);
-                })?;
+                // The next save finds the same changes.
+                self.with(|open| (open.state().known, open.state().unsaved) = before)?;
                 Err(self.refused(error))
             }
         }

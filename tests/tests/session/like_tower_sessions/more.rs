@@ -481,8 +481,16 @@ pub(super) const MORE: [More; 18] = [
                 matches!(seen, Seen::Called { op: Op::SetExpiry(_), who, .. } if Some(*who) != scene.who())
             });
             earlier
-                && (!scene.did(sets_expiry) || scene.failed())
-                && matches!(difference, Difference::CookieLife { .. } | Difference::Life { .. })
+                && match difference {
+                    Difference::CookieLife { .. } | Difference::Life { .. } => {
+                        !scene.did(sets_expiry) || scene.failed()
+                    }
+                    // Once it is read, the `Session` has been given that expiry.
+                    Difference::Returned => {
+                        matches!(scene.theirs[scene.at], Seen::Called { op: Op::Expiry | Op::IsModified, .. })
+                    }
+                    _ => false,
+                }
         },
         example: || {
             Program::new([
@@ -684,7 +692,10 @@ pub(super) const MORE: [More; 18] = [
                     _ => false,
                 }
         },
-        example: || Program::new([alone([Op::SetExpiry(Some(Life::At(-5))), Op::Save])]),
+        example: || {
+            let ends = [Op::SetExpiry(Some(Life::At(-5))), Op::Save, Op::Insert("user", json!(1)), Op::Save];
+            Program::new([alone(ends)])
+        },
     },
     More {
         name: "what changes nothing only renews the life, and that once in a touch interval",
