@@ -350,7 +350,7 @@ pub(super) struct More {
     pub(super) example: fn() -> Program,
 }
 
-pub(super) const MORE: [More; 18] = [
+pub(super) const MORE: [More; 19] = [
     More {
         name: "the cookie outlives the inactivity, for events keep a session alive and cannot renew it",
         clause: 11,
@@ -365,6 +365,30 @@ pub(super) const MORE: [More; 18] = [
             }
         },
         example: || Program::new([alone([Op::Insert("user", json!(1))])]).expiring(Life::Inactivity(30)),
+    },
+    More {
+        name: "reading creates nothing: always_save begins no session in place of one that is gone",
+        clause: 2,
+        goes_on: false,
+        allows: |scene, difference| {
+            let shows_dead = scene.shown().is_some_and(|id| !scene.worked(id));
+            let is_empty = |id: &usize| {
+                let theirs = scene.looks().and_then(|[theirs, _]| theirs.sessions.get(id));
+                theirs.is_some_and(|stored| stored.values.is_empty())
+            };
+            scene.program.always_save
+                && shows_dead
+                && match difference {
+                    Difference::Cookie { theirs: Some(id), .. } | Difference::Alive { id, ours: false } => {
+                        is_empty(id)
+                    }
+                    _ => false,
+                }
+        },
+        example: || {
+            let steps = [alone([Op::Insert("user", json!(1))]), Step::Wait(15 * 24 * 3600), alone([])];
+            Program::new(steps).always_saving()
+        },
     },
     More {
         name: "only the ending response removes the cookie",
@@ -411,7 +435,9 @@ pub(super) const MORE: [More; 18] = [
                     Difference::Cookie { theirs: Some(id), .. } | Difference::Alive { id, ours: false } => {
                         !scene.works(*id)
                     }
-                    Difference::Returned => scene.is_only_another_id() || scene.other().is_some(),
+                    Difference::Returned => {
+                        scene.is_only_another_id() || scene.other().is_some() || scene.is_refused()
+                    }
                     _ => false,
                 }
         },
@@ -483,7 +509,8 @@ pub(super) const MORE: [More; 18] = [
             earlier
                 && match difference {
                     Difference::CookieLife { .. } | Difference::Life { .. } => {
-                        !scene.did(sets_expiry) || scene.failed()
+                        // One that is what the request had read changes nothing.
+                        !scene.did(sets_expiry) || scene.failed() || scene.other_did(sets_expiry)
                     }
                     // Once it is read, the `Session` has been given that expiry.
                     Difference::Returned => {
