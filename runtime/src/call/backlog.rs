@@ -32,6 +32,11 @@ impl Backlog {
         (self.waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(slot)
     }
 
+    /// Whether answers wait.
+    pub(super) fn any_waits(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Waits until this answer is the first in line.
     pub(crate) async fn first(&self) -> MutexGuard<'_, ()> {
         self.first.lock().await

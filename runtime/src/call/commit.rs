@@ -16,7 +16,7 @@ use crate::{
     error::{Error, ErrorKind},
     process::{Announced, Ending},
     session::{change::Changes, id::SessionId},
-    turns::Turn,
+    turns::{Behind, Turn},
 };
 
 /// What to write, beside what the session itself is asked for.
@@ -87,7 +87,7 @@ impl LiveSession {
             Ok(None) => self.begin(work, false).await,
             Err(error) => Err(error),
         };
-        Committed { outcome, turn }
+        Committed { outcome, behind: Behind::turn(turn) }
     }
 
     /// The session that is to be written to. `None`: one may begin.
@@ -183,7 +183,7 @@ impl LiveSession {
         under: Under,
         consequences: Option<Box<Consequences>>,
     ) -> Committed {
-        let turn = under.turn_after(&done);
+        let behind = under.behind(&done);
         let outcome = match done {
             Ok(()) => {
                 if let Some(consequences) = consequences {
@@ -197,7 +197,7 @@ impl LiveSession {
                 Err(self.note_failure(id, error))
             }
         };
-        Committed { outcome, turn }
+        Committed { outcome, behind }
     }
 
     fn draw(&self, id: SessionId, Consequences { changed, expires, cookie }: Consequences) {
@@ -216,10 +216,12 @@ impl LiveSession {
         current.transition().cookie = cookie;
     }
 
-    /// Ends the session. Once begun it runs to its end.
-    pub(crate) fn end(self: &Arc<Self>) -> Detached {
+    /// Ends the session. Once begun it runs to its end. It waits for no turn: that of the call ends at once.
+    pub(crate) fn end(self: &Arc<Self>, turn: Option<Turn>) -> Detached {
         let live = Arc::clone(self);
-        Detached::of(async move { Committed { outcome: live.carry_out_end().await, turn: None } })
+        let mut behind = Behind::turn(turn);
+        behind.let_next_go_on();
+        Detached::of(async move { Committed { outcome: live.carry_out_end().await, behind } })
     }
 
     async fn carry_out_end(&self) -> Result<(), Error> {

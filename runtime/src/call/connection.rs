@@ -47,6 +47,11 @@ impl Binding {
         }
     }
 
+    /// Whether answers wait for room in the connection's buffer: others go behind them.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.0.backlog.get().is_some_and(|backlog| backlog.any_waits())
+    }
+
     /// The answers that wait for room in the connection's buffer.
     pub(crate) fn backlog(&self) -> &Backlog {
         self.0.backlog.get_or_init(Box::default)

@@ -171,7 +171,7 @@ impl Drop for CurrentCall {
 pub(crate) fn end_in_background(live: Arc<LiveSession>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     runtime.spawn(async move {
-        if let Err(error) = live.end().outcome().await {
+        if let Err(error) = live.end(None).outcome().await {
             error.log("a flush whose client left");
         }
         disconnect(live.take_sockets(), Cause::Answer);

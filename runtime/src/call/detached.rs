@@ -12,15 +12,14 @@ use tokio::task::JoinHandle;
 use crate::{
     backend::Answer,
     error::{Error, ErrorKind},
-    turns::Turn,
+    turns::{Behind, Turn},
 };
 
-/// A commit that is over. Whoever answers after it has the answer on its way first, and then drops the turn, so that the
+/// A commit that is over. Whoever answers after it has the answer on its way first, and then drops `behind`, so that the
 /// next call is answered later.
 pub(crate) struct Committed {
     pub(crate) outcome: Result<(), Error>,
-    /// `None` where there was none, or it was passed on.
-    pub(crate) turn: Option<Turn>,
+    pub(crate) behind: Behind,
 }
 
 /// Waits for the end of a commit. Small, for handlers' futures hold it.
@@ -38,7 +37,7 @@ pub(crate) enum Detached {
 
 impl Detached {
     pub(crate) fn done(outcome: Result<(), Error>, turn: Option<Turn>) -> Self {
-        Self::Done(Some(Committed { outcome, turn }))
+        Self::Done(Some(Committed { outcome, behind: Behind::turn(turn) }))
     }
 
     pub(crate) fn of(commit: impl Future<Output = Committed> + Send + 'static) -> Self {
@@ -88,7 +87,7 @@ impl Future for Detached {
                     let ended = ready!(Pin::new(task).poll(context));
                     return Poll::Ready(ended.unwrap_or_else(|error| {
                         let error = Error::new(ErrorKind::OutcomeUnknown).because(error);
-                        Committed { outcome: Err(error), turn: None }
+                        Committed { outcome: Err(error), behind: Behind::nobody() }
                     }));
                 }
             }
@@ -98,10 +97,11 @@ impl Future for Detached {
 
 /// Where nobody waits for the outcome any more, the turn ends here.
 async fn run(commit: Pin<Box<dyn Future<Output = Committed> + Send>>, answers: bool) -> Committed {
-    let Committed { outcome, turn } = commit.await;
-    let mut turn = turn.filter(|_| answers);
-    if let Some(turn) = &mut turn {
+    let Committed { outcome, mut behind } = commit.await;
+    if !answers {
+        behind = Behind::nobody();
+    } else if let Some(turn) = behind.held() {
         turn.hand_back();
     }
-    Committed { outcome, turn }
+    Committed { outcome, behind }
 }

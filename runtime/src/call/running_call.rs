@@ -174,10 +174,7 @@ impl<S: States> RunningCall<S> {
         let Self { states, scope, live, turn, found } = self;
         let (decision, intent) = scope.conclude(outcome);
         match decision {
-            Decision::End => {
-                drop(turn);
-                live.end()
-            }
+            Decision::End => live.end(turn),
             // It may have seen what a call before it has not saved yet: it says nothing before that is in.
             Decision::Discard if turn.as_ref().is_some_and(Turn::lease_was_passed_on) => {
                 let attributes = found.map(|(attributes, _)| attributes);

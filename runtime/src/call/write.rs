@@ -3,7 +3,7 @@
 use crate::{
     backend::{Action, Answer, AttributeChanges, Backend, BackendError, Commit, Expires, Lease, Line},
     session::{change::Changes, id::SessionId},
-    turns::Turn,
+    turns::{Behind, Turn},
 };
 
 /// What is to become of a session.
@@ -30,18 +30,18 @@ pub(crate) enum Under {
 }
 
 impl Under {
-    /// The turn after the commit, unless it was passed on. A commit that was carried out has ended its lease.
-    pub(crate) fn turn_after<E>(self, done: &Result<(), E>) -> Option<Turn> {
-        let mut turn = match self {
-            Self::Turn(turn) => turn,
-            Self::Line(line) => line.take_turn(),
+    /// What is behind the commit. One that was carried out has ended the turn's lease.
+    pub(crate) fn behind<E>(self, done: &Result<(), E>) -> Behind {
+        let mut behind = match self {
+            Self::Turn(turn) => Behind::turn(turn),
+            Self::Line(line) => line.take(),
         };
         if done.is_ok()
-            && let Some(turn) = &mut turn
+            && let Some(turn) = behind.held()
         {
             turn.end_lease();
         }
-        turn
+        behind
     }
 }
 

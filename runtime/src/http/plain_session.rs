@@ -332,7 +332,7 @@ impl SessionStore for PlainStore {
             (live, intent.flush, intent.cycle_id)
         })?;
         if flushed {
-            live.end().outcome().await.map_err(|error| self.refused(error))?;
+            live.end(None).outcome().await.map_err(|error| self.refused(error))?;
             self.with(Open::begin_anew)?;
         }
         live.resolve().await.map_err(|error| self.refused(error))?;

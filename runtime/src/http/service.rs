@@ -287,7 +287,7 @@ impl RequestWork {
             Decision::Discard => Ok(()),
             Decision::Commit => self.commit(intent).await,
             Decision::End => {
-                self.live.end().outcome().await?;
+                self.live.end(None).outcome().await?;
                 if good && self.plain.begins_anew(&self.session) {
                     self.commit(Intent::default()).await?;
                 }
@@ -344,7 +344,7 @@ impl RequestWork {
     /// A handshake that was refused leaves no session behind.
     async fn undo_handshake(&self) {
         if matches!(self.live.take_cookie(), CookieEffect::Set { .. }) {
-            if let Err(error) = self.live.end().outcome().await {
+            if let Err(error) = self.live.end(None).outcome().await {
                 error.log("a refused handshake");
             }
             self.live.take_cookie();

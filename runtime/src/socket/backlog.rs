@@ -27,39 +27,31 @@ pub(super) enum Sent {
 }
 
 /// Waits for room while the client is there. `false`: too many wait already, and the client must be given
-/// up. One at a time of a connection looks for room; the others wait in line.
+/// up. One at a time of a connection looks for room; the others wait in line, so that answers leave in their order.
 pub(super) async fn send_when_there_is_room(
     backlog: Option<&Backlog>,
     send: impl Fn() -> Sent,
 ) -> Result<bool, Error> {
-    let mut slot = None;
-    let mut first = None;
+    let slot = backlog.map(Backlog::enter);
+    if matches!(slot, Some(None)) {
+        return Ok(false);
+    }
+    let _first = match backlog {
+        Some(backlog) => Some(backlog.first().await),
+        None => None,
+    };
     let mut pause = PAUSE.0;
     loop {
+        if backlog.is_some_and(Backlog::was_given_up) {
+            return Ok(true);
+        }
         match send() {
             Sent::Yes | Sent::Gone => return Ok(true),
             Sent::NotEncoded(error) => return Err(error),
             Sent::Full => {}
         }
-        let Some(backlog) = backlog else {
-            sleep(pause).await;
-            continue;
-        };
-        if slot.is_none() {
-            slot = backlog.enter();
-            if slot.is_none() {
-                return Ok(false);
-            }
-        }
-        if first.is_none() {
-            first = Some(backlog.first().await);
-        } else {
-            sleep(pause).await;
-            pause = (pause * 2).min(PAUSE.1);
-        }
-        if backlog.was_given_up() {
-            return Ok(true);
-        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSE.1);
     }
 }
 

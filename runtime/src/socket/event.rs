@@ -128,14 +128,16 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
     let outcome = if encodes.is_ok() { outcome_of(&returned) } else { Outcome::Failed };
     let concluded = call.conclude(outcome);
     async move {
-        let Committed { outcome, turn } = concluded.await;
+        let Committed { outcome, behind } = concluded.await;
         let outcome = outcome.and(encodes);
+        // In a run the next call may be told first that its commit is in.
+        behind.those_before_have_answered().await;
         {
             let mut answer = pin!(answer(&reply, outcome, returned, acknowledges_itself));
             // The answer goes before the next call is woken: it is sent together with those of the calls that come
             // now. But the turn does not wait for room.
             let answered = poll!(answer.as_mut());
-            drop(turn);
+            drop(behind);
             if answered.is_pending() {
                 answer.await;
             }

@@ -197,14 +197,15 @@ impl Reply {
     }
 
     async fn send<T: Serialize + Sync>(&self, packet: Packet, data: &T) -> Result<(), Error> {
-        match Arc::clone(&self.peer).try_send(packet, data) {
+        let try_it = || Arc::clone(&self.peer).try_send(packet, data);
+        let others_wait = self.binding().is_some_and(Binding::has_backlog);
+        match if others_wait { Sent::Full } else { try_it() } {
             Sent::Yes | Sent::Gone => Ok(()),
             Sent::NotEncoded(error) => Err(error),
             // Boxed: a handler's future need not have room for what is rare.
             Sent::Full => {
-                let try_again = || Arc::clone(&self.peer).try_send(packet, data);
                 let backlog = self.binding().map(Binding::backlog);
-                let sent = Box::pin(backlog::send_when_there_is_room(backlog, try_again)).await?;
+                let sent = Box::pin(backlog::send_when_there_is_room(backlog, try_it)).await?;
                 if !sent {
                     self.give_up();
                 }

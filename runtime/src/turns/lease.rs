@@ -3,6 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
+use super::answers::AnswersBefore;
 use crate::session::id::SessionId;
 
 /// The right to commit what was loaded with turns. In one process it says nothing.
@@ -20,13 +21,13 @@ pub(crate) struct HeldLease {
     home: Arc<dyn LeaseHome>,
     session: SessionId,
     lease: Option<Lease>,
-    /// The call before had it, too.
-    pub(super) passed_on: bool,
+    /// The call before had it, too; and this is when that one has answered.
+    pub(super) passed_on: Option<AnswersBefore>,
 }
 
 impl HeldLease {
     pub(crate) fn new(home: Arc<dyn LeaseHome>, session: SessionId, lease: Lease) -> Self {
-        Self { home, session, lease: Some(lease), passed_on: false }
+        Self { home, session, lease: Some(lease), passed_on: None }
     }
 
     pub(super) fn lease(&self) -> Lease {

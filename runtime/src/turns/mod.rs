@@ -6,6 +6,7 @@
 //! It uses what a session is, a clock and a background task. It knows no backend: a lease goes back through a trait.
 
 mod alarm;
+mod answers;
 mod aside;
 mod calls;
 #[cfg(test)]
@@ -20,15 +21,16 @@ mod ticket;
 
 use std::time::Duration;
 
-pub use self::{
-    lease::Lease,
-    passing_on::{Arrivals, Line},
-};
 pub(crate) use self::{
+    answers::Behind,
     lease::LeaseHome,
     nesting::HeldTurns,
     queues::Turns,
     ticket::{Ticket, Turn},
+};
+pub use self::{
+    lease::Lease,
+    passing_on::{Arrivals, Line},
 };
 
 /// What a call does to a state.

@@ -11,6 +11,7 @@ use std::{
     task::{Context, Waker},
 };
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
@@ -253,8 +254,8 @@ async fn a_turn_is_passed_on_to_the_next_writer_of_the_same_states() {
         let others: Vec<_> = others.iter().map(|plan| join(&turns, session, plan)).collect();
         let came = turns.arrivals(session);
         assert_eq!(first.successor_came().is_some(), expected, "case {at}");
-        let passed = first.pass_on(came);
-        assert_eq!(passed.is_ok(), expected, "case {at}");
+        let mut passed = first.pass_on(came);
+        assert_eq!(passed.held().is_none(), expected, "case {at}");
         drop(passed);
         for (place, other) in others.into_iter().enumerate() {
             let lease = lease_of(other).await;
@@ -272,7 +273,8 @@ async fn a_turn_is_passed_on_to_nobody_who_came_later() {
     let came = turns.arrivals(session);
     let later = join(&turns, session, WRITE_A);
     assert!(first.successor_came().is_some_and(|next| next > came));
-    let Err(first) = first.pass_on(came) else { panic!("it was passed on") };
+    let mut first = first.pass_on(came);
+    assert!(first.held().is_some());
     assert!(!has_come(&later), "the turn is still the first one's");
     drop(first);
     assert_eq!(home.0.load(Ordering::Relaxed), 1);
@@ -280,11 +282,33 @@ async fn a_turn_is_passed_on_to_nobody_who_came_later() {
 }
 
 #[tokio::test]
+async fn who_got_its_turn_passed_on_answers_after_those_before_it() {
+    let (turns, session) = turns();
+    let (first, _home) = leased(join(&turns, session, WRITE_A)).await;
+    let (second, third) = (join(&turns, session, WRITE_A), join(&turns, session, WRITE_A));
+    let answers_now = |behind: &Behind| behind.those_before_have_answered().now_or_never().is_some();
+    let came = turns.arrivals(session);
+    let first = first.pass_on(came);
+    let mut second = second.turn_now().ok().unwrap();
+    second.accept_lease();
+    let second = second.pass_on(came);
+    let mut third = third.turn_now().ok().unwrap();
+    third.accept_lease();
+    let third = Behind::turn(Some(third));
+    assert!(answers_now(&first) && !answers_now(&second) && !answers_now(&third));
+    // One that waits for nobody, as a request, leaves the order among the others as it is.
+    drop(second);
+    assert!(!answers_now(&third));
+    drop(first);
+    assert!(answers_now(&third));
+}
+
+#[tokio::test]
 async fn a_lease_that_was_left_to_a_call_goes_back_with_it() {
     let (turns, session) = turns();
     let (first, home) = leased(join(&turns, session, WRITE_A)).await;
     let (second, third) = (join(&turns, session, WRITE_A), join(&turns, session, WRITE_A));
-    assert!(first.pass_on(turns.arrivals(session)).is_ok());
+    assert!(first.pass_on(turns.arrivals(session)).held().is_none());
     assert!(has_come(&second) && !has_come(&third));
     assert_eq!(home.0.load(Ordering::Relaxed), 0);
     drop(second);
@@ -513,7 +537,7 @@ async fn a_lease_that_was_passed_on_goes_back_when_its_call_is_set_aside() {
     let (turns, session) = turns();
     let (first, home) = leased(join(&turns, session, WRITE_A)).await;
     let kept = keep(&turns, session, WRITE_A);
-    assert!(first.pass_on(turns.arrivals(session)).is_ok());
+    assert!(first.pass_on(turns.arrivals(session)).held().is_none());
     assert_eq!(home.0.load(Ordering::Relaxed), 0);
     tokio::time::sleep(PATIENCE * 2).await;
     assert_eq!(home.0.load(Ordering::Relaxed), 1, "though nobody here waits: other nodes do");
@@ -527,7 +551,7 @@ async fn one_that_is_back_goes_behind_a_call_that_has_a_lease() {
     end_patience(&turns);
     let (first, home) = leased(join(&turns, session, WRITE_A)).await;
     let next = join(&turns, session, WRITE_A);
-    assert!(first.pass_on(turns.arrivals(session)).is_ok());
+    assert!(first.pass_on(turns.arrivals(session)).held().is_none());
     assert!(!has_come(&kept), "the lease is with another one");
     assert_eq!(lease_of(next).await, Some(Lease(1)));
     assert!(has_come(&kept));

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Arrivals, Limits, Mode,
+    answers::{AnswersBefore, Behind, DueAnswer},
     lease::{HeldLease, Lease, LeaseHome},
     queues::{After, Phase, Queues, Session},
 };
@@ -120,6 +121,8 @@ impl Drop for Ticket {
 pub(crate) struct Turn {
     ticket: Ticket,
     lease: Option<HeldLease>,
+    /// Those of the calls that passed it on.
+    answers_before: Option<AnswersBefore>,
 }
 
 impl Drop for Turn {
@@ -131,7 +134,7 @@ impl Drop for Turn {
 
 impl Turn {
     fn of(ticket: Ticket) -> Self {
-        Self { ticket, lease: None }
+        Self { ticket, lease: None, answers_before: None }
     }
 
     /// The session, and the call's number in it.
@@ -175,6 +178,12 @@ impl Turn {
     pub(crate) fn accept_lease(&mut self) {
         let mut session = self.ticket.queues.session.lock();
         self.lease = session.calls.get_mut(self.ticket.call).and_then(|call| call.lease.take());
+        self.answers_before = self.lease.as_ref().and_then(|lease| lease.passed_on.clone());
+    }
+
+    /// Those of the calls that passed the turn on.
+    pub(super) fn answers_before(&self) -> Option<&AnswersBefore> {
+        self.answers_before.as_ref()
     }
 
     /// Holds the lease that a backend granted, unless it is the one that was passed on.
@@ -194,7 +203,7 @@ impl Turn {
 
     /// Whether the call before had the lease, too, so that this one has values that may not be saved yet.
     pub(crate) fn lease_was_passed_on(&self) -> bool {
-        self.lease.as_ref().is_some_and(|lease| lease.passed_on)
+        self.lease.as_ref().is_some_and(|lease| lease.passed_on.is_some())
     }
 
     /// A commit has ended the lease.
@@ -229,20 +238,22 @@ impl Turn {
 
     /// Ends the turn and leaves its lease to the call that has it next, if that one writes the same states and had come
     /// by that moment.
-    pub(super) fn pass_on(mut self, came: Arrivals) -> Result<(), Self> {
-        let Some(mut lease) = self.lease.take() else { return Err(self) };
+    pub(super) fn pass_on(mut self, came: Arrivals) -> Behind {
+        let Some(mut lease) = self.lease.take() else { return Behind::turn(Some(self)) };
+        let before = self.answers_before.clone();
         let passed_on = self.ticket.with(|session, after| {
             let next = session.successor(self.ticket.call).filter(|next| *next < came.0);
             let Some(next) = next.and_then(|next| session.calls.get_mut(next)) else { return Err(lease) };
-            lease.passed_on = true;
+            let (answer, of_next) = DueAnswer::after(before.clone());
+            lease.passed_on = Some(of_next);
             next.lease = Some(lease);
-            Ok(session.end(self.ticket.call, after))
+            Ok((session.end(self.ticket.call, after), answer))
         });
         match passed_on {
-            Ok(_ended) => Ok(()),
+            Ok((_ended, answer)) => Behind::passed_on(answer, before),
             Err(lease) => {
                 self.lease = Some(lease);
-                Err(self)
+                Behind::turn(Some(self))
             }
         }
     }

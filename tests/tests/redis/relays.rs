@@ -651,3 +651,51 @@ async fn a_lease_that_is_passed_on_to_a_call_that_nobody_polls_is_given_back() {
     here.stage.kept.open();
     assert_eq!(here.answer(keeps).await, 6);
 }
+
+/// The numbers of the next so many acknowledgements, as they come.
+async fn next_answers(socket: &mut RawSocket, count: usize) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    for _ in 0..count {
+        match socket.wait("an acknowledgement", |packet| matches!(packet, Packet::Ack { .. })).await {
+            Packet::Ack { id, .. } => numbers.push(id),
+            _ => unreachable!("only acknowledgements are let through"),
+        }
+    }
+    numbers
+}
+
+/// Whatever becomes of each of them, and whoever else has turns between them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_answers_of_a_sockets_events_come_in_the_order_of_their_turns() {
+    let server = RedisServer::start().await;
+    let (mut node, cookie) = Node::start(lasting(&server).await, None).await;
+    let mut other = RawSocket::connect(&node.app, Some(&cookie)).await;
+    for round in 0..60 {
+        let events = ["add", "fail", "add", "add", "look", "add", "panics", "add", "add", "add"];
+        let between = async {
+            if round % 2 == 0 {
+                for _ in 0..5 {
+                    other.ask("add", &[]).await;
+                }
+            }
+        };
+        let requests = async {
+            if round % 3 == 0 {
+                http::get(&node.app, "/add", Some(&cookie)).await.ok();
+            }
+        };
+        let socket = &mut node.socket;
+        let answers = async {
+            let mut numbers = Vec::new();
+            for event in events {
+                numbers.push(socket.ask_later("/", event, &[]).await);
+            }
+            (numbers, next_answers(socket, events.len()).await)
+        };
+        let ((sent, answered), (), ()) = tokio::join!(answers, between, requests);
+        // A reader holds nobody up, and is answered when it likes.
+        let of_writers =
+            |numbers: Vec<u64>| numbers.into_iter().filter(|n| *n != sent[4]).collect::<Vec<_>>();
+        assert_eq!(of_writers(answered), of_writers(sent.clone()), "round {round}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Events of one socket take effect in the order in which they were sent, whoever else writes, and a read sees the
 //! writes before it.
 //!
-//! Clauses: 3.
+//! Clauses: 3, 6.
 
 use std::{cell::Cell, time::Duration};
 
@@ -10,13 +10,15 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use socketioxide::extract::{Data, SocketRef};
 use socketioxide_session::{
-    Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, socket_handler,
+    Backend, MemoryBackend, SessionLayer, StoreBackend, connect_handler, http_handler, socket_handler,
+    testing::Packet,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    client::Client,
+    client::{Client, Socket},
     fixture::shop::{self, Cart},
     ready::{ready_socket, say_ready},
+    soak::short_or_long,
     stores::TestStore,
 };
 use tokio::{task::yield_now, time::sleep};
@@ -141,4 +143,39 @@ async fn a_read_sees_the_writes_before_it_and_none_after() {
     let (answers, _, _) = beside_requests(&app, &events).await;
     let read: Vec<_> = answers.into_iter().skip(1).step_by(2).collect();
     assert_eq!(read, (0..EVENTS / 2).map(|number| json!(number)).collect::<Vec<_>>());
+}
+
+/// The numbers of the next so many acknowledgements, as they come.
+async fn next_answers(socket: &Socket, count: usize) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    for _ in 0..count {
+        match socket.wait("an acknowledgement", |packet| matches!(packet, Packet::Ack { .. })).await {
+            Packet::Ack { id, .. } => numbers.push(id),
+            _ => unreachable!("only acknowledgements are let through"),
+        }
+    }
+    numbers
+}
+
+/// Also the first write of a session that the handshake began, and also where the socket's buffer has no room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn answers_come_in_the_order_in_which_the_events_took_effect() {
+    let store = TestStore::default();
+    let backends: [Box<dyn Fn() -> SessionLayer>; 2] = [
+        Box::new(|| sessions(MemoryBackend::default())),
+        Box::new(move || sessions(StoreBackend::new(store.clone()))),
+    ];
+    for layer in backends {
+        let (app, _) = shop::open(layer());
+        for _ in 0..short_or_long(100, 20_000) {
+            let mut socket = Socket::connect(&app, None).await;
+            socket.event("ready").await;
+            let mut sent = Vec::new();
+            for _ in 0..10 {
+                sent.push(socket.ask_later("/", "visit", &[]).await);
+            }
+            assert_eq!(next_answers(&socket, sent.len()).await, sent);
+            socket.leave().await;
+        }
+    }
 }
