@@ -70,10 +70,14 @@ impl LiveSession {
         if let Err(error) = held {
             return Detached::done(Err(error), turn);
         }
-        if self.is_stored()
+        let stored = {
+            let current = self.current.lock();
+            (current.presence == Presence::Stored).then_some(current.id)
+        };
+        if let Some(id) = stored
             && let Some(attributes) = work.attributes.take()
         {
-            return self.update(work, attributes, turn, now.wall).into();
+            return self.update(id, work, attributes, turn, now.wall).into();
         }
         Detached::of(Arc::clone(self).find_and_commit(work, turn))
     }
@@ -82,7 +86,9 @@ impl LiveSession {
     async fn find_and_commit(self: Arc<Self>, work: Work, turn: Option<Turn>) -> Committed {
         let _beginning = if self.is_stored() { None } else { Some(self.beginning().lock().await) };
         let outcome = match self.find().await {
-            Ok(Some(attributes)) => return self.update(work, attributes, turn, clock::now()).await,
+            Ok(Some(attributes)) => {
+                return self.update(self.id(), work, attributes, turn, clock::now()).await;
+            }
             Ok(None) if work.changes.is_empty() && !work.even_if_unchanged => Ok(()),
             Ok(None) => self.begin(work, false).await,
             Err(error) => Err(error),
@@ -142,12 +148,12 @@ impl LiveSession {
     /// Changes a session that is there, and was loaded with these attributes.
     fn update(
         self: &Arc<Self>,
+        id: SessionId,
         work: Work,
         mut attributes: Attributes,
         turn: Option<Turn>,
         now: OffsetDateTime,
     ) -> Answer<Committed> {
-        let id = self.id();
         let active = !work.changes.is_empty() || work.intent.anything() || work.even_if_unchanged;
         let change = change_of_attributes(&work, &attributes);
         change.apply(&mut attributes);

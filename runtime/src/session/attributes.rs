@@ -27,7 +27,7 @@ pub struct Attributes {
 
 /// What a commit changes of [`Attributes`]: what it does not name stays as it is stored. It never makes a session
 /// provisional again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AttributeChanges {
     /// Another [`Attributes::expiry`]. The outer `Option`: whether it changes at all.

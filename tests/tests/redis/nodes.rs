@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Extension, Router, routing::get};
 use serde_json::{Value, json};
 use socketioxide::extract::SocketRef;
 use socketioxide_session::{
@@ -15,6 +15,7 @@ use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{self, Socket},
     fixture::shop::{self, Counter, HELD},
+    gate::Gate,
     http::{self, Answer},
     raw::RawSocket,
     records::{SECOND, milliseconds},
@@ -45,6 +46,18 @@ async fn expire(control: SessionControl) -> Result<(), Error> {
 async fn socket_leave(counter: &mut Counter, control: SessionControl) -> Result<u64, Error> {
     control.flush()?;
     Ok(counter.count + 1)
+}
+
+/// A logout that has seen the session before it waits.
+#[http_handler(counter)]
+async fn leave(
+    counter: &Counter,
+    control: SessionControl,
+    Extension(gate): Extension<Gate>,
+) -> Result<(), Error> {
+    assert_eq!(counter.count, 1);
+    gate.pass().await;
+    control.flush()
 }
 
 #[connect_handler]
@@ -364,4 +377,23 @@ async fn in_a_cluster_all_holds() {
     assert_eq!(there.ask("add", &[]).await, json!(82));
     client::get(&apps[0], "/logout", Some(&new)).await.ok();
     there.disconnected("/").await;
+}
+
+#[tokio::test]
+async fn a_logout_that_a_login_on_another_node_overtook_is_told() {
+    let server = RedisServer::start().await;
+    let (apps, old) = two_nodes(&server).await;
+    let gate = Gate::default();
+    let routes = Router::new().route("/leave", get(leave)).layer(Extension(gate.clone()));
+    let app = App::new(with_sockets(routes, (), |_| {}).layer(sessions(node(&server).await)));
+    let logout = client::get(&app, "/leave", Some(&old));
+    let login = async {
+        gate.reached().await;
+        let new = client::get(&apps[0], "/login", Some(&old)).await.new_cookie();
+        gate.open();
+        new
+    };
+    let (answer, new) = tokio::join!(logout, login);
+    assert_eq!((answer.status, answer.set_cookies()), (409, vec![]), "{}", answer.body);
+    assert_eq!(count_at(&apps[1], &new).await, 1);
 }

@@ -20,7 +20,7 @@ use super::{
     wire::{Wire, link::Link, source::Source, tracking::Tracker},
 };
 use crate::{
-    backend::{BackendError, Load, Loaded},
+    backend::{BackendError, Lease, Load, Loaded},
     background::Background,
     process::Registry,
     session::id::SessionId,
@@ -54,7 +54,9 @@ impl Driver {
 
     /// What need not be asked for: what the call before left, with its lease, or what is in the read cache.
     pub(super) fn at_hand(&self, id: SessionId, load: Load) -> Option<Loaded> {
-        if let Some(loaded) = self.relays.join(id, load) {
+        if load.lease != Lease::default()
+            && let Some(loaded) = self.relays.join(id, load)
+        {
             return Some(loaded);
         }
         if !load.turns.is_empty() || !self.relays.is_settled(id) {
