@@ -148,7 +148,7 @@ values! {
     structs: Vec<Wrapped<Choice<u8>>> = vec![Wrapped(Choice::Two(1, 2))];
     variants: [Choice<i64>; 3] = [Choice::One(1), Choice::Two(1, 2), Choice::Three { field: 1 }];
     keys_of_text: HashMap<String, u8> = HashMap::from([("a".to_owned(), 1)]);
-    keys_of_numbers: BTreeMap<i16, ()> = BTreeMap::from([(-1, ()), (1, ())]);
+    keys_of_numbers: BTreeMap<i16, u8> = BTreeMap::from([(-1, 1), (1, 2)]);
     keys_of_letters: BTreeMap<char, bool> = BTreeMap::from([('a', true)]);
     keys_of_pairs: BTreeMap<(u8, u8), u8> = BTreeMap::from([((1, 2), 3)]);
     keys_of_lists_inside: Option<Vec<BTreeMap<Vec<u8>, u8>>> = Some(vec![BTreeMap::from([(vec![1], 3)])]);

@@ -142,7 +142,7 @@ mod http {
     pub(super) async fn wait(vase: &mut Vase, bowl: &mut Bowl) {
         vase.glass.0 += 1;
         bowl.glass.0 += 1;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     pub(super) async fn share(vase: Shared<Vase>) -> Result<String, Error> {
@@ -158,7 +158,7 @@ mod http {
     /// Both states as other middleware stores them: nobody has decoded them yet.
     pub(super) async fn put(session: Session) {
         for key in ["vase", "bowl"] {
-            session.insert(key, json!({ "glass": 5 })).await.unwrap();
+            session.insert(key, json!({ "glass": 5 })).await.expect("a session that takes values");
         }
     }
 
@@ -303,7 +303,7 @@ async fn is_an_error_of(code: Code, paths: &[&str], browser: &Client, socket: &m
         drop(panics);
         assert_eq!(browser.get("/glass/read").await.ok(), before, "{code:?} in {path}");
     }
-    let filled = socket.ask("fill", &[]).await.as_u64().unwrap();
+    let filled = socket.ask("fill", &[]).await.as_u64().expect("a number");
     assert_eq!(browser.get("/glass/fill").await.ok().split(' ').next(), Some(&*(filled + 1).to_string()));
 }
 
@@ -387,7 +387,7 @@ async fn drop_panics() {
         let (browser, mut socket) = visitor(&app).await;
         is_an_error_of(Code::Drop, &["read", "touch"], &browser, &mut socket).await;
         for round in 0..3 {
-            let before = socket.ask("fill", &[]).await.as_u64().unwrap();
+            let before = socket.ask("fill", &[]).await.as_u64().expect("a number");
             let panics = Panics::from_now_on(Code::Drop);
             // The old value goes where the new one is stored.
             for _ in 0..2 {
@@ -402,7 +402,7 @@ async fn drop_panics() {
             dropped_after(50, browser.get("/glass/wait")).await;
             assert_eq!(socket.ask("echo", &[]).await, "echo");
             drop(panics);
-            let after = socket.ask("fill", &[]).await.as_u64().unwrap();
+            let after = socket.ask("fill", &[]).await.as_u64().expect("a number");
             assert!((before + 1..=before + 5).contains(&after), "{before}, then {after} in round {round}");
         }
         let panics = Panics::from_now_on(Code::Drop);
