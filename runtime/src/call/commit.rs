@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     detached::{Committed, Detached},
-    live_session::{CookieEffect, LiveSession, Lookup, Presence},
+    live_session::{Beginning, CookieEffect, LiveSession, Lookup, Presence},
     write::{Under, Write, write},
 };
 use crate::{
@@ -89,11 +89,25 @@ impl LiveSession {
             Ok(Some(attributes)) => {
                 return self.update(self.id(), work, attributes, turn, clock::now()).await;
             }
-            Ok(None) if work.changes.is_empty() && !work.even_if_unchanged => Ok(()),
-            Ok(None) => self.begin(work, false).await,
+            Ok(None) => self.begin_if_it_may(work).await,
             Err(error) => Err(error),
         };
         Committed { outcome, behind: Behind::turn(turn) }
+    }
+
+    async fn begin_if_it_may(&self, work: Work) -> Result<(), Error> {
+        let writes = !work.changes.is_empty() || work.even_if_unchanged;
+        let is_dead = matches!(self.current.lock().presence, Presence::Dead(_));
+        if !writes && !is_dead {
+            return Ok(());
+        }
+        match self.beginning_of(writes && work.intent.cycle_id)? {
+            Beginning::Begins => self.begin(work, false).await,
+            Beginning::LeftOut => {
+                self.current.lock().transition().left_out = true;
+                Ok(())
+            }
+        }
     }
 
     /// The session that is to be written to. `None`: one may begin.
@@ -101,7 +115,7 @@ impl LiveSession {
         loop {
             match self.load(Keys::Only(&[])).await? {
                 Lookup::Found(loaded) => return Ok(Some(loaded.attributes)),
-                Lookup::Nothing => return self.writable().map(|()| None),
+                Lookup::Nothing => return Ok(None),
                 Lookup::Renamed => {}
             }
         }
@@ -133,6 +147,9 @@ impl LiveSession {
         // Under the lock: the answer takes the cookie after it said that it sets no other.
         let has_begun = self.may_begin();
         if has_begun {
+            // A changed id was shown, and somebody is logged in anew: that cookie may be overwritten.
+            let in_place_of_changed = matches!(current.presence, Presence::Dead(_));
+            current.transition().changed_id |= in_place_of_changed;
             current.presence = Presence::Stored;
             current.key = Some(Arc::clone(&attributes.key));
             current.transition().cookie = self.set_cookie(id, attributes);

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU8, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -30,10 +30,38 @@ pub(crate) struct LiveSession {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) settings: Arc<Settings>,
     pub(super) current: Mutex<Current>,
-    /// Whether a session may begin here: only where its cookie can still be set.
-    may_begin: AtomicBool,
+    /// Whether a session may begin here: a [`Begins`].
+    begins: AtomicU8,
     /// Held while a session begins, so that two writers of one request begin one. Most have begun before.
     pub(super) beginning: OnceLock<Box<tokio::sync::Mutex<()>>>,
+}
+
+/// Whether a session may begin in a request, or where one is shown that has just changed its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Begins {
+    /// No cookie can be set (any more).
+    Never,
+    /// Only where a new id is asked for, which logs somebody in: the request comes from another site, and may have been
+    /// sent without the visitor's cookie, which must not be overwritten.
+    WithNewId,
+    /// As `WithNewId`; but what else is to be written is left out in silence: somebody follows a link to a page.
+    WithNewIdOrNothing,
+    Freely,
+}
+
+impl Begins {
+    fn of(number: u8) -> Self {
+        let all = [Self::Never, Self::WithNewId, Self::WithNewIdOrNothing, Self::Freely];
+        all[usize::from(number).min(3)]
+    }
+}
+
+/// What becomes of a write where there is no session.
+pub(super) enum Beginning {
+    Begins,
+    /// Nothing is saved, and nobody is told.
+    LeftOut,
 }
 
 pub(super) struct Current {
@@ -52,6 +80,8 @@ pub(super) struct Transition {
     pub(super) cookie: CookieEffect,
     /// Whether the id was changed through this handle.
     pub(super) changed_id: bool,
+    /// Something was to be written and was left out, because the request came from another site.
+    pub(super) left_out: bool,
     /// Sockets of an id that ended here, to be disconnected when the answer is out.
     pub(super) to_disconnect: Sockets,
 }
@@ -117,19 +147,19 @@ impl LiveSession {
     pub(crate) fn new(backend: Arc<dyn Backend>, settings: Arc<Settings>, shown: Option<SessionId>) -> Self {
         let id = shown.unwrap_or_else(SessionId::random);
         let presence = if shown.is_some() { Presence::Unknown } else { Presence::Absent };
-        Self::of(backend, settings, Current { id, presence, key: None, transition: None }, true)
+        Self::of(backend, settings, Current { id, presence, key: None, transition: None }, Begins::Freely)
     }
 
-    fn of(backend: Arc<dyn Backend>, settings: Arc<Settings>, current: Current, may_begin: bool) -> Self {
-        let (current, may_begin) = (Mutex::new(current), AtomicBool::new(may_begin));
-        Self { backend, settings, current, may_begin, beginning: OnceLock::new() }
+    fn of(backend: Arc<dyn Backend>, settings: Arc<Settings>, current: Current, begins: Begins) -> Self {
+        let (current, begins) = (Mutex::new(current), AtomicU8::new(begins as u8));
+        Self { backend, settings, current, begins, beginning: OnceLock::new() }
     }
 
     /// Of a connection whose handshake this handle served: the same session, in which none can begin any more.
     pub(crate) fn for_connection(&self) -> Self {
         let current = self.current.lock();
         let copy = Current { key: current.key.clone(), transition: None, ..*current };
-        Self::of(Arc::clone(&self.backend), Arc::clone(&self.settings), copy, false)
+        Self::of(Arc::clone(&self.backend), Arc::clone(&self.settings), copy, Begins::Never)
     }
 
     /// Goes on in the session of another handle, as that has it now: of the request that opened this connection.
@@ -186,12 +216,22 @@ impl LiveSession {
 
     /// From now on no session can begin here: the answer that could set its cookie is out.
     pub(crate) fn no_more_cookies(&self) {
-        self.may_begin.store(false, Ordering::Release);
+        self.let_begin(Begins::Never);
     }
 
-    /// Whether a session can begin here.
-    pub(crate) fn may_begin(&self) -> bool {
-        self.may_begin.load(Ordering::Acquire)
+    /// Says where a session may begin from now on.
+    pub(crate) fn let_begin(&self, begins: Begins) {
+        self.begins.store(begins as u8, Ordering::Release);
+    }
+
+    /// Where a session may begin.
+    pub(crate) fn begins(&self) -> Begins {
+        Begins::of(self.begins.load(Ordering::Acquire))
+    }
+
+    /// Whether a session can begin here, on whatever condition.
+    pub(super) fn may_begin(&self) -> bool {
+        self.begins() != Begins::Never
     }
 
     pub(crate) fn take_cookie(&self) -> CookieEffect {
@@ -201,6 +241,11 @@ impl LiveSession {
             .as_mut()
             .map(|transition| std::mem::take(&mut transition.cookie))
             .unwrap_or_default()
+    }
+
+    /// Whether something was to be written and was left out.
+    pub(crate) fn has_left_out(&self) -> bool {
+        self.current.lock().transition.as_ref().is_some_and(|transition| transition.left_out)
     }
 
     /// The sockets to disconnect once the answer is out.
@@ -283,12 +328,13 @@ impl LiveSession {
         if let Some(ending) = ending.filter(|_| !self.may_begin()) {
             return Err(Error::new(ending.kind()));
         }
+        // An unknown id is never adopted, nor one that was changed.
+        current.id = SessionId::random();
+        current.key = None;
         if ending == Some(Ending::IdChanged) {
             current.presence = Presence::Dead(Ending::IdChanged);
             return Ok(Lookup::Nothing);
         }
-        // An unknown id is never adopted.
-        current.id = SessionId::random();
         current.presence = Presence::Absent;
         Ok(Lookup::Renamed)
     }
@@ -302,13 +348,37 @@ impl LiveSession {
         Ok(())
     }
 
-    /// Whether the session can be written to, so that a writer is told before it runs.
+    /// Whether the session can be written to, so that a writer is told before it runs. Where a session may begin on a
+    /// condition, that shows at the commit.
     pub(crate) fn writable(&self) -> Result<(), Error> {
+        if self.may_begin() {
+            return Ok(());
+        }
         let presence = self.current.lock().presence;
         match presence {
-            Presence::Absent if !self.may_begin() => Err(Error::new(ErrorKind::NoSession)),
+            Presence::Absent => Err(Error::new(ErrorKind::NoSession)),
             Presence::Dead(ending) => Err(Error::new(ending.kind())),
-            _ => Ok(()),
+            Presence::Unknown | Presence::Stored => Ok(()),
+        }
+    }
+
+    /// What becomes of a write where there is no session. `new_id`: one was asked for, so that somebody is logged in.
+    pub(super) fn beginning_of(&self, new_id: bool) -> Result<Beginning, Error> {
+        self.writable()?;
+        let presence = self.current.lock().presence;
+        match (presence, self.begins()) {
+            (_, Begins::Never) => Err(Error::new(ErrorKind::NoSession)),
+            _ if new_id => Ok(Beginning::Begins),
+            // The browser has, or will have, the cookie of the new id.
+            (Presence::Dead(ending), _) => Err(Error::new(ending.kind())),
+            (_, Begins::Freely) => Ok(Beginning::Begins),
+            (_, Begins::WithNewIdOrNothing) => Ok(Beginning::LeftOut),
+            (_, Begins::WithNewId) => Err(Error::with_text(
+                ErrorKind::NoSession,
+                "a page of another site sent this request, without the session's cookie (see `with_same_site`): nothing \
+                 is saved here unless the handler logs somebody in and asks for a new id \
+                 (`SessionControl::cycle_id`)",
+            )),
         }
     }
 

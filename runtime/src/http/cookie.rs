@@ -217,12 +217,6 @@ impl CookieSettings {
         rest.trim_ascii_start().strip_prefix(b"=").map(<[u8]>::trim_ascii)
     }
 
-    /// Whether a request comes from where [`SameSite::Strict`] keeps the cookie back.
-    pub(crate) fn is_kept_from(&self, headers: &HeaderMap) -> bool {
-        self.same_site == SameSite::Strict
-            && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
-    }
-
     /// Whether a response sets a cookie of this name.
     pub(crate) fn is_set_in(&self, headers: &HeaderMap) -> bool {
         headers.get_all(header::SET_COOKIE).iter().any(|value| self.is_set_by(value))

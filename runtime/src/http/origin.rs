@@ -103,6 +103,18 @@ impl OriginPolicy {
     }
 }
 
+/// Whether a page of another site sent this request. Where a browser does not say it, a page of another origin counts.
+pub(super) fn is_of_another_site(request: &Parts) -> bool {
+    let headers = &request.headers;
+    match headers.get("sec-fetch-site") {
+        Some(site) => site == "cross-site",
+        None => headers.get_all(header::ORIGIN).iter().any(|origin| {
+            let origin = origin.to_str().ok().and_then(Origin::parse);
+            !origin.is_some_and(|origin| origin.is_target_of(request))
+        }),
+    }
+}
+
 /// What a request is for: its scheme, where that is told, and its host with the port. What the proxy says that ends TLS
 /// comes before what the request says, which is then the proxy's own. No page can make a browser send that header to
 /// another site unasked.

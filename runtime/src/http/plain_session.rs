@@ -130,12 +130,17 @@ impl Open {
     /// What to save at once, unless it is held back.
     fn work(&mut self, begin: bool) -> Option<Work> {
         let expiry = self.expiry();
+        let is_stored = self.live.is_stored();
         let state = self.state();
-        if state.collecting || state.intent.cycle_id {
+        let cycles = state.intent.cycle_id;
+        if state.collecting || (cycles && is_stored) {
             return None;
         }
         let changes = std::mem::take(&mut state.unsaved);
-        Some(Work { even_if_unchanged: begin, ..self.saving(changes, expiry) })
+        let mut work = Work { even_if_unchanged: begin, ..self.saving(changes, expiry) };
+        // Where one begins there is no id to change: but somebody is logged in.
+        work.intent.cycle_id = cycles;
+        Some(work)
     }
 
     /// A save of these changes. It renews the session's life even if there are none.
@@ -292,7 +297,7 @@ impl PlainStore {
             Ok(()) => self.with(|open| {
                 let saved = open.session.expiry();
                 let state = open.state();
-                (state.own_expiry, state.expiry_is_asked) = (saved, false);
+                (state.own_expiry, state.expiry_is_asked, state.intent.cycle_id) = (saved, false, false);
                 // It is another one by now.
                 state.found = None;
             }),
@@ -337,9 +342,9 @@ impl SessionStore for PlainStore {
         }
         live.resolve().await.map_err(|error| self.refused(error))?;
         let cycles = cycles && !flushed && live.is_stored();
-        self.with(|open| open.state().intent.cycle_id = cycles)?;
+        self.write(record, true).await?;
         record.id = if cycles { live.next_id() } else { live.id() }.expose();
-        self.write(record, true).await
+        Ok(())
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {

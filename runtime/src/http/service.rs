@@ -19,7 +19,7 @@ use super::{
     engine_request::{EngineRequest, classify, sid_of_open_packet},
     error::respond,
     settings::LayerSettings,
-    visitor::Visitor,
+    visitor::{Visitor, begins},
 };
 use crate::{
     backend::Backend,
@@ -27,7 +27,7 @@ use crate::{
         connection::Binding,
         current_call::end_in_background,
         intents::{Intent, Intents},
-        live_session::{CookieEffect, LiveSession},
+        live_session::{Begins, CookieEffect, LiveSession},
         outcome::{Decision, Outcome, decide},
     },
     error::{Error, ErrorKind},
@@ -166,6 +166,8 @@ struct RequestWork {
     settings: Arc<LayerSettings>,
     engine: EngineRequest,
     visitor: Visitor,
+    /// The path, where somebody may have followed a link of another site's to it.
+    link_to: Option<Box<str>>,
     /// Of the connection that the request opens.
     binding: Option<Binding>,
 }
@@ -181,9 +183,12 @@ impl RequestWork {
         let engine = classify(head, &settings.socket_paths);
         let live = Arc::new(LiveSession::new(Arc::clone(backend), Arc::clone(&settings.call), shown));
         let intents = Arc::new(Intents::new(true));
-        if shown.is_none() && settings.cookie.is_kept_from(&head.headers) {
-            // A session that begins now would take the place of the one whose cookie was not sent.
-            live.no_more_cookies();
+        let mut link_to = None;
+        if shown.is_none() && visitor.ambiguous.is_none() {
+            // One that begins could take the place of one whose cookie was not sent.
+            let begins = begins(settings.cookie.same_site, head);
+            live.let_begin(begins);
+            link_to = (begins == Begins::WithNewIdOrNothing).then(|| head.uri.path().into());
         }
         let (plain, session) = PlainStore::new(
             Arc::clone(&live),
@@ -191,7 +196,17 @@ impl RequestWork {
             Arc::clone(settings),
             shown.map(SessionId::expose),
         );
-        Self { live, intents, plain, session, settings: Arc::clone(settings), engine, visitor, binding: None }
+        Self {
+            live,
+            intents,
+            plain,
+            session,
+            settings: Arc::clone(settings),
+            engine,
+            visitor,
+            link_to,
+            binding: None,
+        }
     }
 
     /// Puts the session into the request's extensions.
@@ -236,7 +251,7 @@ impl RequestWork {
                 let text = "this session has just ended or changed its id: connect again with the new cookie";
                 return Err(respond(StatusCode::SERVICE_UNAVAILABLE, text));
             }
-            if self.settings.session_on_handshake && self.live.may_begin() {
+            if self.settings.session_on_handshake && self.live.begins() == Begins::Freely {
                 self.live.begin_provisional().await.map_err(refuse)?;
             }
         }
@@ -275,6 +290,13 @@ impl RequestWork {
     /// Sets the cookie.
     fn finish(self, mut response: Response<Body>) -> Response<Body> {
         self.live.no_more_cookies();
+        if let Some(path) = self.link_to.as_deref().filter(|_| self.live.has_left_out()) {
+            tracing::warn!(
+                path,
+                "nothing was saved of what a handler changed for a visitor who followed a link of another site's: under \
+                 `SameSite::Strict` the session's cookie is not sent along. Let pages that are linked to only read"
+            );
+        }
         self.set_cookie(&mut response);
         after_response(self.live.take_sockets(), response)
     }

@@ -1,11 +1,18 @@
-//! Who asks: the one session of those that a request shows.
+//! Who asks: the one session of those that a request shows, and where one may begin if it shows none.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, header, request::Parts};
 
-use super::{cookie::Shown, settings::LayerSettings};
-use crate::{backend::Backend, call::live_session::LiveSession, error::Error, session::id::SessionId};
+use tower_cookies::cookie::SameSite;
+
+use super::{cookie::Shown, origin::is_of_another_site, settings::LayerSettings};
+use crate::{
+    backend::Backend,
+    call::live_session::{Begins, LiveSession},
+    error::Error,
+    session::id::SessionId,
+};
 
 /// So many of those that are shown are looked up.
 const MOST: usize = 4;
@@ -60,6 +67,22 @@ impl Visitor {
         let shown_id = alive.or_else(|| shown.ids.iter().find(has_ended).or(shown.ids.first()).copied());
         let needs_newer_key = shown.under_older_key && is_navigation(&head.headers);
         Ok(Self { shown: shown_id, ambiguous: None, needs_newer_key })
+    }
+}
+
+/// Where a session may begin in a request that showed no cookie: [`SameSite`] may have kept back the visitor's.
+pub(super) fn begins(same_site: SameSite, head: &Parts) -> Begins {
+    let is_safe = head.method.is_safe();
+    let kept_back = match same_site {
+        SameSite::Strict => is_of_another_site(head),
+        SameSite::Lax => !is_safe && is_of_another_site(head),
+        SameSite::None => false,
+    };
+    let navigates = head.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
+    match kept_back {
+        false => Begins::Freely,
+        true if is_safe && navigates => Begins::WithNewIdOrNothing,
+        true => Begins::WithNewId,
     }
 }
 

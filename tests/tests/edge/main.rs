@@ -7,3 +7,4 @@ mod layers;
 mod mint;
 mod origin;
 mod secrets;
+mod strangers;
