@@ -3,13 +3,17 @@
 //!
 //! Clauses: 12.
 
+use axum::{Router, response::Html, routing::get};
 use reqwest::Method;
 use socketioxide_session::{MemoryBackend, SameSite, StoreBackend};
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::Socket,
     fixture::site::{Of, Parts, Site, parts},
-    http, soon,
+    http,
+    node::Chromium,
+    soon,
+    stores::TestStore,
 };
 
 /// A form that a page of another site posts, in a browser of today.
@@ -98,7 +102,7 @@ async fn the_callback_of_single_sign_on_logs_somebody_in() {
 
 #[tokio::test]
 async fn under_strict_a_link_to_a_page_that_writes_is_answered_and_saves_nothing() {
-    let store = socketioxide_session_tests::stores::TestStore::default();
+    let store = TestStore::default();
     let layer = sessions(StoreBackend::new(store.clone())).with_same_site(SameSite::Strict);
     let Parts { router, .. } = parts(layer);
     let app = App::new(router);
@@ -112,6 +116,43 @@ async fn under_strict_a_link_to_a_page_that_writes_is_answered_and_saves_nothing
     assert_eq!(send(&app, Method::GET, "/visit", &script).await.0, 403);
     // The site's own next request begins a session.
     assert_eq!(send(&app, Method::GET, "/visit", &[("sec-fetch-site", "same-origin")]).await.2.len(), 1);
+}
+
+/// A page with a form to this address.
+fn page_with_form(action: String) -> App {
+    let html = format!("<form method=post action='{action}'><input name=a></form>");
+    App::new(Router::new().route("/", get(async move || Html(html))))
+}
+
+#[tokio::test]
+async fn in_chromium_a_form_of_another_site_does_not_take_the_login_away() {
+    let browser = Chromium::launch().await;
+    let page = browser.page("page");
+    let site = Site::open();
+    let send_form = async |to: &str| {
+        // Another name of this machine is another site.
+        let evil = page_with_form(site.app.url(to));
+        page.open(&evil.url("/").replace("127.0.0.1", "localhost")).await;
+        page.evaluate("document.forms[0].submit()").await;
+        page.until(&format!(
+            "location.href === '{}' && document.readyState === 'complete'",
+            site.app.url(to)
+        ))
+        .await;
+        page.evaluate("document.body.innerText").await
+    };
+    let who = async || {
+        page.open(&site.app.url("/who")).await;
+        page.evaluate("document.body.innerText").await
+    };
+    page.open(&site.app.url("/login?name=Ada")).await;
+    let refused = send_form("/visit").await;
+    assert!(refused.as_str().is_some_and(|text| text.contains("with_same_site")), "{refused}");
+    assert_eq!(who().await, "\"Ada\"");
+    // The callback of single sign-on comes the same way.
+    send_form("/login?name=Bob").await;
+    assert_eq!(who().await, "\"Bob\"");
+    browser.close().await;
 }
 
 // Who shows an id that a login has changed a moment ago.
