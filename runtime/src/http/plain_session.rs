@@ -62,10 +62,16 @@ struct State {
     unsaved: Changes,
     /// The session's own expiry, which the `Session` shows since it was read.
     own_expiry: Option<Expiry>,
-    /// The layer's expiry was asked for before the session was read.
+    /// An expiry was asked for before the session was read, of which the `Session` may since have been given the layer's.
     expiry_is_asked: bool,
     /// The request has ended: what is saved now is collected.
     collecting: bool,
+    /// What was collected begins a session, even if it is nothing.
+    begins: bool,
+    /// What the `Session` held at `Session::delete`, after which it holds the same and keeps its id.
+    deleted: Option<Values>,
+    /// Whether it holds more by now.
+    adds_to_deleted: bool,
     /// Why the last access to the session failed.
     error: Option<Error>,
 }
@@ -109,7 +115,14 @@ impl Open {
         let state = self.state();
         let is_first = state.known.replace(values.clone()).is_none();
         state.found = loaded.map(|loaded| (loaded.attributes.clone(), loaded.expires));
-        let Some(own) = own.filter(|_| is_first && session.expiry() == of_layer) else { return };
+        if !is_first {
+            return;
+        }
+        if session.expiry() != of_layer {
+            state.expiry_is_asked = true;
+            return;
+        }
+        let Some(own) = own else { return };
         if session.is_modified() {
             state.expiry_is_asked = true;
         } else {
@@ -157,7 +170,7 @@ impl Open {
         state.intent = Intent::default();
         state.known = Some(Values::new());
         state.unsaved.clear();
-        (state.own_expiry, state.found) = (None, None);
+        (state.own_expiry, state.found, state.deleted) = (None, None, None);
     }
 }
 
@@ -237,7 +250,10 @@ impl PlainStore {
         let collected = self.with(|open| {
             let changes = open.state.as_mut().map(|state| std::mem::take(&mut state.unsaved));
             let changes = changes.unwrap_or_default();
-            if session.is_modified() { open.saving(changes, open.expiry()) } else { Work::of(changes) }
+            let begins = open.state.as_ref().is_some_and(|state| state.begins);
+            let work =
+                if session.is_modified() { open.saving(changes, open.expiry()) } else { Work::of(changes) };
+            Work { even_if_unchanged: begins, ..work }
         });
         Ok(collected.unwrap_or_else(|_| Work::of(Changes::new())))
     }
@@ -253,6 +269,21 @@ impl PlainStore {
             begins
         };
         self.with(begins).unwrap_or_default()
+    }
+
+    /// Whether the `Session` was given values after `Session::delete`. It still holds those of the session that has
+    /// ended, so that no other one begins with them.
+    pub(crate) async fn adds_to_what_ended(&self, session: &Session) -> bool {
+        let may_add = |open: &mut Open| {
+            let state = open.state.as_mut().filter(|state| state.deleted.is_some())?;
+            state.collecting = true;
+            Some(())
+        };
+        if !session.is_modified() || self.with(may_add).ok().flatten().is_none() {
+            return false;
+        }
+        session.save().await.ok();
+        self.with(|open| open.state().adds_to_deleted).unwrap_or_default()
     }
 
     fn cycles(&self) -> bool {
@@ -312,6 +343,18 @@ impl PlainStore {
 }
 
 impl State {
+    /// Takes a save of a `Session` that was deleted. Whether it is to be told so.
+    fn refuses(&mut self, record: &Record) -> bool {
+        match &self.deleted {
+            None => self.deleted = Some(record.data.clone()),
+            Some(deleted) if self.collecting => {
+                self.adds_to_deleted = record.data.iter().any(|(key, value)| deleted.get(key) != Some(value));
+            }
+            Some(_) => return true,
+        }
+        false
+    }
+
     /// Whether nothing is left of what is stored but what the `Session` has removed.
     fn is_emptied(&self, stored: &Loaded) -> bool {
         let removed = |key: &str| self.known.as_ref().is_none_or(|known| known.contains_key(key));
@@ -326,30 +369,36 @@ impl SessionStore for PlainStore {
     /// A session begins; or goes on under another id, after `Session::cycle_id`; or a handler of the same
     /// request has begun it already.
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        let (live, flushed, cycles) = self.with(|open| {
+        let (live, Intent { flush: flushed, cycle_id: cycles, .. }, collecting) = self.with(|open| {
             let live = Arc::clone(&open.live);
-            let intent = open.state().intent;
-            (live, intent.flush, intent.cycle_id)
+            let state = open.state();
+            (live, state.intent, state.collecting)
         })?;
+        if flushed && collecting {
+            return Ok(());
+        }
         if flushed {
             live.end().outcome().await.map_err(|error| self.refused(error))?;
             self.with(Open::begin_anew)?;
         }
         live.resolve().await.map_err(|error| self.refused(error))?;
+        let begins = collecting && !cycles && !live.is_stored();
         let cycles = cycles && !flushed && live.is_stored();
-        self.with(|open| open.state().intent.cycle_id = cycles)?;
+        self.with(|open| (open.state().begins, open.state().intent.cycle_id) = (begins, cycles))?;
         record.id = if cycles { live.next_id() } else { live.id() }.expose();
         self.write(record, true).await
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
-        let (flushed, collecting) = self.with(|open| (open.state().intent.flush, open.state().collecting))?;
-        if flushed {
-            // `Session::delete` leaves the `Session` its id. Nothing brings the session back.
-            let ended = || Err(self.refused(Error::new(ErrorKind::SessionEnded)));
-            return if collecting { Ok(()) } else { ended() };
+        // `Session::delete` leaves the `Session` its id. Nothing brings the session back.
+        let [flushed, refused] = self.with(|open| {
+            let state = open.state();
+            [state.intent.flush, state.intent.flush && state.refuses(record)]
+        })?;
+        if refused {
+            return Err(self.refused(Error::new(ErrorKind::SessionEnded)));
         }
-        self.write(record, false).await
+        if flushed { Ok(()) } else { self.write(record, false).await }
     }
 
     async fn load(&self, _: &Id) -> session_store::Result<Option<Record>> {
@@ -379,13 +428,28 @@ impl SessionStore for PlainStore {
 
     /// `Session::cycle_id` forgets its id before it deletes; `Session::flush` (and `delete`) after it.
     async fn delete(&self, _: &Id) -> session_store::Result<()> {
-        self.with(|open| {
+        let changed = self.with(|open| {
             if open.session.id().is_none() {
                 open.state().intent.cycle_id = true;
-            } else {
-                open.state().intent.flush = true;
+                return None;
             }
-        })
+            let is_modified = open.session.is_modified();
+            let state = open.state();
+            state.intent.flush = true;
+            let changed = is_modified && state.known.is_some();
+            state.deleted = if changed { None } else { Some(state.known.clone().unwrap_or_default()) };
+            changed.then(|| open.session.clone())
+        })?;
+        if let Some(session) = changed {
+            // Only a save tells what it holds.
+            tokio::task::unconstrained(session.save()).now_or_never();
+            // Unless another task reads it at this moment.
+            self.with(|open| {
+                let State { deleted, known, .. } = open.state();
+                deleted.get_or_insert_with(|| known.clone().unwrap_or_default());
+            })?;
+        }
+        Ok(())
     }
 }
 

@@ -290,6 +290,8 @@ impl RequestWork {
                 self.live.end().outcome().await?;
                 if good && self.plain.begins_anew(&self.session) {
                     self.commit(Intent::default()).await?;
+                } else if good && self.plain.adds_to_what_ended(&self.session).await {
+                    return Err(Error::new(ErrorKind::SessionEnded));
                 }
                 Ok(())
             }
@@ -301,7 +303,7 @@ impl RequestWork {
         work.intent = work.intent.and(intent);
         if self.settings.call.always_save {
             self.live.resolve().await?;
-            work.even_if_unchanged = self.live.is_stored();
+            work.even_if_unchanged |= self.live.is_stored();
         }
         self.live.commit(work, None).outcome().await
     }

@@ -194,6 +194,35 @@ fn an_expiry_is_set_beside_values() {
 }
 
 #[test]
+fn the_layers_expiry_is_set_after_another_one_unread() {
+    let ops = [Op::SetExpiry(None), Op::Insert("user", json!(2)), Op::SetExpiry(Some(Life::Inactivity(30)))];
+    let steps = [alone([Op::Insert("user", json!(1)), Op::SetExpiry(Some(Life::At(60)))]), alone(ops)];
+    holds(&Program::new(steps).expiring(Life::Inactivity(30)));
+}
+
+#[test]
+fn an_expiry_that_is_set_unread_begins_a_session_in_place_of_one_that_has_expired() {
+    for life in [None, Some(Life::At(60))] {
+        let steps =
+            [alone([Op::Insert("user", json!(1))]), Step::Wait(15 * 24 * 3600), alone([Op::SetExpiry(life)])];
+        holds(&Program::new(steps.clone()));
+        holds(&Program::new(steps).always_saving());
+    }
+}
+
+#[test]
+fn a_delete_ends_what_was_inserted_before_it() {
+    with_one_value([Op::Insert("cart", json!(1)), Op::Delete]);
+    with_one_value([Op::Clear, Op::Delete, Op::SetExpiry(None)]);
+    with_one_value([Op::GetValue("user"), Op::Delete, Op::RemoveValue("user")]);
+}
+
+#[test]
+fn what_is_inserted_after_an_unread_delete_begins_a_session() {
+    with_one_value([Op::Delete, Op::Insert("user", json!("bob"))]);
+}
+
+#[test]
 fn under_always_save_every_request_renews_the_life() {
     let inserts = alone([Op::Insert("user", json!(1))]);
     let steps = [inserts, Step::Wait(20 * 60), alone([]), Step::Wait(20 * 60), alone([Op::GetValue("user")])];

@@ -326,6 +326,10 @@ fn saves(op: &Op) -> bool {
     matches!(op, Op::Save | Op::SaveFails)
 }
 
+fn inserts(op: &Op) -> bool {
+    matches!(op, Op::Insert(..) | Op::InsertValue(..))
+}
+
 fn sets_expiry(op: &Op) -> bool {
     matches!(op, Op::SetExpiry(_))
 }
@@ -350,7 +354,7 @@ pub(super) struct More {
     pub(super) example: fn() -> Program,
 }
 
-pub(super) const MORE: [More; 19] = [
+pub(super) const MORE: [More; 21] = [
     More {
         name: "the cookie outlives the inactivity, for events keep a session alive and cannot renew it",
         clause: 11,
@@ -444,6 +448,42 @@ pub(super) const MORE: [More; 19] = [
         example: || Program::new([alone([Op::Insert("user", json!(1)), Op::Save, Op::Delete])]),
     },
     More {
+        name: "who writes after `delete`, which brings nothing back, is told so",
+        clause: 11,
+        goes_on: false,
+        allows: |scene, difference| {
+            let mut ops = scene.ops_of(scene.who()).skip_while(|op| **op != Op::Delete);
+            matches!(difference, Difference::Status { ours: 409, .. }) && ops.any(inserts)
+        },
+        example: || {
+            let ops = [Op::GetValue("user"), Op::Delete, Op::Insert("user", json!(2))];
+            Program::new([alone([Op::Insert("user", json!(1))]), alone(ops)])
+        },
+    },
+    More {
+        name: "an end is carried out, and its cookie removed, however its request ends",
+        clause: 5,
+        goes_on: false,
+        allows: |scene, difference| {
+            let mut ops = scene.ops_of(scene.who()).skip_while(|op| **op != Op::Flush);
+            scene.failed()
+                && ops.any(writes)
+                && scene.shown().is_some_and(|id| scene.worked(id) && !scene.works(id))
+                && matches!(difference, Difference::Cookie { theirs: Some(_), ours: None })
+        },
+        example: || {
+            let ops = [Op::Flush, Op::Insert("user", json!(1))];
+            Program::new([
+                alone([Op::Insert("user", json!(1))]),
+                Step::Both {
+                    first: Request::new([Op::Insert("cart", json!(1))]).showing(Shows::Nothing),
+                    second: Request::new(ops).ending(End::Answer(500)),
+                    turns: vec![],
+                },
+            ])
+        },
+    },
+    More {
         name: "what begins after `flush` has an id of its own",
         clause: 11,
         goes_on: false,
@@ -480,15 +520,16 @@ pub(super) const MORE: [More; 19] = [
                 let mut ops = scene.ops_of(scene.who()).skip_while(|op| **op != Op::CycleId);
                 ops.any(saves)
             };
+            // The second of two changes changes an id that nobody was shown.
+            let second = scene.ops_of(scene.who()).filter(|op| **op == Op::CycleId).count() > 1;
             saves_after
                 && match difference {
                     Difference::Returned => {
                         matches!(scene.theirs[scene.at], Seen::Called { op: Op::SaveFails, .. })
+                            || second && scene.is_only_another_id()
                     }
-                    // The second of two changes changes an id that nobody was shown.
                     Difference::Cookie { ours: Some(_), .. } | Difference::Alive { .. } => {
-                        scene.ops_of(scene.who()).filter(|op| **op == Op::CycleId).count() > 1
-                            && scene.same_values_of_browser()
+                        second && scene.same_values_of_browser()
                     }
                     _ => false,
                 }
