@@ -50,6 +50,10 @@ pub(super) struct Transition {
     /// The id that a change of id will give: known before, so that a plain `Session` can say it.
     pub(super) next: Option<SessionId>,
     pub(super) cookie: CookieEffect,
+    /// Whether the session began through this handle: nobody was shown its cookie yet.
+    pub(super) began: bool,
+    /// Whether one has ended whose cookie was shown.
+    pub(super) shown_one_ended: bool,
     /// Whether the id was changed through this handle.
     pub(super) changed_id: bool,
     /// Sockets of an id that ended here, to be disconnected when the answer is out.

@@ -66,8 +66,6 @@ struct State {
     expiry_is_asked: bool,
     /// The request has ended: what is saved now is collected.
     collecting: bool,
-    /// What was collected begins a session, even if it is nothing.
-    begins: bool,
     /// What the `Session` held at `Session::delete`, after which it holds the same and keeps its id.
     deleted: Option<Values>,
     /// Whether it holds more by now.
@@ -101,9 +99,7 @@ impl Open {
         let state = self.state.as_ref();
         let shown = state.and_then(|state| state.own_expiry).or(of_layer);
         let now = self.session.expiry();
-        let is_asked = now != shown || state.is_some_and(|state| state.expiry_is_asked);
-        // To the `Session`, none at all is the end of the browser's session.
-        let named = |expiry: Option<Expiry>| expiry.unwrap_or(Expiry::OnSessionEnd);
+        let is_asked = named(now) != named(shown) || state.is_some_and(|state| state.expiry_is_asked);
         is_asked.then(|| Some(named(now)).filter(|now| *now != named(of_layer)))
     }
 
@@ -250,10 +246,7 @@ impl PlainStore {
         let collected = self.with(|open| {
             let changes = open.state.as_mut().map(|state| std::mem::take(&mut state.unsaved));
             let changes = changes.unwrap_or_default();
-            let begins = open.state.as_ref().is_some_and(|state| state.begins);
-            let work =
-                if session.is_modified() { open.saving(changes, open.expiry()) } else { Work::of(changes) };
-            Work { even_if_unchanged: begins, ..work }
+            if session.is_modified() { open.saving(changes, open.expiry()) } else { Work::of(changes) }
         });
         Ok(collected.unwrap_or_else(|_| Work::of(Changes::new())))
     }
@@ -279,7 +272,8 @@ impl PlainStore {
             state.collecting = true;
             Some(())
         };
-        if !session.is_modified() || self.with(may_add).ok().flatten().is_none() {
+        // After `Session::flush` it has no id, and is empty.
+        if !session.is_modified() || session.id().is_none() || self.with(may_add).ok().flatten().is_none() {
             return false;
         }
         session.save().await.ok();
@@ -321,7 +315,7 @@ impl PlainStore {
         let Some(work) = work else { return Ok(()) };
         match live.commit(work, None).outcome().await {
             Ok(()) => self.with(|open| {
-                let saved = open.session.expiry();
+                let saved = Some(named(open.session.expiry()));
                 let state = open.state();
                 (state.own_expiry, state.expiry_is_asked) = (saved, false);
                 // It is another one by now.
@@ -374,17 +368,17 @@ impl SessionStore for PlainStore {
             let state = open.state();
             (live, state.intent, state.collecting)
         })?;
-        if flushed && collecting {
-            return Ok(());
-        }
         if flushed {
+            if collecting {
+                // Of a `Session` that was deleted unread, and holds nothing.
+                return Ok(());
+            }
             live.end().outcome().await.map_err(|error| self.refused(error))?;
             self.with(Open::begin_anew)?;
         }
         live.resolve().await.map_err(|error| self.refused(error))?;
-        let begins = collecting && !cycles && !live.is_stored();
         let cycles = cycles && !flushed && live.is_stored();
-        self.with(|open| (open.state().begins, open.state().intent.cycle_id) = (begins, cycles))?;
+        self.with(|open| open.state().intent.cycle_id = cycles)?;
         record.id = if cycles { live.next_id() } else { live.id() }.expose();
         self.write(record, true).await
     }
@@ -403,7 +397,13 @@ impl SessionStore for PlainStore {
 
     async fn load(&self, _: &Id) -> session_store::Result<Option<Record>> {
         let live = self.live()?;
-        if self.with(|open| open.state().intent.flush)? {
+        let (flushed, deletes) =
+            self.with(|open| (open.state().intent.flush, open.state().deleted.is_none()))?;
+        if flushed {
+            if deletes {
+                // `delete` looks at what the `Session` holds, and does not wait: it was not read, and stays so.
+                tokio::task::yield_now().await;
+            }
             return Ok(None);
         }
         let loaded = load(&live).await.map_err(|error| self.refused(error))?;
@@ -433,17 +433,15 @@ impl SessionStore for PlainStore {
                 open.state().intent.cycle_id = true;
                 return None;
             }
-            let is_modified = open.session.is_modified();
+            let changed = open.session.is_modified();
             let state = open.state();
             state.intent.flush = true;
-            let changed = is_modified && state.known.is_some();
             state.deleted = if changed { None } else { Some(state.known.clone().unwrap_or_default()) };
             changed.then(|| open.session.clone())
         })?;
         if let Some(session) = changed {
-            // Only a save tells what it holds.
+            // Only a save tells what it holds, if it was read.
             tokio::task::unconstrained(session.save()).now_or_never();
-            // Unless another task reads it at this moment.
             self.with(|open| {
                 let State { deleted, known, .. } = open.state();
                 deleted.get_or_insert_with(|| known.clone().unwrap_or_default());
@@ -462,6 +460,11 @@ async fn load(live: &Arc<LiveSession>) -> Result<Option<Loaded>, Error> {
             Lookup::Renamed => {}
         }
     }
+}
+
+/// To a `Session`, none at all is the end of the browser's session.
+fn named(expiry: Option<Expiry>) -> Expiry {
+    expiry.unwrap_or(Expiry::OnSessionEnd)
 }
 
 fn values_of(loaded: &Loaded) -> Values {

@@ -303,7 +303,7 @@ impl RequestWork {
         work.intent = work.intent.and(intent);
         if self.settings.call.always_save {
             self.live.resolve().await?;
-            work.even_if_unchanged |= self.live.is_stored();
+            work.even_if_unchanged = self.live.is_stored();
         }
         self.live.commit(work, None).outcome().await
     }

@@ -371,7 +371,7 @@ pub(super) const MORE: [More; 21] = [
         example: || Program::new([alone([Op::Insert("user", json!(1))])]).expiring(Life::Inactivity(30)),
     },
     More {
-        name: "reading creates nothing: always_save begins no session in place of one that is gone",
+        name: "reading creates nothing: neither always_save nor an expiry begins a session in place of one that is gone",
         clause: 2,
         goes_on: false,
         allows: |scene, difference| {
@@ -380,7 +380,8 @@ pub(super) const MORE: [More; 21] = [
                 let theirs = scene.looks().and_then(|[theirs, _]| theirs.sessions.get(id));
                 theirs.is_some_and(|stored| stored.values.is_empty())
             };
-            scene.program.always_save
+            let sets_expiry_alone = scene.did(sets_expiry) && !scene.did(|op| writes(op) && !sets_expiry(op));
+            (scene.program.always_save || sets_expiry_alone)
                 && shows_dead
                 && match difference {
                     Difference::Cookie { theirs: Some(id), .. } | Difference::Alive { id, ours: false } => {
@@ -400,7 +401,8 @@ pub(super) const MORE: [More; 21] = [
         goes_on: true,
         allows: |scene, difference| {
             let Difference::Cookie { theirs: None, ours: Some(id) } = difference else { return false };
-            let ends_it = scene.worked(*id) && scene.did(ends) && !scene.other_did(is_end);
+            let other_ends = scene.other_did(|op| is_end(op) || is_in_the_past(op));
+            let ends_it = scene.worked(*id) && scene.did(ends) && !other_ends;
             !scene.works(*id) && !ends_it
         },
         example: || {
@@ -551,7 +553,11 @@ pub(super) const MORE: [More; 21] = [
                 && match difference {
                     Difference::CookieLife { .. } | Difference::Life { .. } => {
                         // One that is what the request had read changes nothing.
-                        !scene.did(sets_expiry) || scene.failed() || scene.other_did(sets_expiry)
+                        let other_saves = scene.other_is_under_way() && scene.other_did(saves);
+                        !scene.did(sets_expiry)
+                            || scene.failed()
+                            || scene.other_did(sets_expiry)
+                            || other_saves
                     }
                     // Once it is read, the `Session` has been given that expiry.
                     Difference::Returned => {
@@ -623,7 +629,7 @@ pub(super) const MORE: [More; 21] = [
         goes_on: false,
         allows: |scene, difference| {
             scene.other().is_some()
-                && (scene.did(is_end) || scene.other_did(is_end))
+                && (scene.did(is_end) || scene.other_did(|op| is_end(op) || is_in_the_past(op)))
                 && match difference {
                     Difference::Status { ours: 409, .. } => true,
                     Difference::Returned => scene.is_refused(),
@@ -664,7 +670,12 @@ pub(super) const MORE: [More; 21] = [
         clause: 7,
         goes_on: false,
         allows: |scene, difference| {
-            let written = |key: &str| scene.other_did(|op| *op == Op::Clear || key_written(op) == Some(key));
+            let writes = |key: &str, op: &Op| *op == Op::Clear || key_written(op) == Some(key);
+            let written = |key: &str| {
+                // The other one's save, before this one ended, undid it.
+                let undone = scene.other_did(saves) && scene.did(|op| writes(key, op));
+                undone || scene.other_did(|op| writes(key, op))
+            };
             match difference {
                 Difference::Values { id } => scene.keys_that_differ(*id).iter().all(|key| written(key)),
                 // The session has values, which tower-sessions' copy of it had not.
@@ -700,6 +711,8 @@ pub(super) const MORE: [More; 21] = [
                         *id == shown
                     }
                     Difference::Alive { id, ours: true } => !scene.worked(*id),
+                    // The id's, to which it has given another expiry.
+                    Difference::CookieLife { .. } => scene.did(sets_expiry),
                     _ => false,
                 }
         },
@@ -729,8 +742,12 @@ pub(super) const MORE: [More; 21] = [
         clause: 10,
         goes_on: false,
         allows: |scene, difference| match difference {
-            Difference::Cookie { theirs: Some(theirs), ours: Some(ours) } => {
-                scene.works(*ours) && scene.shown() == Some(*theirs) && scene.sets_no_cookie()
+            // Without one there, somebody else than the browser has shown it.
+            Difference::Cookie { theirs: Some(theirs), ours } => {
+                ours.is_none_or(|ours| scene.works(ours))
+                    && scene.works(*theirs)
+                    && scene.shown() == Some(*theirs)
+                    && scene.sets_no_cookie()
             }
             _ => false,
         },
