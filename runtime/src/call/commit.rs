@@ -152,6 +152,7 @@ impl LiveSession {
             current.transition().changed_id |= in_place_of_changed;
             current.presence = Presence::Stored;
             current.key = Some(Arc::clone(&attributes.key));
+            current.transition().began = true;
             current.transition().cookie = self.set_cookie(id, attributes);
         }
         has_begun
@@ -276,7 +277,10 @@ impl LiveSession {
             current.presence = Presence::Absent;
             current.key = None;
         }
-        current.transition().cookie = CookieEffect::Remove { was_there };
+        let transition = current.transition();
+        let began = std::mem::take(&mut transition.began);
+        transition.shown_one_ended |= was_there && !began;
+        transition.cookie = CookieEffect::Remove { was_there: transition.shown_one_ended };
         Ok(())
     }
 

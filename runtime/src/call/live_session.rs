@@ -74,10 +74,15 @@ pub(super) struct Current {
 
 /// Kept only while a session begins, changes its id or ends.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is something of its own that came to pass")]
 pub(super) struct Transition {
     /// The id that a change of id will give: known before, so that a plain `Session` can say it.
     pub(super) next: Option<SessionId>,
     pub(super) cookie: CookieEffect,
+    /// Whether the session began through this handle: nobody was shown its cookie yet.
+    pub(super) began: bool,
+    /// Whether one has ended whose cookie was shown.
+    pub(super) shown_one_ended: bool,
     /// Whether the id was changed through this handle.
     pub(super) changed_id: bool,
     /// Something was to be written and was left out, because the request came from another site.

@@ -62,10 +62,14 @@ struct State {
     unsaved: Changes,
     /// The session's own expiry, which the `Session` shows since it was read.
     own_expiry: Option<Expiry>,
-    /// The layer's expiry was asked for before the session was read.
+    /// An expiry was asked for before the session was read, of which the `Session` may since have been given the layer's.
     expiry_is_asked: bool,
     /// The request has ended: what is saved now is collected.
     collecting: bool,
+    /// What the `Session` held at `Session::delete`, after which it holds the same and keeps its id.
+    deleted: Option<Values>,
+    /// Whether it holds more by now.
+    adds_to_deleted: bool,
     /// Why the last access to the session failed.
     error: Option<Error>,
 }
@@ -95,9 +99,7 @@ impl Open {
         let state = self.state.as_ref();
         let shown = state.and_then(|state| state.own_expiry).or(of_layer);
         let now = self.session.expiry();
-        let is_asked = now != shown || state.is_some_and(|state| state.expiry_is_asked);
-        // To the `Session`, none at all is the end of the browser's session.
-        let named = |expiry: Option<Expiry>| expiry.unwrap_or(Expiry::OnSessionEnd);
+        let is_asked = named(now) != named(shown) || state.is_some_and(|state| state.expiry_is_asked);
         is_asked.then(|| Some(named(now)).filter(|now| *now != named(of_layer)))
     }
 
@@ -109,7 +111,14 @@ impl Open {
         let state = self.state();
         let is_first = state.known.replace(values.clone()).is_none();
         state.found = loaded.map(|loaded| (loaded.attributes.clone(), loaded.expires));
-        let Some(own) = own.filter(|_| is_first && session.expiry() == of_layer) else { return };
+        if !is_first {
+            return;
+        }
+        if session.expiry() != of_layer {
+            state.expiry_is_asked = true;
+            return;
+        }
+        let Some(own) = own else { return };
         if session.is_modified() {
             state.expiry_is_asked = true;
         } else {
@@ -162,7 +171,7 @@ impl Open {
         state.intent = Intent::default();
         state.known = Some(Values::new());
         state.unsaved.clear();
-        (state.own_expiry, state.found) = (None, None);
+        (state.own_expiry, state.found, state.deleted) = (None, None, None);
     }
 }
 
@@ -260,6 +269,22 @@ impl PlainStore {
         self.with(begins).unwrap_or_default()
     }
 
+    /// Whether the `Session` was given values after `Session::delete`. It still holds those of the session that has
+    /// ended, so that no other one begins with them.
+    pub(crate) async fn adds_to_what_ended(&self, session: &Session) -> bool {
+        let may_add = |open: &mut Open| {
+            let state = open.state.as_mut().filter(|state| state.deleted.is_some())?;
+            state.collecting = true;
+            Some(())
+        };
+        // After `Session::flush` it has no id, and is empty.
+        if !session.is_modified() || session.id().is_none() || self.with(may_add).ok().flatten().is_none() {
+            return false;
+        }
+        session.save().await.ok();
+        self.with(|open| open.state().adds_to_deleted).unwrap_or_default()
+    }
+
     fn cycles(&self) -> bool {
         self.with(|open| open.state.as_ref().is_some_and(|state| state.intent.cycle_id)).unwrap_or_default()
     }
@@ -295,7 +320,7 @@ impl PlainStore {
         let Some(work) = work else { return Ok(()) };
         match live.commit(work, None).outcome().await {
             Ok(()) => self.with(|open| {
-                let saved = open.session.expiry();
+                let saved = Some(named(open.session.expiry()));
                 let state = open.state();
                 (state.own_expiry, state.expiry_is_asked, state.intent.cycle_id) = (saved, false, false);
                 // It is another one by now.
@@ -317,6 +342,18 @@ impl PlainStore {
 }
 
 impl State {
+    /// Takes a save of a `Session` that was deleted. Whether it is to be told so.
+    fn refuses(&mut self, record: &Record) -> bool {
+        match &self.deleted {
+            None => self.deleted = Some(record.data.clone()),
+            Some(deleted) if self.collecting => {
+                self.adds_to_deleted = record.data.iter().any(|(key, value)| deleted.get(key) != Some(value));
+            }
+            Some(_) => return true,
+        }
+        false
+    }
+
     /// Whether nothing is left of what is stored but what the `Session` has removed.
     fn is_emptied(&self, stored: &Loaded) -> bool {
         let removed = |key: &str| self.known.as_ref().is_none_or(|known| known.contains_key(key));
@@ -331,12 +368,16 @@ impl SessionStore for PlainStore {
     /// A session begins; or goes on under another id, after `Session::cycle_id`; or a handler of the same
     /// request has begun it already.
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        let (live, flushed, cycles) = self.with(|open| {
+        let (live, Intent { flush: flushed, cycle_id: cycles, .. }, collecting) = self.with(|open| {
             let live = Arc::clone(&open.live);
-            let intent = open.state().intent;
-            (live, intent.flush, intent.cycle_id)
+            let state = open.state();
+            (live, state.intent, state.collecting)
         })?;
         if flushed {
+            if collecting {
+                // Of a `Session` that was deleted unread, and holds nothing.
+                return Ok(());
+            }
             live.end(None).outcome().await.map_err(|error| self.refused(error))?;
             self.with(Open::begin_anew)?;
         }
@@ -348,18 +389,26 @@ impl SessionStore for PlainStore {
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
-        let (flushed, collecting) = self.with(|open| (open.state().intent.flush, open.state().collecting))?;
-        if flushed {
-            // `Session::delete` leaves the `Session` its id. Nothing brings the session back.
-            let ended = || Err(self.refused(Error::new(ErrorKind::SessionEnded)));
-            return if collecting { Ok(()) } else { ended() };
+        // `Session::delete` leaves the `Session` its id. Nothing brings the session back.
+        let [flushed, refused] = self.with(|open| {
+            let state = open.state();
+            [state.intent.flush, state.intent.flush && state.refuses(record)]
+        })?;
+        if refused {
+            return Err(self.refused(Error::new(ErrorKind::SessionEnded)));
         }
-        self.write(record, false).await
+        if flushed { Ok(()) } else { self.write(record, false).await }
     }
 
     async fn load(&self, _: &Id) -> session_store::Result<Option<Record>> {
         let live = self.live()?;
-        if self.with(|open| open.state().intent.flush)? {
+        let (flushed, deletes) =
+            self.with(|open| (open.state().intent.flush, open.state().deleted.is_none()))?;
+        if flushed {
+            if deletes {
+                // `delete` looks at what the `Session` holds, and does not wait: it was not read, and stays so.
+                tokio::task::yield_now().await;
+            }
             return Ok(None);
         }
         let loaded = load(&live).await.map_err(|error| self.refused(error))?;
@@ -384,13 +433,26 @@ impl SessionStore for PlainStore {
 
     /// `Session::cycle_id` forgets its id before it deletes; `Session::flush` (and `delete`) after it.
     async fn delete(&self, _: &Id) -> session_store::Result<()> {
-        self.with(|open| {
+        let changed = self.with(|open| {
             if open.session.id().is_none() {
                 open.state().intent.cycle_id = true;
-            } else {
-                open.state().intent.flush = true;
+                return None;
             }
-        })
+            let changed = open.session.is_modified();
+            let state = open.state();
+            state.intent.flush = true;
+            state.deleted = if changed { None } else { Some(state.known.clone().unwrap_or_default()) };
+            changed.then(|| open.session.clone())
+        })?;
+        if let Some(session) = changed {
+            // Only a save tells what it holds, if it was read.
+            tokio::task::unconstrained(session.save()).now_or_never();
+            self.with(|open| {
+                let State { deleted, known, .. } = open.state();
+                deleted.get_or_insert_with(|| known.clone().unwrap_or_default());
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -403,6 +465,11 @@ async fn load(live: &Arc<LiveSession>) -> Result<Option<Loaded>, Error> {
             Lookup::Renamed => {}
         }
     }
+}
+
+/// To a `Session`, none at all is the end of the browser's session.
+fn named(expiry: Option<Expiry>) -> Expiry {
+    expiry.unwrap_or(Expiry::OnSessionEnd)
 }
 
 fn values_of(loaded: &Loaded) -> Values {

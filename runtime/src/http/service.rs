@@ -312,6 +312,8 @@ impl RequestWork {
                 self.live.end(None).outcome().await?;
                 if good && self.plain.begins_anew(&self.session) {
                     self.commit(Intent::default()).await?;
+                } else if good && self.plain.adds_to_what_ended(&self.session).await {
+                    return Err(Error::new(ErrorKind::SessionEnded));
                 }
                 Ok(())
             }

@@ -228,6 +228,51 @@ async fn a_save_that_failed_is_tried_again_by_the_next_one() {
     assert_eq!(store.stored(&browser.session(), "cart"), 7);
 }
 
+/// As a handler that says good-bye with a message for the next page.
+async fn delete_and_insert(session: Session) -> &'static str {
+    session.get_value("user").await.expect("a session that is read");
+    session.delete().await.expect("a session to end");
+    session.insert("message", "good-bye").await.expect("a `Session` that takes values");
+    "ended"
+}
+
+async fn insert_and_delete(session: Session) -> &'static str {
+    session.insert("last", "seen").await.expect("a `Session` that takes values");
+    session.delete().await.expect("a session to end");
+    "ended"
+}
+
+async fn flush_and_insert(session: Session) -> &'static str {
+    session.flush().await.expect("a session to end");
+    session.insert("message", "good-bye").await.expect("a `Session` that takes values");
+    "ended"
+}
+
+#[tokio::test]
+async fn what_is_inserted_after_a_delete_is_not_saved_and_its_client_is_told() {
+    let store = TestStore::default();
+    let routes = Router::new()
+        .route("/delete-and-insert", get(delete_and_insert))
+        .route("/insert-and-delete", get(insert_and_delete))
+        .route("/flush-and-insert", get(flush_and_insert));
+    let (app, _) = shop::open_with(sessions(StoreBackend::new(store.clone())), routes, |_| ());
+    let ended = |status| (status, None, 0);
+    for (path, expected) in [("/delete-and-insert", ended(409)), ("/insert-and-delete", ended(200))] {
+        let browser = Client::new(&app);
+        browser.get("/visit").await.ok();
+        let answer = browser.get(path).await;
+        assert_eq!((answer.status, browser.cookie(), store.len()), expected, "{path}: {}", answer.body);
+        assert_eq!(answer.body.contains("has ended"), answer.status == 409, "{}", answer.body);
+    }
+    // After a flush the `Session` is empty: with what is inserted another session begins.
+    let browser = Client::new(&app);
+    browser.get("/visit").await.ok();
+    let before = browser.session();
+    assert_eq!(browser.get("/flush-and-insert").await.ok(), "ended");
+    assert_eq!((store.has(&before), store.len()), (false, 1));
+    assert_eq!(store.stored(&browser.session(), "message"), "good-bye");
+}
+
 /// No attribute.
 async fn count_a_failure(session: Session, control: SessionControl) -> StatusCode {
     session.insert("failures", 1).await.expect("a session that takes values");

@@ -5,6 +5,7 @@ mod answer_order;
 mod cancellation;
 mod http;
 mod intents;
+mod intents_table;
 mod lost_updates;
 mod not_encoded;
 mod panics;

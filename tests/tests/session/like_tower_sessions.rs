@@ -194,6 +194,48 @@ fn an_expiry_is_set_beside_values() {
 }
 
 #[test]
+fn the_layers_expiry_is_set_after_another_one_unread() {
+    let ops = [Op::SetExpiry(None), Op::Insert("user", json!(2)), Op::SetExpiry(Some(Life::Inactivity(30)))];
+    let steps = [alone([Op::Insert("user", json!(1)), Op::SetExpiry(Some(Life::At(60)))]), alone(ops)];
+    holds(&Program::new(steps).expiring(Life::Inactivity(30)));
+}
+
+#[test]
+fn the_layers_expiry_is_set_after_a_save_without_one() {
+    let ops = [Op::SetExpiry(None), Op::Save, Op::SetExpiry(Some(Life::Inactivity(30)))];
+    holds(&Program::new([alone(ops)]).expiring(Life::Inactivity(30)));
+}
+
+#[test]
+fn a_flush_of_what_began_after_a_flush_removes_the_cookie() {
+    with_one_value([Op::Flush, Op::Insert("user", json!("bob")), Op::Save, Op::Flush]);
+}
+
+#[test]
+fn an_end_of_what_began_in_the_same_request_leaves_the_cookie_of_another_session() {
+    for ops in [[Op::Save, Op::Flush], [Op::Save, Op::CycleId]] {
+        let begins = Request::new([Op::Insert("user", json!(1))]);
+        let both = Step::Both { first: begins.clone(), second: Request::new(ops), turns: vec![] };
+        let steps = [Step::Alone(begins), Step::Wait(15 * 24 * 3600), both];
+        holds(&Program::new(steps).expiring(Life::Inactivity(30)));
+    }
+}
+
+#[test]
+fn a_delete_ends_what_was_inserted_before_it() {
+    with_one_value([Op::Insert("cart", json!(1)), Op::Delete]);
+    with_one_value([Op::Clear, Op::Insert("cart", json!(1)), Op::Delete]);
+    with_one_value([Op::SetExpiry(None), Op::Delete, Op::SetExpiry(None)]);
+    with_one_value([Op::GetValue("user"), Op::Delete, Op::RemoveValue("user")]);
+}
+
+#[test]
+fn what_is_inserted_after_an_unread_delete_begins_a_session() {
+    with_one_value([Op::Delete, Op::Insert("user", json!("bob"))]);
+    with_one_value([Op::SetExpiry(Some(Life::At(60))), Op::Delete, Op::Insert("user", json!("bob"))]);
+}
+
+#[test]
 fn under_always_save_every_request_renews_the_life() {
     let inserts = alone([Op::Insert("user", json!(1))]);
     let steps = [inserts, Step::Wait(20 * 60), alone([]), Step::Wait(20 * 60), alone([Op::GetValue("user")])];

@@ -326,6 +326,10 @@ fn saves(op: &Op) -> bool {
     matches!(op, Op::Save | Op::SaveFails)
 }
 
+fn inserts(op: &Op) -> bool {
+    matches!(op, Op::Insert(..) | Op::InsertValue(..))
+}
+
 fn sets_expiry(op: &Op) -> bool {
     matches!(op, Op::SetExpiry(_))
 }
@@ -350,7 +354,7 @@ pub(super) struct More {
     pub(super) example: fn() -> Program,
 }
 
-pub(super) const MORE: [More; 19] = [
+pub(super) const MORE: [More; 21] = [
     More {
         name: "the cookie outlives the inactivity, for events keep a session alive and cannot renew it",
         clause: 11,
@@ -367,7 +371,7 @@ pub(super) const MORE: [More; 19] = [
         example: || Program::new([alone([Op::Insert("user", json!(1))])]).expiring(Life::Inactivity(30)),
     },
     More {
-        name: "reading creates nothing: always_save begins no session in place of one that is gone",
+        name: "reading creates nothing: neither always_save nor an expiry begins a session in place of one that is gone",
         clause: 2,
         goes_on: false,
         allows: |scene, difference| {
@@ -376,7 +380,8 @@ pub(super) const MORE: [More; 19] = [
                 let theirs = scene.looks().and_then(|[theirs, _]| theirs.sessions.get(id));
                 theirs.is_some_and(|stored| stored.values.is_empty())
             };
-            scene.program.always_save
+            let sets_expiry_alone = scene.did(sets_expiry) && !scene.did(|op| writes(op) && !sets_expiry(op));
+            (scene.program.always_save || sets_expiry_alone)
                 && shows_dead
                 && match difference {
                     Difference::Cookie { theirs: Some(id), .. } | Difference::Alive { id, ours: false } => {
@@ -396,7 +401,8 @@ pub(super) const MORE: [More; 19] = [
         goes_on: true,
         allows: |scene, difference| {
             let Difference::Cookie { theirs: None, ours: Some(id) } = difference else { return false };
-            let ends_it = scene.worked(*id) && scene.did(ends) && !scene.other_did(is_end);
+            let other_ends = scene.other_did(|op| is_end(op) || is_in_the_past(op));
+            let ends_it = scene.worked(*id) && scene.did(ends) && !other_ends;
             !scene.works(*id) && !ends_it
         },
         example: || {
@@ -444,6 +450,42 @@ pub(super) const MORE: [More; 19] = [
         example: || Program::new([alone([Op::Insert("user", json!(1)), Op::Save, Op::Delete])]),
     },
     More {
+        name: "who writes after `delete`, which brings nothing back, is told so",
+        clause: 11,
+        goes_on: false,
+        allows: |scene, difference| {
+            let mut ops = scene.ops_of(scene.who()).skip_while(|op| **op != Op::Delete);
+            matches!(difference, Difference::Status { ours: 409, .. }) && ops.any(inserts)
+        },
+        example: || {
+            let ops = [Op::GetValue("user"), Op::Delete, Op::Insert("user", json!(2))];
+            Program::new([alone([Op::Insert("user", json!(1))]), alone(ops)])
+        },
+    },
+    More {
+        name: "an end is carried out, and its cookie removed, however its request ends",
+        clause: 5,
+        goes_on: false,
+        allows: |scene, difference| {
+            let mut ops = scene.ops_of(scene.who()).skip_while(|op| **op != Op::Flush);
+            scene.failed()
+                && ops.any(writes)
+                && scene.shown().is_some_and(|id| scene.worked(id) && !scene.works(id))
+                && matches!(difference, Difference::Cookie { theirs: Some(_), ours: None })
+        },
+        example: || {
+            let ops = [Op::Flush, Op::Insert("user", json!(1))];
+            Program::new([
+                alone([Op::Insert("user", json!(1))]),
+                Step::Both {
+                    first: Request::new([Op::Insert("cart", json!(1))]).showing(Shows::Nothing),
+                    second: Request::new(ops).ending(End::Answer(500)),
+                    turns: vec![],
+                },
+            ])
+        },
+    },
+    More {
         name: "what begins after `flush` has an id of its own",
         clause: 11,
         goes_on: false,
@@ -480,15 +522,16 @@ pub(super) const MORE: [More; 19] = [
                 let mut ops = scene.ops_of(scene.who()).skip_while(|op| **op != Op::CycleId);
                 ops.any(saves)
             };
+            // The second of two changes changes an id that nobody was shown.
+            let second = scene.ops_of(scene.who()).filter(|op| **op == Op::CycleId).count() > 1;
             saves_after
                 && match difference {
                     Difference::Returned => {
                         matches!(scene.theirs[scene.at], Seen::Called { op: Op::SaveFails, .. })
+                            || second && scene.is_only_another_id()
                     }
-                    // The second of two changes changes an id that nobody was shown.
                     Difference::Cookie { ours: Some(_), .. } | Difference::Alive { .. } => {
-                        scene.ops_of(scene.who()).filter(|op| **op == Op::CycleId).count() > 1
-                            && scene.same_values_of_browser()
+                        second && scene.same_values_of_browser()
                     }
                     _ => false,
                 }
@@ -510,7 +553,11 @@ pub(super) const MORE: [More; 19] = [
                 && match difference {
                     Difference::CookieLife { .. } | Difference::Life { .. } => {
                         // One that is what the request had read changes nothing.
-                        !scene.did(sets_expiry) || scene.failed() || scene.other_did(sets_expiry)
+                        let other_saves = scene.other_is_under_way() && scene.other_did(saves);
+                        !scene.did(sets_expiry)
+                            || scene.failed()
+                            || scene.other_did(sets_expiry)
+                            || other_saves
                     }
                     // Once it is read, the `Session` has been given that expiry.
                     Difference::Returned => {
@@ -582,7 +629,7 @@ pub(super) const MORE: [More; 19] = [
         goes_on: false,
         allows: |scene, difference| {
             scene.other().is_some()
-                && (scene.did(is_end) || scene.other_did(is_end))
+                && (scene.did(is_end) || scene.other_did(|op| is_end(op) || is_in_the_past(op)))
                 && match difference {
                     Difference::Status { ours: 409, .. } => true,
                     Difference::Returned => scene.is_refused(),
@@ -623,7 +670,12 @@ pub(super) const MORE: [More; 19] = [
         clause: 7,
         goes_on: false,
         allows: |scene, difference| {
-            let written = |key: &str| scene.other_did(|op| *op == Op::Clear || key_written(op) == Some(key));
+            let writes = |key: &str, op: &Op| *op == Op::Clear || key_written(op) == Some(key);
+            let written = |key: &str| {
+                // The other one's save, before this one ended, undid it.
+                let undone = scene.other_did(saves) && scene.did(|op| writes(key, op));
+                undone || scene.other_did(|op| writes(key, op))
+            };
             match difference {
                 Difference::Values { id } => scene.keys_that_differ(*id).iter().all(|key| written(key)),
                 // The session has values, which tower-sessions' copy of it had not.
@@ -659,6 +711,8 @@ pub(super) const MORE: [More; 19] = [
                         *id == shown
                     }
                     Difference::Alive { id, ours: true } => !scene.worked(*id),
+                    // The id's, to which it has given another expiry.
+                    Difference::CookieLife { .. } => scene.did(sets_expiry),
                     _ => false,
                 }
         },
@@ -688,8 +742,12 @@ pub(super) const MORE: [More; 19] = [
         clause: 10,
         goes_on: false,
         allows: |scene, difference| match difference {
-            Difference::Cookie { theirs: Some(theirs), ours: Some(ours) } => {
-                scene.works(*ours) && scene.shown() == Some(*theirs) && scene.sets_no_cookie()
+            // Without one there, somebody else than the browser has shown it.
+            Difference::Cookie { theirs: Some(theirs), ours } => {
+                ours.is_none_or(|ours| scene.works(ours))
+                    && scene.works(*theirs)
+                    && scene.shown() == Some(*theirs)
+                    && scene.sets_no_cookie()
             }
             _ => false,
         },
