@@ -90,7 +90,6 @@ impl<S: States> ArrivedCall<S> {
 impl<S: States> RunningCall<S> {
     /// Loads the states under the turn, and waits so long at most for turns of other processes.
     fn load(live: Arc<LiveSession>, caller: Caller, mut turn: Turn, wait: Duration) -> Answer<Begins<S>> {
-        turn.accept_lease();
         let (keys, hold) = (Keys::Only(S::KEYS), live.settings().limits.hold);
         match live.ask(Load { keys, turns: S::TURNS, wait, hold, lease: turn.lease() }) {
             None => {

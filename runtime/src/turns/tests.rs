@@ -74,13 +74,12 @@ async fn leased(ticket: Ticket) -> (Turn, Arc<Home>) {
 
 /// The lease that was passed on to a call with its turn.
 async fn lease_of(ticket: Ticket) -> Option<Lease> {
-    let mut turn = ticket.turn().await.unwrap();
-    turn.accept_lease();
+    let turn = ticket.turn().await.unwrap();
     turn.lease_was_passed_on().then(|| turn.lease())
 }
 
 fn has_come(ticket: &Ticket) -> bool {
-    ticket.grant_or_wake_by(None)
+    ticket.grant(None, |_| ()).is_some()
 }
 
 #[tokio::test]
@@ -289,12 +288,8 @@ async fn who_got_its_turn_passed_on_answers_after_those_before_it() {
     let answers_now = |behind: &Behind| behind.those_before_have_answered().now_or_never().is_some();
     let came = turns.arrivals(session);
     let first = first.pass_on(came);
-    let mut second = second.turn_now().ok().unwrap();
-    second.accept_lease();
-    let second = second.pass_on(came);
-    let mut third = third.turn_now().ok().unwrap();
-    third.accept_lease();
-    let third = Behind::turn(Some(third));
+    let second = second.turn_now().ok().unwrap().pass_on(came);
+    let third = Behind::turn(third.turn_now().ok());
     assert!(answers_now(&first) && !answers_now(&second) && !answers_now(&third));
     // One that waits for nobody, as a request, leaves the order among the others as it is.
     drop(second);

@@ -14,7 +14,7 @@ use super::{
     Arrivals, Limits, Mode,
     answers::{AnswersBefore, Behind, DueAnswer},
     lease::{HeldLease, Lease, LeaseHome},
-    queues::{After, Phase, Queues, Session},
+    queues::{After, Phase, QueuedCall, Queues, Session},
 };
 use crate::{
     clock,
@@ -31,7 +31,10 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// The turn, if nobody is before this call.
     pub(crate) fn turn_now(self) -> Result<Turn, Self> {
-        if self.grant_or_wake_by(None) { Ok(Turn::of(self)) } else { Err(self) }
+        match self.grant(None, |call| call.lease.take()) {
+            Some(lease) => Ok(Turn::of(self, lease)),
+            None => Err(self),
+        }
     }
 
     /// Waits for the turn.
@@ -40,50 +43,53 @@ impl Ticket {
     ///
     /// Dropping the future gives the places up; the queues are whole after it.
     pub(crate) async fn turn(self) -> Result<Turn, Error> {
-        if self.grant_or_wake_by(None) {
-            return Ok(Turn::of(self));
-        }
-        self.queues.session.lock().wait(self.call);
-        self.granted().await;
-        let phase = self.queues.session.lock().calls.get(self.call).map(|call| call.phase);
+        let ticket = match self.turn_now() {
+            Ok(turn) => return Ok(turn),
+            Err(ticket) => ticket,
+        };
+        ticket.queues.session.lock().wait(ticket.call);
+        ticket.granted().await;
+        let (phase, lease) = {
+            let mut session = ticket.queues.session.lock();
+            let call = session.calls.get_mut(ticket.call);
+            call.map_or((None, None), |call| (Some(call.phase), call.lease.take()))
+        };
         if phase == Some(Phase::TimedOut) {
             Err(Error::new(ErrorKind::TurnTimeout))
         } else {
-            Ok(Turn::of(self))
+            Ok(Turn::of(ticket, lease))
         }
     }
 
     pub(super) async fn granted(&self) {
-        poll_fn(
-            |context| {
-                if self.grant_or_wake_by(Some(context.waker())) { Poll::Ready(()) } else { Poll::Pending }
-            },
-        )
+        poll_fn(|context| match self.grant(Some(context.waker()), |_| ()) {
+            Some(()) => Poll::Ready(()),
+            None => Poll::Pending,
+        })
         .await;
     }
 
-    /// The turn, if it has come; else a wake-up, when it has or the wait was too long.
-    pub(super) fn grant_or_wake_by(&self, waker: Option<&Waker>) -> bool {
+    /// What is taken of the call, if its turn has come; else a wake-up, when it has or the wait was too long.
+    pub(super) fn grant<R>(
+        &self,
+        waker: Option<&Waker>,
+        take: impl FnOnce(&mut QueuedCall) -> R,
+    ) -> Option<R> {
         let mut session = self.queues.session.lock();
-        let granted = session.grant(self.call);
-        let look = match waker {
-            _ if granted => {
-                if session.calls.are_several() {
-                    session.next_overdue()
-                } else {
-                    None
-                }
-            }
-            Some(waker) => {
-                session.wake_by(self.call, waker);
-                session.moment_to_look(self.call)
-            }
-            None => None,
+        let mut taken = None;
+        let look = if session.grant(self.call) {
+            taken = session.calls.get_mut(self.call).map(take);
+            if session.calls.are_several() { session.next_overdue() } else { None }
+        } else if let Some(waker) = waker {
+            session.wake_by(self.call, waker);
+            session.moment_to_look(self.call)
+        } else {
+            None
         };
         drop(session);
         // After the waker is there: it is woken where the task that waits for the alarm ends.
         self.look_at(look);
-        granted
+        taken
     }
 
     fn look_at(&self, moment: Option<Instant>) {
@@ -133,8 +139,10 @@ impl Drop for Turn {
 }
 
 impl Turn {
-    fn of(ticket: Ticket) -> Self {
-        Self { ticket, lease: None, answers_before: None }
+    /// `lease`: the one that the call before passed on with the turn, if it did.
+    fn of(ticket: Ticket, lease: Option<HeldLease>) -> Self {
+        let answers_before = lease.as_ref().and_then(|lease| lease.passed_on.clone());
+        Self { ticket, lease, answers_before }
     }
 
     /// The session, and the call's number in it.
@@ -172,13 +180,6 @@ impl Turn {
         {
             *until = clock::after(Instant::now(), call.limits.hold);
         }
-    }
-
-    /// Takes the lease that the call before passed on with the turn, if it did.
-    pub(crate) fn accept_lease(&mut self) {
-        let mut session = self.ticket.queues.session.lock();
-        self.lease = session.calls.get_mut(self.ticket.call).and_then(|call| call.lease.take());
-        self.answers_before = self.lease.as_ref().and_then(|lease| lease.passed_on.clone());
     }
 
     /// Those of the calls that passed the turn on.
