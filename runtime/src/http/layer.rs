@@ -11,6 +11,7 @@ use super::{
     cookie::{Protection, SigningKeys},
     service::SessionService,
     settings::LayerSettings,
+    token::TokenHeader,
 };
 use crate::{backend::Backend, call::settings::Settings};
 
@@ -223,6 +224,52 @@ impl SessionLayer {
         self.with(|settings| settings.session_on_handshake = begin)
     }
 
+    /// The header that stands for the cookie where a client keeps none: a native application, say, or one in a web view.
+    /// Default: none.
+    ///
+    /// - A client that has no token yet shows `new`. It is told its token in the header of the same name of the response
+    ///   that would set the cookie (where something is written first), and shows it from then on, in each request and
+    ///   each handshake. Whenever a response has the header, its value takes the place of what the client has: after a
+    ///   login it is another one, and the old one is dead; after a logout it is `new`. A response without it changes
+    ///   nothing.
+    /// - It is ended, sealed and kept secret as the cookie is. Handlers do not see the request's header, and sockets do
+    ///   not keep it.
+    /// - A request that shows a cookie of ours is judged by that alone. A response that has a token has no `Set-Cookie`,
+    ///   not even those of other layers, and is in no cache (`Cache-Control: no-store`). All responses vary by the header.
+    /// - A handshake gives no token: one that shows `new`, or a session that is no more, is a 403 that says so (without
+    ///   [`with_session_on_handshake`](Self::with_session_on_handshake): a socket without a session). All requests of a
+    ///   connection show the token of its handshake.
+    /// - In a browser a page's scripts could read a token, as they cannot the cookie. So what has an `Origin` or a
+    ///   `Sec-Fetch-*` header and comes from a page of the server's own, or from one of an origin that may not connect
+    ///   ([`with_allowed_origins`](Self::with_allowed_origins), [`with_origin_predicate`](Self::with_origin_predicate)),
+    ///   is served as if it had no token. A web view's origin (`capacitor://localhost`) goes into the list, and the
+    ///   header into what CORS allows and exposes. Browsers send neither header with a `GET` to a server that has no TLS.
+    ///
+    /// ```
+    /// use socketioxide_session::{MemoryBackend, SessionLayer};
+    ///
+    /// let layer = SessionLayer::new(MemoryBackend::default()).with_token_header("x-session");
+    /// ```
+    ///
+    /// A client, here with `fetch` and the official client of Socket.IO in Node:
+    ///
+    /// ```js
+    /// let token = "new"; // or the one that was kept
+    ///
+    /// async function ask(path, options) {
+    ///   const response = await fetch(url + path, { ...options, headers: { "x-session": token } });
+    ///   token = response.headers.get("x-session") ?? token;
+    ///   return response;
+    /// }
+    ///
+    /// await ask("/login", { method: "POST", body: form });
+    /// const socket = io(url, { extraHeaders: { "x-session": token } });
+    /// ```
+    #[must_use]
+    pub fn with_token_header(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|settings| settings.token = Some(TokenHeader::new(name.into())))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut LayerSettings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
@@ -243,9 +290,13 @@ impl<S> Layer<S> for SessionLayer {
 
     /// # Panics
     ///
-    /// If no browser would accept the cookie as it is set up: the message says which of its settings contradict.
+    /// If no browser would accept the cookie as it is set up: the message says which of its settings contradict. If the
+    /// [token's header](Self::with_token_header) has a name that means something else.
     fn layer(&self, inner: S) -> Self::Service {
         self.settings.cookie.check();
+        if let Some(token) = &self.settings.token {
+            token.check();
+        }
         SessionService::new(inner, Arc::clone(&self.backend), Arc::clone(&self.settings))
     }
 }
