@@ -115,7 +115,7 @@ impl<S> SessionService<S> {
         }
         let mut work = RequestWork::new(&self.backend, &self.settings, &head, visitor);
         if let Some(refusal) = work.refusal_of_strangers(&head) {
-            return Box::pin(async move { Ok(refusal) });
+            return Box::pin(async move { Ok(work.finish(refusal)) });
         }
         #[cfg(feature = "testing")]
         if let Some(seed) = head.extensions.remove::<super::seed::Seed>() {
@@ -143,7 +143,7 @@ impl<S> SessionService<S> {
         Box::pin(async move {
             let binding = match work.session_of_connection().await {
                 Ok(binding) => binding,
-                Err(refusal) => return Ok(refusal),
+                Err(refusal) => return Ok(work.finish(refusal)),
             };
             // Where the sockets of the connection find it.
             head.extensions.insert(binding.clone());
