@@ -255,11 +255,11 @@ impl RequestWork {
         self.live.resolve().await.map_err(refuse)?;
         if !self.live.is_stored() {
             if self.visitor.shown.is_some_and(|id| self.live.registry().has_just_ended(id)) {
-                let text = "this session has just ended or changed its id: connect again with the new cookie";
+                let text = "this session has just ended or changed its id: connect again with the new cookie or token";
                 return Err(respond(StatusCode::SERVICE_UNAVAILABLE, text));
             }
             if self.visitor.by_token {
-                self.is_to_have_no_session()?;
+                self.is_to_have_no_session().map_err(refuse)?;
             } else if self.settings.session_on_handshake && self.live.begins() == Begins::Freely {
                 self.live.begin_provisional().await.map_err(refuse)?;
             }
@@ -268,11 +268,11 @@ impl RequestWork {
     }
 
     /// A handshake that shows the token's header and no session that lives: no token comes of it.
-    fn is_to_have_no_session(&self) -> Result<(), Response<Body>> {
+    fn is_to_have_no_session(&self) -> Result<(), Error> {
         if self.settings.session_on_handshake {
             let text = "a handshake is given no token, and the one that it shows is none of a session that lives: ask for \
                         one by an HTTP request first, then connect with it";
-            return Err(refuse(Error::with_text(ErrorKind::NoSession, text.to_owned())));
+            return Err(Error::with_text(ErrorKind::NoSession, text));
         }
         self.live.no_more_cookies();
         Ok(())

@@ -136,6 +136,18 @@ async fn a_login_may_be_the_first_thing_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_login_whose_answer_was_lost_can_be_tried_again() {
+    let Site { app, .. } = site();
+    for of in Of::ALL {
+        let old = first_token(&app).await;
+        let first = token_of(&ask(&app, &of.path("login"), &old).await);
+        let second = token_of(&ask(&app, &of.path("login?name=Bob"), &old).await);
+        assert_eq!(ask(&app, &of.path("who"), &first).await.json(), "Ada", "{of:?}");
+        assert_eq!(ask(&app, &of.path("who"), &second).await.json(), "Bob", "{of:?}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_does_not_show_the_header_has_a_cookie_as_ever() {
     let Site { app, .. } = site();
     for path in ["/visit", "/login", HANDSHAKE] {
@@ -294,21 +306,20 @@ async fn pages_that_may_not_connect_read_none_and_are_sent_none() {
     assert_eq!(ask(&app, "/visits", &token).await.json(), 1);
 }
 
+fn from_web_view(token: &str) -> [(&str, &str); 4] {
+    [("origin", WEB_VIEW), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors"), (NAME, token)]
+}
+
 #[tokio::test]
 async fn a_web_view_whose_origin_may_connect_has_one() {
     // Its requests come from another site than the server's, which keeps a cookie back, and no token.
     let Site { app, .. } = Site::with(|layer| {
         layer.with_token_header(NAME).with_allowed_origins([WEB_VIEW]).with_same_site(SameSite::Strict)
     });
-    let ask = async |path: &str, token: &str| {
-        let headers = [
-            ("origin", WEB_VIEW),
-            ("sec-fetch-site", "cross-site"),
-            ("sec-fetch-mode", "cors"),
-            (NAME, token),
-        ];
-        http::get_with(&app, path, headers).await
-    };
+    let ask = async |path: &str, token: &str| http::get_with(&app, path, from_web_view(token)).await;
+    for shown in ["new", "AAAAAAAAAAAAAAAAAAAAAA"] {
+        assert_eq!(token_of(&send(&app, Method::POST, "/visit", &from_web_view(shown), "").await).len(), 22);
+    }
     let token = token_of(&ask("/visit", "new").await);
     let token = token_of(&ask("/login", &token).await);
     assert_eq!(ask("/who", &token).await.json(), "Ada");
@@ -349,11 +360,14 @@ async fn in_chromium_no_script_of_a_page_sees_an_id() {
     browser.close().await;
 }
 
-/// Status and headers of one request about a connection.
+/// One request about a connection.
 async fn engine(app: &App, method: Method, sid: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    send(app, method, &format!("{HANDSHAKE}&sid={sid}"), headers, body).await
+}
+
+async fn send(app: &App, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let client = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
-    let mut request =
-        client.request(method, app.url(&format!("{HANDSHAKE}&sid={sid}"))).body(body.to_owned());
+    let mut request = client.request(method, app.url(path)).body(body.to_owned());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
