@@ -193,8 +193,8 @@ impl CookieSettings {
         shown
     }
 
-    /// The id in a cookie's value, and whether it came under a key that is no longer the first.
-    fn open(&self, value: &[u8]) -> Option<(SessionId, bool)> {
+    /// The id in the value of a cookie or a token, and whether it came under a key that is no longer the first.
+    pub(super) fn open(&self, value: &[u8]) -> Option<(SessionId, bool)> {
         let value = std::str::from_utf8(value).ok()?;
         let (value, under_older_key) = match &self.protection {
             // An id is written in letters that need no encoding.
@@ -258,6 +258,15 @@ impl CookieSettings {
             cookie.set_max_age(life);
         }
         self.header(self.protect(cookie))
+    }
+
+    /// The value that the cookie would have, for a header of its own.
+    pub(super) fn seal(&self, id: SessionId) -> Option<HeaderValue> {
+        let sealed = self.protect(Cookie::new(self.name.clone(), id.expose().to_string()));
+        let mut value =
+            HeaderValue::try_from(self.header(sealed)?.as_bytes().get(self.name.len() + 1..)?).ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 
     /// The header that removes the cookie: with the path and domain under which it was set.

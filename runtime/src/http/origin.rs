@@ -115,6 +115,24 @@ pub(super) fn is_of_another_site(request: &Parts) -> bool {
     }
 }
 
+/// Whether a request has the marks of a browser's.
+pub(super) fn is_from_browser(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| *name == header::ORIGIN || name.as_str().starts_with("sec-fetch-"))
+}
+
+/// Whether a script of a page of the request's own origin sent it. Not in a WebSocket's handshake: there clients that are
+/// no browsers name the server's own origin, and a page can neither show a header nor read one.
+pub(super) fn is_from_own_page(request: &Parts) -> bool {
+    let headers = &request.headers;
+    let is_own = |origin: &HeaderValue| {
+        origin.to_str().ok().and_then(Origin::parse).is_some_and(|origin| origin.is_target_of(request))
+    };
+    // No script can send this one.
+    !headers.contains_key(header::SEC_WEBSOCKET_KEY)
+        && (one(headers, "sec-fetch-site") == Some("same-origin")
+            || headers.get_all(header::ORIGIN).iter().any(is_own))
+}
+
 /// What a request is for: its scheme, where that is told, and its host with the port. What the proxy says that ends TLS
 /// comes before what the request says, which is then the proxy's own. No page can make a browser send that header to
 /// another site unasked.

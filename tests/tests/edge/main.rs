@@ -8,3 +8,4 @@ mod mint;
 mod origin;
 mod secrets;
 mod strangers;
+mod tokens;
