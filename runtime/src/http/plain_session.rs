@@ -351,7 +351,9 @@ impl State {
 
     /// Whether nothing is left of what is stored but what the `Session` has removed.
     fn is_emptied(&self, stored: &Loaded) -> bool {
-        let removed = |key: &str| self.known.as_ref().is_none_or(|known| known.contains_key(key));
+        let held_back = |key: &str| self.unsaved.iter().any(|(changed, _)| changed == key);
+        let removed =
+            |key: &str| held_back(key) || self.known.as_ref().is_none_or(|known| known.contains_key(key));
         // A session that nobody wrote to yet is a handshake's: it goes on.
         let is_new = stored.attributes.provisional && stored.values.is_empty();
         !is_new && stored.values.iter().all(|(key, _)| removed(key))

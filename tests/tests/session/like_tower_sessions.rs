@@ -135,6 +135,11 @@ fn a_removal_of_the_last_key_after_a_new_id_is_kept() {
 }
 
 #[test]
+fn a_removal_of_the_last_key_that_was_saved_between_two_new_ids_is_kept() {
+    with_one_value([Op::CycleId, Op::RemoveValue("user"), Op::Save, Op::CycleId]);
+}
+
+#[test]
 fn a_removal_of_one_key_beside_a_new_id_is_kept() {
     after_a_login([Op::RemoveValue("user"), Op::CycleId]);
     after_a_login([Op::CycleId, Op::RemoveValue("user")]);

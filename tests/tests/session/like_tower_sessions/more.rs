@@ -278,6 +278,14 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether a method returned the same.
+    fn returned_the_same(&self) -> bool {
+        match (&self.theirs[self.at], &self.ours[self.at]) {
+            (Seen::Called { returned: theirs, .. }, Seen::Called { returned: ours, .. }) => theirs == ours,
+            _ => false,
+        }
+    }
+
     fn keys_that_differ(&self, id: usize) -> Vec<&'a str> {
         let Some([theirs, ours]) = self.looks().map(|looks| looks.map(|look| &look.sessions[&id].values))
         else {
@@ -636,6 +644,8 @@ pub(super) const MORE: [More; 21] = [
                     Difference::Alive { id, ours: false } | Difference::Cookie { theirs: Some(id), .. } => {
                         !scene.works(*id)
                     }
+                    // Of the cookie of what has ended, whose end was told to nobody.
+                    Difference::CookieLife { .. } => scene.did(sets_expiry) && scene.sets_no_cookie(),
                     _ => false,
                 }
         },
@@ -706,9 +716,10 @@ pub(super) const MORE: [More; 21] = [
             // Unread, a `Session` that is cleared goes on under the id that it was shown.
             scene.did(|op| *op == Op::Clear)
                 && match difference {
-                    Difference::Returned => !scene.is_refused(),
+                    Difference::Returned => !scene.is_refused() || scene.returned_the_same(),
+                    // Where nothing is shown any more, a load reads nothing, and forgets nothing.
                     Difference::Cookie { theirs: Some(id), .. } | Difference::Alive { id, ours: false } => {
-                        *id == shown
+                        *id == shown || !scene.worked(*id) && scene.did(|op| *op == Op::Load)
                     }
                     Difference::Alive { id, ours: true } => !scene.worked(*id),
                     // The id's, to which it has given another expiry.
