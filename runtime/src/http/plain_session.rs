@@ -224,9 +224,12 @@ impl PlainStore {
 
     /// What the `Session` was asked for, at the end of its request. `good`: what it changed is saved.
     pub(crate) async fn intent(&self, good: bool) -> Result<Intent, Error> {
-        let asked = |open: &mut Open| (Arc::clone(&open.live), open.intent(), is_empty(&open.session));
-        let Ok((live, mut intent, is_empty)) = self.with(asked) else { return Ok(Intent::default()) };
-        if good && intent.cycle_id && is_empty {
+        let asked = |open: &mut Open| {
+            let flushed = open.state.as_ref().is_some_and(|state| state.intent.flush);
+            (Arc::clone(&open.live), open.intent(), !flushed && is_empty(&open.session))
+        };
+        let Ok((live, mut intent, may_have_ended)) = self.with(asked) else { return Ok(Intent::default()) };
+        if good && intent.cycle_id && may_have_ended {
             // A `Session` that is empty and has no id has ended; unless somebody else has written to it.
             let Some(loaded) = load(&live).await? else { return Ok(intent) };
             intent.flush = self.with(|open| open.state().is_emptied(&loaded)).unwrap_or_default();

@@ -152,6 +152,16 @@ fn a_flush_after_a_new_id_ends_the_session() {
 }
 
 #[test]
+fn a_flush_before_a_new_id_ends_what_somebody_else_wrote_meanwhile() {
+    let both = Step::Both {
+        first: Request::new([Op::Insert("user", json!(2))]),
+        second: Request::new([Op::RemoveValue("user"), Op::Flush, Op::CycleId]),
+        turns: vec![true],
+    };
+    holds(&Program::new([alone([Op::Insert("cart", json!(1))]), both, alone([Op::GetValue("cart")])]));
+}
+
+#[test]
 fn a_clear_beside_a_new_id_clears() {
     after_a_login([Op::Clear, Op::CycleId]);
     after_a_login([Op::CycleId, Op::Clear]);

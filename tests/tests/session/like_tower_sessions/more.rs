@@ -259,12 +259,23 @@ impl<'a> Scene<'a> {
         matches!(self.ours[self.at], Seen::Called { returned: Err("the store"), .. })
     }
 
+    /// The cookie of ours' answer to the request, if it is answered.
+    fn set_cookie(&self) -> Option<Option<&'a SetCookie>> {
+        let [_, ours] = self.looks()?;
+        match &ours.after {
+            After::Request { answer: Some(answer), .. } => Some(answer.set_cookie.as_ref()),
+            _ => None,
+        }
+    }
+
     /// Whether ours answers the request without a cookie.
     fn sets_no_cookie(&self) -> bool {
-        self.looks().is_some_and(|[_, ours]| match &ours.after {
-            After::Request { answer: Some(answer), .. } => answer.set_cookie.is_none(),
-            _ => false,
-        })
+        self.set_cookie() == Some(None)
+    }
+
+    /// Whether ours answers the request with one.
+    fn sets_a_cookie(&self) -> bool {
+        self.set_cookie().flatten().is_some_and(|cookie| !cookie.removes)
     }
 
     /// Whether a method returned the same, and only the id after it differs.
@@ -411,7 +422,7 @@ pub(super) const MORE: [More; 21] = [
             let Difference::Cookie { theirs: None, ours: Some(id) } = difference else { return false };
             let other_ends = scene.other_did(|op| is_end(op) || is_in_the_past(op));
             let ends_it = scene.worked(*id) && scene.did(ends) && !other_ends;
-            !scene.works(*id) && !ends_it
+            !scene.works(*id) && !ends_it && !scene.sets_a_cookie()
         },
         example: || {
             let steps =
