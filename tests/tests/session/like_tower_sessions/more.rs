@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     program::{End, Life, Op, Program, Request, Shows, Step, alone},
-    stage::{After, Cookie, Look, Seen, SetCookie, Stored, Trace},
+    stage::{After, Answer, Cookie, Look, Seen, SetCookie, Stored, Trace},
 };
 
 /// One thing that is not the same.
@@ -259,23 +259,23 @@ impl<'a> Scene<'a> {
         matches!(self.ours[self.at], Seen::Called { returned: Err("the store"), .. })
     }
 
-    /// The cookie of ours' answer to the request, if it is answered.
-    fn set_cookie(&self) -> Option<Option<&'a SetCookie>> {
+    /// What ours answers the request.
+    fn answer(&self) -> Option<&'a Answer> {
         let [_, ours] = self.looks()?;
         match &ours.after {
-            After::Request { answer: Some(answer), .. } => Some(answer.set_cookie.as_ref()),
-            _ => None,
+            After::Request { answer, .. } => answer.as_ref(),
+            After::Wait => None,
         }
     }
 
     /// Whether ours answers the request without a cookie.
     fn sets_no_cookie(&self) -> bool {
-        self.set_cookie() == Some(None)
+        self.answer().is_some_and(|answer| answer.set_cookie.is_none())
     }
 
     /// Whether ours answers the request with one.
     fn sets_a_cookie(&self) -> bool {
-        self.set_cookie().flatten().is_some_and(|cookie| !cookie.removes)
+        self.answer().and_then(|answer| answer.set_cookie.as_ref()).is_some_and(|cookie| !cookie.removes)
     }
 
     /// Whether a method returned the same, and only the id after it differs.
