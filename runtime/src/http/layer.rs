@@ -106,7 +106,8 @@ impl SessionLayer {
         self.with_call(|settings| settings.lifetimes.expiry = Some(expiry))
     }
 
-    /// How long a session lives at most, however active it is. Default: no limit.
+    /// How long a session lives at most, however active it is. Default: no limit. A session that tower-sessions' own
+    /// layer wrote counts from this crate's first load of it.
     #[must_use]
     pub fn with_absolute_timeout(self, timeout: impl TryInto<Duration>) -> Self {
         let timeout = not_negative(timeout);
