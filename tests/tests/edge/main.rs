@@ -1,5 +1,6 @@
 //! The edge: cookies, handshakes, strangers' pages and bad input, as they come in from the network.
 
+mod any_input;
 mod bad_input;
 mod cookies;
 mod handshake;
