@@ -185,6 +185,9 @@ impl SessionLayer {
     /// scheme without a port of its own (`capacitor:`, `tauri:`, `chrome-extension:`) is compared letter by letter. A
     /// client that sends neither `Origin` nor `Sec-Fetch-Site` is no browser, and may connect.
     ///
+    /// A front end of another origin needs CORS as well: [the guide](crate::guide::behind_a_proxy) has both settings, and
+    /// those of proxies.
+    ///
     /// # Panics
     ///
     /// If one of them is no origin.

@@ -7,4 +7,6 @@ mod handshake;
 mod layers;
 mod mint;
 mod origin;
+mod proxies;
 mod secrets;
+mod two_cookies;
