@@ -10,6 +10,7 @@
 )]
 
 pub mod app;
+pub mod certificate;
 pub mod client;
 pub mod fixture;
 pub mod gate;
@@ -19,6 +20,7 @@ pub mod leases;
 pub mod node;
 pub mod postgres_server;
 pub mod process;
+pub mod proxy;
 pub mod python;
 pub mod raw;
 pub mod ready;

@@ -208,12 +208,34 @@ pub struct Chromium {
 
 impl Chromium {
     pub async fn launch() -> Self {
+        Self::start(json!({})).await
+    }
+
+    /// With these options of its command line, too.
+    pub async fn launch_with(options: &[&str]) -> Self {
+        Self::start(json!({ "options": options })).await
+    }
+
+    /// One whose requests nobody intercepts: it sends preflights, and its pages have the client from their own server.
+    pub async fn launch_untouched() -> Self {
+        Self::start(json!({ "untouched": true })).await
+    }
+
+    /// The same; whether it keeps and sends cookies of other sites than the page's.
+    pub async fn launch_with_third_party_cookies(allowed: bool) -> Self {
+        let profile =
+            json!({ "block_third_party_cookies": !allowed, "cookie_controls_mode": u8::from(!allowed) });
+        Self::start(json!({ "untouched": true, "preferences": { "profile": profile } })).await
+    }
+
+    async fn start(mut options: Value) -> Self {
         let executable = ["chromium", "chromium-browser", "google-chrome"]
             .into_iter()
             .find_map(on_path)
             .expect("chromium, which tests/run installs or asks for");
         let node = start("browser.mjs");
-        node.done("launch", json!({ "executable": executable })).await;
+        options["executable"] = executable.into();
+        node.done("launch", options).await;
         Self { node }
     }
 

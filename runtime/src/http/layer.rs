@@ -107,7 +107,8 @@ impl SessionLayer {
         self.with_call(|settings| settings.lifetimes.expiry = Some(expiry))
     }
 
-    /// How long a session lives at most, however active it is. Default: no limit.
+    /// How long a session lives at most, however active it is. Default: no limit. A session that tower-sessions' own
+    /// layer wrote counts from this crate's first load of it.
     #[must_use]
     pub fn with_absolute_timeout(self, timeout: impl TryInto<Duration>) -> Self {
         let timeout = not_negative(timeout);
@@ -184,6 +185,9 @@ impl SessionLayer {
     /// proxy says it in `X-Forwarded-Proto`, or else where the request does. `ws` counts as `http`, `wss` as `https`. A
     /// scheme without a port of its own (`capacitor:`, `tauri:`, `chrome-extension:`) is compared letter by letter. A
     /// client that sends neither `Origin` nor `Sec-Fetch-Site` is no browser, and may connect.
+    ///
+    /// A front end of another origin needs CORS as well: [the guide](crate::guide::behind_a_proxy) has both settings, and
+    /// those of proxies.
     ///
     /// # Panics
     ///

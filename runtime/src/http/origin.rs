@@ -64,7 +64,7 @@ impl OriginPolicy {
     /// Whether the page that sent this request may talk to Socket.IO.
     pub(crate) fn allows(&self, request: &Parts) -> bool {
         let headers = &request.headers;
-        if one(headers, "sec-fetch-mode") == Some("navigate") {
+        if headers.get_all("sec-fetch-mode").iter().any(|mode| mode == "navigate") {
             // Somebody opens the address itself: that isn't a handshake.
             return false;
         }
@@ -72,12 +72,15 @@ impl OriginPolicy {
         match (origins.next(), origins.next()) {
             (Some(origin), None) => self.lets_in(origin, request),
             (Some(_), Some(_)) => false,
-            (None, _) => match one(headers, "sec-fetch-site") {
-                // Neither header: no browser, whose cookies nobody else can use.
-                None => true,
-                Some("same-origin") => self.lets_in_own(request),
-                Some(_) => false,
-            },
+            (None, _) => {
+                let mut sites = headers.get_all("sec-fetch-site").iter();
+                match (sites.next(), sites.next()) {
+                    // Neither header: no browser, whose cookies nobody else can use.
+                    (None, _) => true,
+                    (Some(site), None) if site == "same-origin" => self.lets_in_own(request),
+                    _ => false,
+                }
+            }
         }
     }
 
@@ -316,11 +319,15 @@ mod tests {
             (Some("cross-site"), false),
             (Some("none"), false),
             (Some("nonsense"), false),
+            (Some("\u{e4}"), false),
         ] {
             let mut headers = vec![("host", "example.com")];
             headers.extend(site.map(|site| ("sec-fetch-site", site)));
             assert_eq!(own().allows(&request(&headers)), allowed, "{site:?}");
         }
+        let twice =
+            [("host", "example.com"), ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")];
+        assert!(!own().allows(&request(&twice)));
     }
 
     #[test]

@@ -428,10 +428,10 @@ impl RequestWork {
             }
         };
         if effect != CookieEffect::Keep
-            && let Some(host) = &self.visitor.ambiguous
+            && let Some(address) = &self.visitor.ambiguous
         {
             // Before the one that is set: none of those that were shown remains.
-            for cookie in self.settings.cookie.remove_all(host) {
+            for cookie in self.settings.cookie.remove_all(&address.host, &address.path) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
         }

@@ -24,11 +24,18 @@ pub(super) struct Visitor {
     pub(super) shown: Option<SessionId>,
     /// It is shown by a token, or by none yet, and not by a cookie.
     pub(super) by_token: bool,
-    /// The host that the request is for, where the cookies of several live sessions were shown: none of them counts.
-    pub(super) ambiguous: Option<Box<str>>,
+    /// What the request is for, where the cookies of several live sessions were shown: none of them counts.
+    pub(super) ambiguous: Option<Box<Address>>,
     /// The cookie came under a key that is no longer the first, with a request that may set it again: on the response to
     /// any other it could overwrite what a login sets at the same time.
     pub(super) needs_newer_key: bool,
+}
+
+/// What a request is for.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub(super) host: Box<str>,
+    pub(super) path: Box<str>,
 }
 
 impl Visitor {
@@ -67,7 +74,8 @@ impl Visitor {
                 );
                 let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
                 let host = host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str));
-                return Ok(Self { ambiguous: Some(host.unwrap_or_default().into()), ..Self::default() });
+                let address = Address { host: host.unwrap_or_default().into(), path: head.uri.path().into() };
+                return Ok(Self { ambiguous: Some(Box::new(address)), ..Self::default() });
             }
         }
         // Where none is: one that has just changed its id, so that nothing overwrites its new cookie.
