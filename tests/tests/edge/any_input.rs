@@ -480,7 +480,20 @@ fn addresses(stage: &Stage) -> impl Strategy<Value = Uri> + use<> {
     };
     let start =
         prop_oneof![3 => Just("/socket.io/".to_owned()), 2 => pieces(path, 4).prop_map(|of| of.concat())];
-    let question = prop_oneof![3 => Just("?EIO=4&transport=polling&"), 3 => Just("?"), 1 => Just("")];
+    // What opens a connection, or nearly.
+    let version = select(vec!["EIO=4", "EIO=4", "EIO=3", "EIO=4=x", "EIO=5", "EIO="]);
+    let transport = select(vec![
+        "transport=polling",
+        "transport=polling",
+        "transport=polling=x",
+        "transport=websocket",
+        "transport=websocket=",
+        "transport=Polling",
+    ]);
+    let opening = (version, transport, any::<bool>()).prop_map(|(version, transport, is_first)| {
+        if is_first { format!("?{version}&{transport}&") } else { format!("?{transport}&{version}&") }
+    });
+    let question = prop_oneof![4 => opening, 2 => Just("?".to_owned()), 1 => Just(String::new())];
     let origin = select(vec!["", "", "", "http://app.example", "https://evil.example"]);
     (origin, start, question, pieces(query, 7)).prop_filter_map(
         "no address",
@@ -499,45 +512,51 @@ fn any_path_and_query() {
     let inputs = move |stage: &Stage| {
         (select(methods.to_vec()), addresses(stage), any::<bool>(), any::<bool>()).boxed()
     };
-    whatever_comes(cases(), inputs, &[PLAIN], |stage, (method, uri, is_strangers, is_websocket)| {
-        let mut asked = Asked { method: method.clone(), uri: uri.clone(), headers: vec![] };
-        asked = asked.header(header::HOST, HOST);
-        let origin = if *is_strangers { "https://stranger.example" } else { "https://app.example" };
-        asked = asked.header(header::ORIGIN, origin).header("x-forwarded-proto", "https");
-        if *is_websocket {
-            asked = asked
-                .header(header::CONNECTION, "upgrade")
-                .header(header::UPGRADE, "websocket")
-                .header(header::SEC_WEBSOCKET_VERSION, "13")
-                .header(header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==");
-        }
-        let answer = stage.ask(&asked);
-        is_sound(stage, &asked, &answer)?;
-        let query = uri.query().unwrap_or_default();
-        let named = query.split('&').find_map(|pair| pair.strip_prefix("sid="));
-        // With a `sid` it is an upgrade: Engine.IO switches protocols, and then ends what it does not know.
-        let opens = sid_of(&answer.body).is_some() || (answer.status == 101 && named.is_none());
-        prop_assert!(!is_strangers || answer.status != 101, "a stranger's page was let in");
-        // Whatever Engine.IO opens, the layer has seen, and has begun a session for.
-        prop_assert!(
-            !opens || !is_strangers,
-            "a stranger's page was let in: {} {}",
-            answer.status,
-            answer.body
-        );
-        prop_assert!(
-            !opens || answer.set_cookies.len() == 1,
-            "a connection without a session: {}",
-            answer.status
-        );
-        // Nobody here shows the owner's cookie.
-        let of_owner = named == Some(&*stage.sid);
-        let on_path = uri.path() == "/socket.io" || uri.path().starts_with("/socket.io/");
-        if of_owner && on_path && *method != Method::OPTIONS {
-            prop_assert_eq!(answer.status, 403, "{}", answer.body);
-        }
-        Ok(())
-    });
+    // Most of them cost little.
+    whatever_comes(
+        short_or_long(6_000, 100_000),
+        inputs,
+        &[PLAIN],
+        |stage, (method, uri, is_strangers, is_websocket)| {
+            let mut asked = Asked { method: method.clone(), uri: uri.clone(), headers: vec![] };
+            asked = asked.header(header::HOST, HOST);
+            let origin = if *is_strangers { "https://stranger.example" } else { "https://app.example" };
+            asked = asked.header(header::ORIGIN, origin).header("x-forwarded-proto", "https");
+            if *is_websocket {
+                asked = asked
+                    .header(header::CONNECTION, "upgrade")
+                    .header(header::UPGRADE, "websocket")
+                    .header(header::SEC_WEBSOCKET_VERSION, "13")
+                    .header(header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==");
+            }
+            let answer = stage.ask(&asked);
+            is_sound(stage, &asked, &answer)?;
+            let query = uri.query().unwrap_or_default();
+            let named = query.split('&').find_map(|pair| pair.strip_prefix("sid="));
+            // With a `sid` it is an upgrade: Engine.IO switches protocols, and then ends what it does not know.
+            let opens = sid_of(&answer.body).is_some() || (answer.status == 101 && named.is_none());
+            prop_assert!(!is_strangers || answer.status != 101, "a stranger's page was let in");
+            // Whatever Engine.IO opens, the layer has seen, and has begun a session for.
+            prop_assert!(
+                !opens || !is_strangers,
+                "a stranger's page was let in: {} {}",
+                answer.status,
+                answer.body
+            );
+            prop_assert!(
+                !opens || answer.set_cookies.len() == 1,
+                "a connection without a session: {}",
+                answer.status
+            );
+            // Nobody here shows the owner's cookie.
+            let of_owner = named == Some(&*stage.sid);
+            let on_path = uri.path() == "/socket.io" || uri.path().starts_with("/socket.io/");
+            if of_owner && on_path && *method != Method::OPTIONS {
+                prop_assert_eq!(answer.status, 403, "{}", answer.body);
+            }
+            Ok(())
+        },
+    );
 }
 
 /// All at once, as far as a request can hold it.
