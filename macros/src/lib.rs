@@ -31,6 +31,19 @@ use crate::{
 /// the response leaves, unless it returns `Err`, answers with a 5xx, panics or is cancelled. It can
 /// return any `impl IntoResponse`.
 ///
+/// A `from_fn` middleware takes the attribute, too:
+///
+/// ```text
+/// #[http_handler(user)]
+/// async fn only_users(user: &User, request: Request, next: Next) -> Response { .. }
+///
+/// let app = routes.layer(from_fn(only_users));
+/// ```
+///
+/// With `&User` it holds nothing while `next.run(request)` runs. With `&mut User` it holds the turn: a handler inside that
+/// names the same state, even by `&User`, or that uses a `Shared`, is a 500 (`nested_turn`). To count something, take
+/// `Shared` in the middleware and update it before or after `next.run`.
+///
 /// Goes above `#[debug_handler]`. `#[instrument]` moves to the inner function, so that it sees the
 /// parameters as they are written; every other attribute stays on the handler.
 ///

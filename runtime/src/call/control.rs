@@ -74,6 +74,10 @@ impl SessionControl {
     ///
     /// The new record exists before the old one goes, and the new cookie is set on the response.
     ///
+    /// It is also what lets a login begin a session that another site posts (SAML, OAuth's `form_post`), if it writes
+    /// something. Under `SameSite=Lax` such a request comes without the cookie: it reads defaults, and the visitor's old
+    /// session is left alone. What else it wants to write there is a 403.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] in a socket handler, where no cookie can be set: do it in the HTTP request that

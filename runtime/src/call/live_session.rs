@@ -347,8 +347,9 @@ impl LiveSession {
             return Err(self.note_gone(id));
         }
         let ending = self.registry().ending(id);
-        if let Some(ending) = ending.filter(|_| !self.may_begin()) {
-            return Err(Error::new(ending.kind()));
+        if !self.may_begin() {
+            // Who was kept past the request is told for ever, and not only for as long as the ending is remembered.
+            return Err(Error::new(ending.unwrap_or(Ending::Ended).kind()));
         }
         // An unknown id is never adopted, nor one that was changed.
         current.id = SessionId::random();

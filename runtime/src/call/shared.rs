@@ -20,6 +20,10 @@ use crate::{
 /// not at all. So it is for handlers that wait long (for a slow service, for the client, for another call of the
 /// same session), for closures given to `socket.on`, and for background tasks, in which it outlives the request.
 ///
+/// Where the visitor may have no session yet, update once before the response leaves: after it no session can begin, so a
+/// background task of such a visitor is told [`NoSession`](crate::ErrorKind::NoSession). One that is kept past a login or
+/// a logout does not follow the session to its new id: from then on both methods are errors.
+///
 /// A handler that holds a turn of the session (it has a `&mut` state) must not wait for another one: both methods
 /// are errors there at once. The rule: what a handler waits for must not need a turn that the handler holds.
 ///

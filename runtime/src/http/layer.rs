@@ -177,7 +177,8 @@ impl SessionLayer {
         self.with(|settings| settings.socket_paths = paths.into_iter().map(Into::into).collect())
     }
 
-    /// The origins whose pages may connect, in place of the server's own: `https://app.example.com`, with a port if
+    /// The origins whose pages may connect to Socket.IO, in place of the server's own, which is to be listed as well if its
+    /// pages connect: `https://app.example.com`, with a port if
     /// it is not the scheme's, or `capacitor://localhost`. Default: pages of the same origin (scheme, host, port) as the
     /// request itself.
     ///
@@ -197,8 +198,9 @@ impl SessionLayer {
         self.with(|settings| settings.origins.list(origins))
     }
 
-    /// Pages of other origins that may connect, too: those that this says yes to. It is asked about an origin that
-    /// is not the request's own and not [listed](Self::with_allowed_origins). Default: none.
+    /// Pages of other origins that may connect, too: those that this says yes to. It is asked about each origin that does
+    /// not pass without it: neither the request's own (where there is no list) nor
+    /// [listed](Self::with_allowed_origins). Default: none.
     ///
     /// A page whose origin it lets in acts with the visitor's session. Compare the end of a host with its dot, and the
     /// scheme with it:

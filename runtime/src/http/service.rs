@@ -270,8 +270,9 @@ impl RequestWork {
     /// A handshake that shows the token's header and no session that lives: no token comes of it.
     fn is_to_have_no_session(&self) -> Result<(), Error> {
         if self.settings.session_on_handshake {
-            let text = "a handshake is given no token, and the one that it shows is none of a session that lives: ask for \
-                        one by an HTTP request first, then connect with it";
+            let text = "a handshake is given no token, and the one that it shows is none of a session that lives: first \
+                        send an HTTP request with the header `new` whose handler writes session state (a login), then \
+                        connect with what the response's header says";
             return Err(Error::with_text(ErrorKind::NoSession, text));
         }
         self.live.no_more_cookies();

@@ -17,8 +17,9 @@ use crate::{http::seed::Seed, session::state::SessionState};
 
 /// A client with a cookie jar of its own. Clones share the jar.
 ///
-/// Responses fill the jar and requests and handshakes show what is in it, by a browser's rules. Redirects are not
-/// followed. A request that is dropped is one whose client went away.
+/// Responses fill the jar and requests and handshakes show what is in it, by a browser's rules for domains, paths and
+/// lives. `SameSite` is not acted on: what a browser sends from another site, without the cookie, is
+/// [`another(None)`](Self::another) with the header `sec-fetch-site: cross-site`. Redirects are not followed. A request that is dropped is one whose client went away.
 #[derive(Clone)]
 pub struct TestClient {
     pub(super) app: TestApp,
