@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
@@ -85,6 +86,11 @@ pub(super) struct Transition {
     pub(super) shown_one_ended: bool,
     /// Whether the id was changed through this handle.
     pub(super) changed_id: bool,
+    /// The ids that it had before: turns that are held under them are still of this session.
+    pub(super) former: SmallVec<[SessionId; 1]>,
+    /// The session's own expiry, where it was set through this handle: later than what a call around has loaded.
+    #[allow(clippy::option_option, reason = "no expiry of its own is one to be set")]
+    pub(super) expiry: Option<Option<Expiry>>,
     /// Something was to be written and was left out, because the request came from another site.
     pub(super) left_out: bool,
     /// Sockets of an id that ended here, to be disconnected when the answer is out.
@@ -94,6 +100,13 @@ pub(super) struct Transition {
 impl Current {
     pub(super) fn transition(&mut self) -> &mut Transition {
         self.transition.get_or_insert_default()
+    }
+
+    /// What a call around has loaded, with what a call inside of it has changed since.
+    pub(super) fn with_later_changes(&self, mut loaded: Attributes) -> Attributes {
+        let later = self.transition.as_ref().and_then(|transition| transition.expiry);
+        loaded.expiry = later.unwrap_or(loaded.expiry);
+        loaded
     }
 }
 
@@ -187,6 +200,20 @@ impl LiveSession {
 
     pub(crate) fn id(&self) -> SessionId {
         self.current.lock().id
+    }
+
+    /// An error where waiting for a turn of this session would wait for a call around, which holds one.
+    pub(crate) fn not_inside_its_turn(&self, around: &HeldTurns) -> Result<(), Error> {
+        let current = self.current.lock();
+        let former = current.transition.iter().flat_map(|transition| &transition.former);
+        let inside = former.chain([&current.id]).any(|id| around.any_of(*id));
+        if inside { Err(Error::new(ErrorKind::NestedTurn)) } else { Ok(()) }
+    }
+
+    /// Whether the session that these were loaded from has ended through this handle.
+    pub(crate) fn has_ended_since(&self, loaded: &Attributes) -> bool {
+        let current = self.current.lock();
+        current.presence == Presence::Absent || current.key.as_ref().is_some_and(|key| *key != loaded.key)
     }
 
     /// Whether there is a session, as far as is known.

@@ -302,7 +302,8 @@ impl RequestWork {
     }
 
     /// Carries out what the request wants of the session, and saves what a plain `Session` changed.
-    async fn conclude(&self, intent: Intent, outcome: Outcome) -> Result<(), Error> {
+    async fn conclude(&self, mut intent: Intent, outcome: Outcome) -> Result<(), Error> {
+        intent.keep_changes |= intent.keep_plain;
         let good = decide(outcome, &intent) == Decision::Commit;
         let intent = intent.and(self.plain.intent(good).await?);
         match decide(outcome, &intent) {

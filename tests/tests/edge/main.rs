@@ -1,6 +1,7 @@
 //! The edge: cookies, handshakes, strangers' pages and bad input, as they come in from the network.
 
 mod bad_input;
+mod breaker;
 mod cookies;
 mod handshake;
 mod layers;

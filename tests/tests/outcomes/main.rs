@@ -1,8 +1,8 @@
 //! Outcomes: all or nothing however a call ends, over HTTP and on sockets, and a client is told only what is saved.
 
 mod acknowledgements;
-mod breaker;
 mod answer_order;
+mod breaker;
 mod cancellation;
 mod http;
 mod intents;
