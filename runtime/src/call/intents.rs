@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind};
 
 /// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub(crate) struct Intent {
     pub(crate) cycle_id: bool,
     pub(crate) flush: bool,

@@ -202,6 +202,11 @@ impl LiveSession {
         self.current.lock().id
     }
 
+    fn former_ids(&self) -> SmallVec<[SessionId; 1]> {
+        let current = self.current.lock();
+        current.transition.as_ref().map(|transition| transition.former.clone()).unwrap_or_default()
+    }
+
     /// An error where waiting for a turn of this session would wait for a call around, which holds one.
     pub(crate) fn not_inside_its_turn(&self, around: &HeldTurns) -> Result<(), Error> {
         let current = self.current.lock();
@@ -302,6 +307,11 @@ impl LiveSession {
             return Ok(Arrival::Stateless);
         }
         let (id, turns) = (self.id(), self.registry().turns());
+        if !around.is_empty() {
+            for former in self.former_ids() {
+                turns.refuse_inside_former(former, S::PLAN, around)?;
+            }
+        }
         if !S::WRITES
             && turns.nobody_writes(id, S::PLAN)
             && let Answer::Ready(Ok(Some(loaded))) = self.backend.load(id, Load::read(Keys::Only(S::KEYS)))

@@ -56,14 +56,14 @@ async fn logout(control: SessionControl) -> Result<(), Error> {
 
 async fn remember(session: Session, request: Request, next: Next) -> Response {
     if request.headers().contains_key("x-remember") {
-        session.insert("known", "Ada").await.unwrap();
+        session.insert("known", "Ada").await.expect("as the test has it");
     }
     next.run(request).await
 }
 
 async fn forget(control: SessionControl, request: Request, next: Next) -> Response {
     if request.headers().contains_key("x-forget") {
-        control.flush().unwrap();
+        control.flush().expect("as the test has it");
     }
     next.run(request).await
 }
@@ -94,15 +94,24 @@ async fn send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> (u16, String, Vec<String>) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().expect("as the test has it");
     let mut request = client.request(method, app.url(path)).body(body.to_owned());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let answer = soon(path, request.send()).await.expect("an answer");
     let cookies = answer.headers().get_all("set-cookie").iter();
-    let cookies = cookies.map(|line| line.to_str().unwrap().split(';').next().unwrap().to_owned()).collect();
-    (answer.status().as_u16(), answer.text().await.unwrap(), cookies)
+    let cookies = cookies
+        .map(|line| {
+            line.to_str()
+                .expect("as the test has it")
+                .split(';')
+                .next()
+                .expect("as the test has it")
+                .to_owned()
+        })
+        .collect();
+    (answer.status().as_u16(), answer.text().await.expect("as the test has it"), cookies)
 }
 
 fn sid_of(body: &str) -> String {
@@ -185,6 +194,7 @@ async fn a_handshake_that_shows_two_cookies_begins_one_session_of_its_own() {
 
 #[tokio::test]
 async fn of_two_layers_of_one_cookie_the_outer_one_serves_with_another_one_between() {
+    // Clause 12. Not mended: the layer between hides the outer one from the inner one.
     let backend = MemoryBackend::default();
     let layer = sessions(backend.clone());
     let between = sessions(backend).with_name("admin");

@@ -13,8 +13,8 @@ use axum::{
 };
 use serde_json::Value;
 use socketioxide_session::{
-    Backend, Error, Expiry, MemoryBackend, RedisBackend, Session, SessionControl, SessionLayer, Shared,
-    StoreBackend, http_handler,
+    Backend, Error, ErrorKind, Expiry, MemoryBackend, RedisBackend, Session, SessionControl, SessionLayer,
+    Shared, StoreBackend, http_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
@@ -62,7 +62,7 @@ async fn logout(control: SessionControl) -> Result<(), Error> {
 #[http_handler(cart)]
 async fn keep_err(cart: &mut Cart, control: SessionControl) -> Result<(), StatusCode> {
     cart.items.push(1);
-    control.keep_changes().unwrap();
+    control.keep_changes().expect("as the test has it");
     Err(StatusCode::UNAUTHORIZED)
 }
 
@@ -75,24 +75,24 @@ async fn add_and_fail(cart: &mut Cart) -> StatusCode {
 #[http_handler(cart)]
 async fn expire_long(cart: &mut Cart, control: SessionControl) {
     cart.items.push(1);
-    control.set_expiry(LONG).unwrap();
+    control.set_expiry(LONG).expect("as the test has it");
 }
 
 #[http_handler(cart)]
 async fn expire_short(cart: &mut Cart, control: SessionControl) {
     cart.items.push(1);
-    control.set_expiry(SHORT).unwrap();
+    control.set_expiry(SHORT).expect("as the test has it");
 }
 
 async fn plain_put(session: Session) {
-    session.insert("plain", 1).await.unwrap();
+    session.insert("plain", 1).await.expect("as the test has it");
 }
 
 async fn plain_look(session: Session) -> String {
     format!(
         "{:?} {:?}",
-        session.get::<u64>("plain").await.unwrap(),
-        session.get::<Value>("user").await.unwrap()
+        session.get::<u64>("plain").await.expect("as the test has it"),
+        session.get::<Value>("user").await.expect("as the test has it")
     )
 }
 
@@ -144,7 +144,7 @@ async fn always_errs(user: &mut User, request: Request, next: Next) -> Result<()
 async fn cycles(user: &mut User, control: SessionControl, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     user.visits += 1;
-    control.cycle_id().unwrap();
+    control.cycle_id().expect("as the test has it");
     response
 }
 
@@ -157,7 +157,7 @@ async fn cycles_and_fails(
     next: Next,
 ) -> StatusCode {
     user.visits += 1;
-    control.cycle_id().unwrap();
+    control.cycle_id().expect("as the test has it");
     next.run(request).await;
     StatusCode::INTERNAL_SERVER_ERROR
 }
@@ -165,24 +165,24 @@ async fn cycles_and_fails(
 #[http_handler(user)]
 async fn keeps(user: &mut User, control: SessionControl, request: Request, next: Next) -> Response {
     user.visits += 1;
-    control.keep_changes().unwrap();
+    control.keep_changes().expect("as the test has it");
     next.run(request).await
 }
 
 async fn plain_expires_long(control: SessionControl, request: Request, next: Next) -> Response {
-    control.set_expiry(LONG).unwrap();
+    control.set_expiry(LONG).expect("as the test has it");
     next.run(request).await
 }
 
 async fn flushes_after(control: SessionControl, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    control.flush().unwrap();
+    control.flush().expect("as the test has it");
     response
 }
 
 async fn plain_counts(session: Session, request: Request, next: Next) -> Response {
-    let count = session.get::<u64>("count").await.unwrap().unwrap_or(0);
-    session.insert("count", count + 1).await.unwrap();
+    let count = session.get::<u64>("count").await.expect("as the test has it").unwrap_or(0);
+    session.insert("count", count + 1).await.expect("as the test has it");
     next.run(request).await
 }
 
@@ -331,6 +331,7 @@ async fn a_middleware_around_a_logout_brings_nothing_back() {
 
 #[tokio::test]
 async fn nor_does_a_plain_session_around_a_logout() {
+    // Clause 11, in doubt: a flash message is such a write, too. Without an attribute on the logout nothing is left.
     let store = TestStore::default();
     let app = at(StoreBackend::new(store.clone()));
     let client = visitor(&app).await;
@@ -363,4 +364,87 @@ async fn keep_changes_keeps_a_plain_sessions_changes_with_a_4xx_err() {
     let client = visitor(&app).await;
     assert_eq!(client.get("/plain-counts/keep-err").await.status, 401);
     assert_eq!(client.get("/look").await.ok(), "1 [1] 0");
+}
+
+// More calls around calls.
+
+#[http_handler(user)]
+async fn flushes_before(user: &mut User, control: SessionControl, request: Request, next: Next) -> Response {
+    user.visits += 1;
+    control.flush().expect("as the test has it");
+    next.run(request).await
+}
+
+async fn hang() {
+    std::future::pending::<()>().await;
+}
+
+/// As a `TimeoutLayer` whose time is over at once.
+async fn give_up(request: Request, next: Next) -> Response {
+    tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        () = tokio::task::yield_now() => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
+
+/// It runs what is inside of it twice: for a login, and for another handler.
+#[http_handler(user)]
+async fn twice(user: &mut User, request: Request, next: Next) -> String {
+    let mut again =
+        Request::builder().uri("/visit").body(axum::body::Body::empty()).expect("as the test has it");
+    *again.extensions_mut() = request.extensions().clone();
+    let first = next.clone().run(request).await.status().as_u16();
+    user.visits += 1;
+    let second = next.run(again).await.status().as_u16();
+    format!("{first} {second}")
+}
+
+async fn either(request: Request) -> Response {
+    let inner = Router::new().route("/visit", get(visit)).fallback(get(login));
+    tower::ServiceExt::oneshot(inner, request).await.expect("as the test has it")
+}
+
+async fn both_at_once(shared: Shared<User>) -> Result<String, Error> {
+    let add = |by| shared.update(move |user| user.visits += by);
+    let (one, two, read) = tokio::join!(add(10), add(100), shared.read());
+    one?;
+    two?;
+    read.map(|user| user.visits.to_string())
+}
+
+fn more(backend: impl Backend) -> App {
+    let routes = Router::new()
+        .route("/visit", get(visit))
+        .route("/look", get(look))
+        .route("/both", get(both_at_once))
+        .route("/hang", get(hang).layer(from_fn(flushes_before)).layer(from_fn(give_up)))
+        .route("/twice", get(either).layer(from_fn(twice)));
+    App::new(routes.layer(sessions(backend)))
+}
+
+#[tokio::test]
+async fn an_end_that_a_middleware_asked_for_is_carried_out_when_it_is_given_up() {
+    let store = TestStore::default();
+    let app = more(StoreBackend::new(store.clone()));
+    let client = visitor(&app).await;
+    assert_eq!(client.get("/hang").await.status, 408);
+    assert_eq!((store.len(), client.cookie()), (0, None));
+}
+
+#[tokio::test]
+async fn updates_beside_each_other_are_all_saved() {
+    let app = more(StoreBackend::new(TestStore::default()));
+    let client = visitor(&app).await;
+    assert_eq!(client.get("/both").await.ok(), "111");
+}
+
+#[tokio::test]
+async fn a_handler_inside_is_told_also_after_the_id_has_changed() {
+    // Clause 4: an annotated handler behind an annotated middleware that holds the state it wants is `nested_turn`.
+    let app = more(MemoryBackend::default());
+    let client = visitor(&app).await;
+    let nested = ErrorKind::NestedTurn.status().as_u16();
+    assert_eq!(client.get("/twice").await.ok(), format!("200 {nested}"));
+    assert_eq!(client.get("/look").await.ok(), "2 [1] 0");
 }
