@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use time::OffsetDateTime;
+use tower_sessions::Expiry;
 
 use super::{
     detached::{Committed, Detached},
@@ -52,8 +53,9 @@ fn change_of_attributes(work: &Work, known: &Attributes) -> AttributeChanges {
 struct Consequences {
     /// The new id, and that the old one is about to end.
     changed: Option<(SessionId, Announced)>,
-    /// When the session expires, where an expiry was set.
-    expires: Option<OffsetDateTime>,
+    /// The expiry that was set, and when the session expires by it.
+    #[allow(clippy::option_option, reason = "no expiry of its own is one to be set")]
+    set: Option<(Option<Expiry>, Option<OffsetDateTime>)>,
     cookie: CookieEffect,
 }
 
@@ -72,11 +74,10 @@ impl LiveSession {
         }
         let stored = {
             let current = self.current.lock();
-            (current.presence == Presence::Stored).then_some(current.id)
+            let attributes = work.attributes.take().filter(|_| current.presence == Presence::Stored);
+            attributes.map(|attributes| (current.id, current.with_later_changes(attributes)))
         };
-        if let Some(id) = stored
-            && let Some(attributes) = work.attributes.take()
-        {
+        if let Some((id, attributes)) = stored {
             return self.update(id, work, attributes, turn, now.wall).into();
         }
         Detached::of(Arc::clone(self).find_and_commit(work, turn))
@@ -184,9 +185,9 @@ impl LiveSession {
         let consequences =
             (new_id.is_some() || change.expiry.is_some() || work.even_if_unchanged).then(|| {
                 let changed = new_id.map(|new| (new, self.registry().announce(id, Ending::IdChanged)));
-                let expires = expires.filter(|_| change.expiry.is_some()).map(|expires| expires.at);
+                let set = change.expiry.map(|expiry| (expiry, expires.map(|expires| expires.at)));
                 let cookie = self.set_cookie(new_id.unwrap_or(id), &attributes);
-                Box::new(Consequences { changed, expires, cookie })
+                Box::new(Consequences { changed, set, cookie })
             });
         let action = new_id.map_or(Action::Update, Action::ChangeId);
         let changed = Write { id, action, changes: work.changes, attributes: change, expires };
@@ -224,8 +225,8 @@ impl LiveSession {
         Committed { outcome, behind }
     }
 
-    fn draw(&self, id: SessionId, Consequences { changed, expires, cookie }: Consequences) {
-        if let Some(expires) = expires {
+    fn draw(&self, id: SessionId, Consequences { changed, set, cookie }: Consequences) {
+        if let Some((_, Some(expires))) = set {
             self.registry().sockets().note_expiry(id, expires);
         }
         let changed = changed.map(|(new, announced)| (new, announced.came_true()));
@@ -233,11 +234,14 @@ impl LiveSession {
         if let Some((new, sockets)) = changed {
             current.id = new;
             let transition = current.transition();
+            transition.former.push(id);
             transition.next = None;
             transition.changed_id = true;
             transition.to_disconnect.extend(sockets);
         }
-        current.transition().cookie = cookie;
+        let transition = current.transition();
+        transition.expiry = set.map(|(expiry, _)| expiry).or(transition.expiry);
+        transition.cookie = cookie;
     }
 
     /// Ends the session. Once begun it runs to its end. It waits for no turn: that of the call ends at once.
@@ -278,6 +282,7 @@ impl LiveSession {
             current.key = None;
         }
         let transition = current.transition();
+        transition.expiry = None;
         let began = std::mem::take(&mut transition.began);
         transition.shown_one_ended |= was_there && !began;
         transition.cookie = CookieEffect::Remove { was_there: transition.shown_one_ended };

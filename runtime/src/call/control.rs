@@ -130,22 +130,25 @@ impl SessionControl {
         self.with(|intents| intents.ask(change))
     }
 
-    /// Acts where the intent of its own call is collected.
+    /// Acts where the intent of its call is collected; in a request outside of calls, where that of the request is.
     fn with(&self, act: impl FnOnce(&Intents) -> Result<(), Error>) -> Result<(), Error> {
-        let number = match &self.origin {
-            Origin::Request(intents) => return act(intents),
-            Origin::Socket(number) => *number,
-        };
+        let mut act = Some(act);
         let acted = CURRENT_CALL.try_with(|call| {
-            let own = call.intents().filter(|_| number.is_some() && call.number() == number)?;
-            Some(act(own))
+            let is_own = match &self.origin {
+                Origin::Request(request) => call.request().is_some_and(|of| Arc::ptr_eq(of, request)),
+                Origin::Socket(number) => number.is_some() && call.number() == *number,
+            };
+            let own = call.intents().filter(|_| is_own)?;
+            act.take().map(|act| act(own))
         });
-        acted.ok().flatten().unwrap_or_else(|| {
-            Err(Error::with_text(
+        match (acted.ok().flatten(), &self.origin, act) {
+            (Some(acted), ..) => acted,
+            (None, Origin::Request(request), Some(act)) => act(request),
+            _ => Err(Error::with_text(
                 ErrorKind::Unavailable,
                 "on a socket, `SessionControl` acts with the commit of the annotated handler that it was extracted in: \
                  put `#[socket_handler()]` (or `#[connect_handler()]`) above the function, and ask before it returns",
-            ))
-        })
+            )),
+        }
     }
 }

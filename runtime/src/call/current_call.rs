@@ -86,8 +86,9 @@ pub(crate) struct CurrentCall {
 
 /// Where a call's intent is collected.
 enum CallIntents {
-    /// With the request's, which the layer carries out if the call does not.
-    OfRequest { request: Arc<Intents>, before: Intent },
+    /// In the call itself, so that no call inside of it carries it out; and beside it what was asked in the request outside
+    /// of calls (`before`: by the time this one began), which the layer carries out if no call does.
+    OfRequest { request: Arc<Intents>, before: Intent, own: Intents },
     /// In the call itself: on a socket, where no cookie can be set.
     OfCall { intents: Intents, live: Arc<LiveSession> },
 }
@@ -103,7 +104,7 @@ impl CurrentCall {
         let (intents, number) = match caller {
             Caller::Request(request) => {
                 let before = request.so_far();
-                (Some(CallIntents::OfRequest { request, before }), None)
+                (Some(CallIntents::OfRequest { request, before, own: Intents::new(true) }), None)
             }
             Caller::Socket(number) => (Some(of_call()), Some(number)),
             Caller::Shared => (None, None),
@@ -119,13 +120,13 @@ impl CurrentCall {
     /// Where its intent is collected, until it has ended.
     pub(crate) fn intents(&self) -> Option<&Intents> {
         self.intents.as_ref().map(|intents| match intents {
-            CallIntents::OfRequest { request, .. } => &**request,
-            CallIntents::OfCall { intents, .. } => intents,
+            CallIntents::OfRequest { own: intents, .. } | CallIntents::OfCall { intents, .. } => intents,
         })
     }
 
     pub(crate) fn intent(&self) -> Intent {
-        self.intents().map(Intents::so_far).unwrap_or_default()
+        let own = self.intents().map(Intents::so_far).unwrap_or_default();
+        self.request().map_or(own, |request| request.so_far().and(own))
     }
 
     /// The request that the call is part of.
@@ -140,11 +141,11 @@ impl CurrentCall {
     pub(crate) fn conclude(mut self, outcome: Outcome) -> (Decision, Intent) {
         let decision = decide(outcome, &self.intent());
         let intent = match self.intents.take() {
-            Some(CallIntents::OfRequest { request, before }) if decision == Decision::Discard => {
+            Some(CallIntents::OfRequest { request, before, .. }) if decision == Decision::Discard => {
                 request.take_back(before);
                 Intent::default()
             }
-            Some(CallIntents::OfRequest { request, .. }) => request.take(),
+            Some(CallIntents::OfRequest { request, own, .. }) => request.take().and(own.close()),
             Some(CallIntents::OfCall { intents, .. }) => intents.close(),
             None => Intent::default(),
         };
@@ -156,7 +157,12 @@ impl Drop for CurrentCall {
     fn drop(&mut self) {
         match self.intents.take() {
             // An end that was asked for is carried out with the request.
-            Some(CallIntents::OfRequest { request, before }) => request.take_back(before),
+            Some(CallIntents::OfRequest { request, before, own }) => {
+                request.take_back(before);
+                if own.close().flush {
+                    request.ask(|intent| intent.flush = true).ok();
+                }
+            }
             Some(CallIntents::OfCall { intents, live })
                 if decide(Outcome::Cancelled, &intents.close()) == Decision::End =>
             {

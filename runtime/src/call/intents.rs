@@ -7,10 +7,13 @@ use crate::error::{Error, ErrorKind};
 
 /// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub(crate) struct Intent {
     pub(crate) cycle_id: bool,
     pub(crate) flush: bool,
     pub(crate) keep_changes: bool,
+    /// A call of the request kept its changes: what a plain `Session` changed is kept, too. Other calls decide for themselves.
+    pub(crate) keep_plain: bool,
     /// The outer `Option`: whether it was asked for at all.
     #[allow(clippy::option_option, reason = "no expiry of its own is an expiry to ask for")]
     pub(crate) expiry: Option<Option<Expiry>>,
@@ -28,6 +31,7 @@ impl Intent {
             cycle_id: self.cycle_id || other.cycle_id,
             flush: self.flush || other.flush,
             keep_changes: self.keep_changes || other.keep_changes,
+            keep_plain: self.keep_plain || other.keep_plain,
             expiry: other.expiry.or(self.expiry),
         }
     }
@@ -82,7 +86,9 @@ impl Intents {
 
     /// Takes what was asked for, to carry it out. More may be asked for after it.
     pub(super) fn take(&self) -> Intent {
-        std::mem::take(&mut self.collected.lock().intent)
+        let mut collected = self.collected.lock();
+        let for_the_request = Intent { keep_plain: collected.intent.keep_plain, ..Intent::default() };
+        std::mem::replace(&mut collected.intent, for_the_request)
     }
 
     /// Takes what was asked for, to carry it out. Nothing can be asked for after it.
@@ -92,9 +98,12 @@ impl Intents {
         std::mem::take(&mut collected.intent)
     }
 
-    /// Back to what was asked for before; but a session that shall end ends.
+    /// Back to what was asked for before, as far as it was not carried out meanwhile; but a session that shall end ends.
     pub(super) fn take_back(&self, before: Intent) {
         let mut collected = self.collected.lock();
-        collected.intent = Intent { flush: collected.intent.flush, ..before };
+        let Intent { cycle_id, keep_changes, expiry, .. } = &mut collected.intent;
+        *cycle_id &= before.cycle_id;
+        *keep_changes &= before.keep_changes;
+        *expiry = expiry.and(before.expiry);
     }
 }

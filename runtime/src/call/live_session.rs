@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
@@ -86,6 +87,11 @@ pub(super) struct Transition {
     pub(super) shown_one_ended: bool,
     /// Whether the id was changed through this handle.
     pub(super) changed_id: bool,
+    /// The ids that it had before: turns that are held under them are still of this session.
+    pub(super) former: SmallVec<[SessionId; 1]>,
+    /// The session's own expiry, where it was set through this handle: later than what a call around has loaded.
+    #[allow(clippy::option_option, reason = "no expiry of its own is one to be set")]
+    pub(super) expiry: Option<Option<Expiry>>,
     /// Something was to be written and was left out, because the request came from another site.
     pub(super) left_out: bool,
     /// Sockets of an id that ended here, to be disconnected when the answer is out.
@@ -95,6 +101,13 @@ pub(super) struct Transition {
 impl Current {
     pub(super) fn transition(&mut self) -> &mut Transition {
         self.transition.get_or_insert_default()
+    }
+
+    /// What a call around has loaded, with what a call inside of it has changed since.
+    pub(super) fn with_later_changes(&self, mut loaded: Attributes) -> Attributes {
+        let later = self.transition.as_ref().and_then(|transition| transition.expiry);
+        loaded.expiry = later.unwrap_or(loaded.expiry);
+        loaded
     }
 }
 
@@ -190,6 +203,25 @@ impl LiveSession {
         self.current.lock().id
     }
 
+    fn former_ids(&self) -> SmallVec<[SessionId; 1]> {
+        let current = self.current.lock();
+        current.transition.as_ref().map(|transition| transition.former.clone()).unwrap_or_default()
+    }
+
+    /// An error where waiting for a turn of this session would wait for a call around, which holds one.
+    pub(crate) fn not_inside_its_turn(&self, around: &HeldTurns) -> Result<(), Error> {
+        let current = self.current.lock();
+        let former = current.transition.iter().flat_map(|transition| &transition.former);
+        let inside = former.chain([&current.id]).any(|id| around.any_of(*id));
+        if inside { Err(Error::new(ErrorKind::NestedTurn)) } else { Ok(()) }
+    }
+
+    /// Whether the session that these were loaded from has ended through this handle.
+    pub(crate) fn has_ended_since(&self, loaded: &Attributes) -> bool {
+        let current = self.current.lock();
+        current.presence == Presence::Absent || current.key.as_ref().is_some_and(|key| *key != loaded.key)
+    }
+
     /// Whether there is a session, as far as is known.
     pub(crate) fn is_stored(&self) -> bool {
         self.current.lock().presence == Presence::Stored
@@ -276,6 +308,11 @@ impl LiveSession {
             return Ok(Arrival::Stateless);
         }
         let (id, turns) = (self.id(), self.registry().turns());
+        if !around.is_empty() {
+            for former in self.former_ids() {
+                turns.refuse_inside_former(former, S::PLAN, around)?;
+            }
+        }
         if !S::WRITES
             && turns.nobody_writes(id, S::PLAN)
             && let Answer::Ready(Ok(Some(loaded))) = self.backend.load(id, Load::read(Keys::Only(S::KEYS)))

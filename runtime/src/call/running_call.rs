@@ -189,17 +189,17 @@ impl<S: States> RunningCall<S> {
                     live.settings().lifetimes.touched(attributes, *expires, clock::now)
                 });
                 let attributes = found.map(|(attributes, _)| attributes);
+                // A call inside of this one, or beside it in the request, may have ended the session.
+                if attributes.as_ref().is_some_and(|loaded| live.has_ended_since(loaded))
+                    && !changes.is_empty()
+                {
+                    return Detached::done(Err(Error::new(ErrorKind::SessionEnded)), turn);
+                }
                 let work = Work { changes, intent, attributes, touch, even_if_unchanged: false };
                 live.commit(work, turn)
             }
         }
     }
-}
-
-/// An error where waiting for a turn of this session would wait for the caller itself.
-pub(crate) fn not_inside_a_turn_of(id: SessionId) -> Result<(), Error> {
-    let inside = turns_around().any_of(id);
-    if inside { Err(Error::new(ErrorKind::NestedTurn)) } else { Ok(()) }
 }
 
 /// What the user's function runs in: so that `SessionControl` finds its call, and `Shared` the turn it must not

@@ -5,10 +5,10 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use crate::{
     call::{
         access::{Access as _, Read, States, Write},
-        current_call::Caller,
+        current_call::{Caller, turns_around},
         live_session::LiveSession,
         outcome::Outcome,
-        running_call::{ArrivedCall, RunningCall, not_inside_a_turn_of},
+        running_call::{ArrivedCall, RunningCall},
     },
     error::Error,
     session::state::SessionState,
@@ -103,7 +103,7 @@ impl<T: SessionState> Shared<T> {
     }
 
     async fn begin<S: States>(&self) -> Result<Box<RunningCall<S>>, Error> {
-        not_inside_a_turn_of(self.live.id())?;
+        self.live.not_inside_its_turn(&turns_around())?;
         ArrivedCall::at(&self.live, Caller::Shared)?.begin().await
     }
 }

@@ -52,7 +52,10 @@ pub(crate) fn write(
     turn: Option<Turn>,
 ) -> (Answer<Result<(), BackendError>>, Under) {
     let Write { id, action, changes, attributes, expires } = write;
-    let lease = turn.as_ref().map_or_else(Lease::default, Turn::lease);
+    // Where a call inside of this one has changed the id, the lease went with the old one; and nobody else can have the
+    // turns of the new one, of which no client was told.
+    let counts = |turn: &&Turn| turn.is_of(id) || turn.lease_was_passed_on();
+    let lease = turn.as_ref().filter(counts).map_or_else(Lease::default, Turn::lease);
     let commit = Commit { id, lease, action, changes, attributes, expires };
     match turn {
         Some(turn) if lease != Lease::default() => {

@@ -70,7 +70,7 @@ pub async fn finish<P: States>(held: Held<P>, answer: (bool, Result<Response, Pa
     match held.call.conclude(outcome).outcome().await {
         Ok(()) => {
             // What a plain `Session` changed in the same request is kept with the call's, now that those are in.
-            kept.and_then(|request| request.ask(|intent| intent.keep_changes = true).ok());
+            kept.and_then(|request| request.ask(|intent| intent.keep_plain = true).ok());
             response
         }
         Err(error) => refuse(error),

@@ -8,6 +8,8 @@ use std::{collections::HashSet, fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 
+use crate::panics::caught;
+
 /// Who may connect.
 #[derive(Clone, Default)]
 pub(crate) struct OriginPolicy {
@@ -90,7 +92,13 @@ impl OriginPolicy {
             None => origin.is_target_of(request),
             Some(listed) => listed.contains(&origin),
         });
-        known || self.predicate.as_ref().is_some_and(|lets_in| lets_in(origin, request))
+        known
+            || self.predicate.as_ref().is_some_and(|lets_in| {
+                caught(|| Ok(lets_in(origin, request))).unwrap_or_else(|error| {
+                    error.log("the predicate for origins");
+                    false
+                })
+            })
     }
 
     /// Whether pages of the request's own origin may: a browser need not name it.

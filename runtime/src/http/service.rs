@@ -185,8 +185,9 @@ impl RequestWork {
         let live = Arc::new(LiveSession::new(Arc::clone(backend), Arc::clone(&settings.call), shown));
         let intents = Arc::new(Intents::new(true));
         let mut link_to = None;
-        if shown.is_none() && visitor.ambiguous.is_none() && !visitor.by_token {
-            // One that begins could take the place of one whose cookie was not sent.
+        if visitor.ambiguous.is_none() && !visitor.by_token {
+            // One that begins could take the place of one whose cookie was not sent; also where one was sent, which then is
+            // another application's, or a neighbour's.
             let begins = begins(settings.cookie.same_site, head);
             live.let_begin(begins);
             link_to = (begins == Begins::WithNewIdOrNothing).then(|| head.uri.path().into());
@@ -326,7 +327,8 @@ impl RequestWork {
     }
 
     /// Carries out what the request wants of the session, and saves what a plain `Session` changed.
-    async fn conclude(&self, intent: Intent, outcome: Outcome) -> Result<(), Error> {
+    async fn conclude(&self, mut intent: Intent, outcome: Outcome) -> Result<(), Error> {
+        intent.keep_changes |= intent.keep_plain;
         let good = decide(outcome, &intent) == Decision::Commit;
         let intent = intent.and(self.plain.intent(good).await?);
         match decide(outcome, &intent) {
@@ -357,8 +359,9 @@ impl RequestWork {
     /// Binds the connection that a handshake opened to its session's cookie.
     async fn bind(&self, response: Response<Body>) -> Response<Body> {
         let Some(binding) = &self.binding else { return response };
-        if self.live.has_changed_id() {
-            // The request itself changed it: the sockets are those of the id whose cookie the response sets.
+        let began = self.live.is_stored() && !binding.live().is_stored();
+        if began || self.live.has_changed_id() {
+            // The request itself did it: the sockets are those of the id whose cookie the response sets.
             binding.live().follow(&self.live);
         }
         if response.status().is_success() { self.learn_sid(binding, response).await } else { response }

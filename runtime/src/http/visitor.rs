@@ -94,12 +94,11 @@ pub(super) fn begins(same_site: SameSite, head: &Parts) -> Begins {
         SameSite::Lax => !is_safe && is_of_another_site(head),
         SameSite::None => false,
     };
-    let navigates = head.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
-    match kept_back {
-        false => Begins::Freely,
-        true if is_safe && navigates => Begins::WithNewIdOrNothing,
-        true => Begins::WithNewId,
+    if !kept_back {
+        return Begins::Freely;
     }
+    let navigates = head.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
+    if is_safe && navigates { Begins::WithNewIdOrNothing } else { Begins::WithNewId }
 }
 
 /// Whether a browser asks for a whole page.

@@ -34,6 +34,11 @@ impl HeldTurns {
         self.0.push(HeldTurn { session, call });
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether there is one of this session.
     pub(crate) fn any_of(&self, session: SessionId) -> bool {
         self.0.iter().any(|held| held.session == session)

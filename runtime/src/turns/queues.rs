@@ -203,6 +203,23 @@ impl Turns {
         Ok(Ticket { queues: Arc::clone(queues), call })
     }
 
+    /// An error where a call would want what one around it holds under an id that the session had before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NestedTurn`].
+    pub(crate) fn refuse_inside_former(
+        &self,
+        former: SessionId,
+        plan: Plan,
+        around: &HeldTurns,
+    ) -> Result<(), Error> {
+        let outer = around.of(former);
+        let queues =
+            if outer.is_empty() { None } else { self.shard(former).lock().get(&former).map(Arc::clone) };
+        queues.map_or(Ok(()), |queues| queues.session.lock().refuse_circle(plan, &outer))
+    }
+
     /// Whether no writer has a place in the queue of any of these states: a reader need not wait.
     pub(crate) fn nobody_writes(&self, session: SessionId, plan: &[(&'static str, Mode)]) -> bool {
         let shard = self.shard(session).lock();

@@ -145,6 +145,11 @@ impl Turn {
         Self { ticket, lease, answers_before }
     }
 
+    /// Whether it is one of the session with this id.
+    pub(crate) fn is_of(&self, id: SessionId) -> bool {
+        self.ticket.queues.id == id
+    }
+
     /// The session, and the call's number in it.
     pub(super) fn number(&self) -> (SessionId, u64) {
         (self.ticket.queues.id, self.ticket.call)

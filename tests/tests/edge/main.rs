@@ -2,6 +2,7 @@
 
 mod any_input;
 mod bad_input;
+mod breaker;
 mod cookies;
 mod handshake;
 mod layers;

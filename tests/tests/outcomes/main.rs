@@ -2,6 +2,7 @@
 
 mod acknowledgements;
 mod answer_order;
+mod breaker;
 mod cancellation;
 mod http;
 mod intents;
