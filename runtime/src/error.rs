@@ -93,7 +93,10 @@ impl ErrorKind {
                  `.layer(..)` of the router, after `.layer(socket_layer)`, so that it is outside of both the \
                  routes and the Socket.IO layer"
             }
-            Self::NoSession => "there is no session here and none can begin",
+            Self::NoSession => {
+                "there is no session here and none can begin: for a socket see `SessionLayer::with_session_on_handshake`, \
+                 for a request from another site `with_same_site`"
+            }
             Self::SessionEnded => "the session has ended; nothing was saved",
             Self::IdChanged => "the session's id has changed; nothing was saved under the old one",
             Self::TurnTimeout => "the session is busy: the turn did not come in time",

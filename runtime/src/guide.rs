@@ -8,6 +8,10 @@ pub mod guarantees {}
 #[doc = include_str!("../docs/several-machines.md")]
 pub mod several_machines {}
 
+/// How a proxy, a front end of another origin, and clients without cookies are set up.
+#[doc = include_str!("../docs/behind-a-proxy.md")]
+pub mod behind_a_proxy {}
+
 /// Each rule of OWASP for sessions: where it is met, and what is left to the application.
 #[doc = include_str!("../docs/owasp.md")]
 pub mod owasp {}

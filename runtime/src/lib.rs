@@ -241,7 +241,8 @@
 //!
 //! Pages of other origins cannot connect, unless [`with_allowed_origins`](SessionLayer::with_allowed_origins)
 //! lists them, and each later request of a connection must show the cookie of its handshake. So a client that
-//! keeps no cookies cannot poll: in Node.js it is given `withCredentials: true`, or `transports: ["websocket"]`.
+//! keeps no cookies cannot poll: in Node.js it is given `withCredentials: true`, or `transports: ["websocket"]`; or
+//! a header stands for the cookie ([`with_token_header`](SessionLayer::with_token_header)).
 //!
 //! Without an [`Expiry`] the cookie ends with the browser's session, and the record two weeks after its last
 //! write. With [`Expiry::OnInactivity`], requests and events that name session state are activity, written at

@@ -1,6 +1,6 @@
 // A real browser, one command at a time (see `src/node.rs`).
 
-import { readFile, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRequire } from "node:module";
@@ -12,6 +12,8 @@ const client = require("socket.io-client/package.json");
 const clientFile = join(require.resolve("socket.io-client/package.json"), "../dist/socket.io.min.js");
 
 const TIMEOUT = 15_000;
+// What these tests serve themselves; nothing else is reached.
+const HERE = /^https:\/\/(127\.0\.0\.1|localhost|([^/:]+\.)?shop\.test)[:/]/;
 const pages = new Map();
 let context;
 let profile;
@@ -28,11 +30,18 @@ async function page(name) {
 }
 
 serve({
-  async launch({ executable }) {
+  async launch({ executable, options, untouched, preferences }) {
     profile = await mkdtemp(join(tmpdir(), "browser-"));
+    if (preferences) {
+      await mkdir(join(profile, "Default"));
+      await writeFile(join(profile, "Default", "Preferences"), JSON.stringify(preferences));
+    }
     context = await chromium.launchPersistentContext(profile, {
       executablePath: executable,
+      // The certificates of these tests are their own.
+      ignoreHTTPSErrors: true,
       args: [
+        ...(options ?? []),
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
@@ -44,7 +53,9 @@ serve({
       ],
     });
     // The page loads the client from its public CDN; here it gets the very file from the installed package, and the
-    // browser checks it against the hash that the page gives.
+    // browser checks it against the hash that the page gives. Where requests are intercepted, no preflight leaves the
+    // browser.
+    if (untouched) return;
     await context.route(/^https:\/\//, async (route) => {
       const url = route.request().url();
       if (url === `https://cdn.jsdelivr.net/npm/socket.io-client@${client.version}/dist/socket.io.min.js`) {
@@ -53,6 +64,8 @@ serve({
           headers: { "access-control-allow-origin": "*" },
           body: await readFile(clientFile),
         });
+      } else if (HERE.test(url)) {
+        await route.continue();
       } else {
         await route.abort();
       }

@@ -64,7 +64,10 @@ class Browser {
     return class extends NodeXHR {
       request(options) {
         const request = super.request(options);
-        const read = () => browser.receive(request._xhr?.getResponseHeader("set-cookie"));
+        const read = () => {
+          // A request that failed before its answer came has no headers to ask for.
+          if (request._xhr?.status) browser.receive(request._xhr.getResponseHeader("set-cookie"));
+        };
         request.on("data", read);
         request.on("error", read);
         return request;

@@ -37,6 +37,11 @@ impl App {
         Self { router: None, port: OnceLock::from(Port { address, server: None }) }
     }
 
+    /// The application itself.
+    pub fn router(&self) -> Router {
+        self.router.as_ref().expect("an application in this process").0.clone()
+    }
+
     /// For clients in this process.
     pub fn here(&self) -> &TestApp {
         &self.router.as_ref().expect("an application in this process").1

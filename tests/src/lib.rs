@@ -10,14 +10,18 @@
 )]
 
 pub mod app;
+pub mod certificate;
 pub mod client;
 pub mod fixture;
 pub mod gate;
+mod helper;
 pub mod http;
 pub mod leases;
 pub mod node;
 pub mod postgres_server;
 pub mod process;
+pub mod proxy;
+pub mod python;
 pub mod raw;
 pub mod ready;
 pub mod records;

@@ -1,7 +1,6 @@
 //! The official client and a real browser, each in a Node process that this side tells what to do.
 
 use std::{
-    collections::HashMap,
     process::Command,
     sync::{
         Arc,
@@ -10,70 +9,14 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncWriteExt, BufReader, Lines},
-    process::{ChildStdin, ChildStdout},
-    sync::{Mutex, oneshot},
-};
 
-use crate::{PATIENCE, app::App, process::Process, soon};
+use crate::{PATIENCE, app::App, helper::Helper};
 
-type Answers = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value, String>>>>>;
-
-/// A Node process that takes commands (see `node/lines.mjs`); it ends when this is dropped.
-#[derive(Debug)]
-struct Node {
-    _process: Process,
-    stdin: Mutex<ChildStdin>,
-    answers: Answers,
-    next: AtomicU64,
-}
-
-impl Node {
-    fn start(script: &str) -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/node");
-        let modules = format!("{folder}/node_modules");
-        assert!(std::path::Path::new(&modules).exists(), "tests/run installs what is missing: {modules}");
-        let mut process = Process::start_talking(Command::new("node").arg(script).current_dir(folder));
-        let (stdin, lines) = process.take_pipes();
-        let answers = Answers::default();
-        tokio::spawn(listen(lines, Arc::clone(&answers)));
-        Self { _process: process, stdin: Mutex::new(stdin), answers, next: AtomicU64::new(0) }
-    }
-
-    /// Carries out one command; `Err` is what went wrong there.
-    async fn call(&self, command: &str, mut options: Value) -> Result<Value, String> {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        options["id"] = id.into();
-        options["command"] = command.into();
-        let (sender, answer) = oneshot::channel();
-        self.answers.lock().await.insert(id, sender);
-        let line = format!("{options}\n");
-        self.stdin.lock().await.write_all(line.as_bytes()).await.expect("a Node process that listens");
-        answer.await.unwrap_or_else(|_| Err("the Node process ended".to_owned()))
-    }
-
-    async fn done(&self, command: &str, options: Value) -> Value {
-        let what = format!("{command} {options}");
-        let answer = soon(&what, self.call(command, options)).await;
-        answer.unwrap_or_else(|error| panic!("{what}: {error}"))
-    }
-}
-
-async fn listen(mut lines: Lines<BufReader<ChildStdout>>, answers: Answers) {
-    while let Ok(Some(line)) = lines.next_line().await {
-        let mut line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"));
-        let id = line["id"].as_u64().expect("an answer's number");
-        let answer = match line["error"].as_str() {
-            Some(error) => Err(error.to_owned()),
-            None => Ok(line["value"].take()),
-        };
-        if let Some(waiting) = answers.lock().await.remove(&id) {
-            waiting.send(answer).ok();
-        }
-    }
-    // Whoever still waits is told that nothing more will come.
-    answers.lock().await.clear();
+fn start(script: &str) -> Helper {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/node");
+    let modules = format!("{folder}/node_modules");
+    assert!(std::path::Path::new(&modules).exists(), "tests/run installs what is missing: {modules}");
+    Helper::start(Command::new("node").arg(script).current_dir(folder))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +28,8 @@ pub enum Transport {
 }
 
 impl Transport {
-    fn names(self) -> Value {
+    /// As clients name them.
+    pub fn names(self) -> Value {
         match self {
             Self::Polling => json!(["polling"]),
             Self::WebSocket => json!(["websocket"]),
@@ -97,7 +41,7 @@ impl Transport {
 /// A process of official clients.
 #[derive(Clone, Debug)]
 pub struct OfficialClients {
-    node: Arc<Node>,
+    node: Arc<Helper>,
     next: Arc<AtomicU64>,
 }
 
@@ -159,7 +103,7 @@ impl Connect {
 
 impl OfficialClients {
     pub fn start() -> Self {
-        Self { node: Arc::new(Node::start("client.mjs")), next: Arc::default() }
+        Self { node: Arc::new(start("client.mjs")), next: Arc::default() }
     }
 
     /// Connects; `Err` is the message of the `connect_error`.
@@ -182,7 +126,7 @@ impl OfficialClients {
 /// One socket of the official client.
 #[derive(Debug)]
 pub struct OfficialSocket {
-    node: Arc<Node>,
+    node: Arc<Helper>,
     name: String,
 }
 
@@ -259,17 +203,39 @@ fn milliseconds() -> Value {
 /// A real browser with one profile.
 #[derive(Debug)]
 pub struct Chromium {
-    node: Node,
+    node: Helper,
 }
 
 impl Chromium {
     pub async fn launch() -> Self {
+        Self::start(json!({})).await
+    }
+
+    /// With these options of its command line, too.
+    pub async fn launch_with(options: &[&str]) -> Self {
+        Self::start(json!({ "options": options })).await
+    }
+
+    /// One whose requests nobody intercepts: it sends preflights, and its pages have the client from their own server.
+    pub async fn launch_untouched() -> Self {
+        Self::start(json!({ "untouched": true })).await
+    }
+
+    /// The same; whether it keeps and sends cookies of other sites than the page's.
+    pub async fn launch_with_third_party_cookies(allowed: bool) -> Self {
+        let profile =
+            json!({ "block_third_party_cookies": !allowed, "cookie_controls_mode": u8::from(!allowed) });
+        Self::start(json!({ "untouched": true, "preferences": { "profile": profile } })).await
+    }
+
+    async fn start(mut options: Value) -> Self {
         let executable = ["chromium", "chromium-browser", "google-chrome"]
             .into_iter()
             .find_map(on_path)
             .expect("chromium, which tests/run installs or asks for");
-        let node = Node::start("browser.mjs");
-        node.done("launch", json!({ "executable": executable })).await;
+        let node = start("browser.mjs");
+        options["executable"] = executable.into();
+        node.done("launch", options).await;
         Self { node }
     }
 
@@ -297,7 +263,7 @@ fn on_path(program: &str) -> Option<String> {
 /// One tab.
 #[derive(Debug)]
 pub struct Page<'a> {
-    node: &'a Node,
+    node: &'a Helper,
     name: String,
 }
 

@@ -12,7 +12,11 @@ use socketioxide_session::testing::Packet;
 use tokio::{net::TcpStream, sync::mpsc};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        http::{HeaderMap, HeaderValue},
+    },
 };
 
 use crate::{
@@ -30,6 +34,8 @@ pub struct RawSocket {
     incoming: mpsc::UnboundedReceiver<Incoming>,
     kept: VecDeque<Packet>,
     next_ack: u64,
+    /// The headers of the handshake's response.
+    pub headers: HeaderMap,
     /// The `Set-Cookie` lines of the handshake.
     pub set_cookies: Vec<String>,
     /// Engine.IO's name of the connection.
@@ -64,7 +70,8 @@ impl RawSocket {
             }
             Err(error) => panic!("no handshake: {error}"),
         };
-        let lines = response.headers().get_all("set-cookie");
+        let headers = response.into_parts().0.headers;
+        let lines = headers.get_all("set-cookie");
         let set_cookies =
             lines.iter().map(|line| line.to_str().expect("a readable cookie").to_owned()).collect();
         let opening = soon("Engine.IO's opening", connection.next()).await;
@@ -75,7 +82,7 @@ impl RawSocket {
         let (sink, stream) = connection.split();
         let (sender, incoming) = mpsc::unbounded_channel();
         tokio::spawn(read(stream, sender));
-        Ok(Self { sink, incoming, kept: VecDeque::new(), next_ack: 0, set_cookies, sid })
+        Ok(Self { sink, incoming, kept: VecDeque::new(), next_ack: 0, headers, set_cookies, sid })
     }
 
     /// A connection to the namespace `/`.

@@ -11,7 +11,10 @@ use std::{
 
 use redis::{Client, FromRedisValue, RedisResult, aio::MultiplexedConnection};
 
-use crate::process::{Process, free_port};
+use crate::{
+    certificate,
+    process::{Process, free_port},
+};
 
 #[derive(Debug)]
 pub struct RedisServer {
@@ -44,19 +47,7 @@ impl RedisServer {
     /// It also speaks TLS, on the port that is given, with a certificate of its own.
     pub async fn start_with_tls() -> (Self, u16, Vec<u8>) {
         let mut server = Self::start().await;
-        let certificate = server.directory.join("certificate.pem");
-        let key = server.directory.join("key.pem");
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
-            .args(["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
-            .arg(&key)
-            .arg("-out")
-            .arg(&certificate)
-            .stderr(Stdio::null())
-            .status()
-            .expect("this test needs `openssl` (Debian: `apt-get install openssl`)");
-        assert!(made.success(), "openssl makes a certificate");
+        let (certificate, key) = certificate::make(&server.directory);
         let port = free_port();
         server.kill();
         let files = [

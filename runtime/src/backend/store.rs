@@ -8,7 +8,8 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde::Deserialize;
+use time::OffsetDateTime;
 use tower_sessions::{SessionStore, session::Record, session_store};
 
 use super::{Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded};
@@ -27,7 +28,11 @@ const ATTRIBUTES_KEY: &str = "socketioxide-session";
 /// saves it, under a lock of this process: in one process everything holds that this crate promises. Several
 /// processes on one store can lose each other's changes.
 ///
-/// Stores disagree on saving a record that was deleted meanwhile; here it is always refused.
+/// Stores disagree on saving a record that was deleted meanwhile; here it is always refused. So is a record that the
+/// store gives under another id than it was asked for.
+///
+/// A record that tower-sessions' own layer wrote does not say when its session began: this crate's first load of it
+/// writes that down, so that [`with_absolute_timeout`](crate::SessionLayer::with_absolute_timeout) counts from then on.
 ///
 /// ```
 /// use socketioxide_session::{SessionLayer, StoreBackend};
@@ -44,6 +49,7 @@ pub struct StoreBackend<S> {
 struct Records<S> {
     store: S,
     locks: Locks,
+    newcomers: Newcomers,
 }
 
 impl<S> Clone for StoreBackend<S> {
@@ -62,7 +68,7 @@ impl<S> fmt::Debug for StoreBackend<S> {
 impl<S: SessionStore> StoreBackend<S> {
     /// Keeps sessions in this store.
     pub fn new(store: S) -> Self {
-        let records = Records { store, locks: Locks::default() };
+        let records = Records { store, locks: Locks::default(), newcomers: Newcomers::default() };
         Self { records: Arc::new(records), registry: Registry::default() }
     }
 }
@@ -74,7 +80,18 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
 
     fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
         let records = Arc::clone(&self.records);
-        Answer::pending(async move { records.load(id, load).await })
+        Answer::pending(async move {
+            let Some(mut record) = records.record(id).await? else { return Ok(None) };
+            if !record.data.contains_key(ATTRIBUTES_KEY) {
+                // Runs to its end: a save that is given up half-way could arrive after a later one.
+                let welcomed = tokio::spawn(async move { records.welcome(id).await });
+                let Some(with_attributes) = welcomed.await.map_err(BackendError::failed)?? else {
+                    return Ok(None);
+                };
+                record = with_attributes;
+            }
+            loaded(record, load)
+        })
     }
 
     fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
@@ -85,9 +102,31 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
 
 impl<S: SessionStore> Records<S> {
     async fn record(&self, id: SessionId) -> Result<Option<Record>, BackendError> {
-        let record = self.store.load(&id.expose()).await.map_err(BackendError::failed)?;
+        let Some(record) = self.store.load(&id.expose()).await.map_err(BackendError::failed)? else {
+            return Ok(None);
+        };
+        is_of(&record, id)?;
         // Not every store looks at the expiry.
-        Ok(record.filter(|record| record.expiry_date > clock::now()))
+        Ok(Some(record).filter(|record| record.expiry_date > clock::now()))
+    }
+
+    /// The record of a session that this crate did not write, with the attributes that it is given now. They are written
+    /// at once: a session that is only read would begin anew at each load.
+    async fn welcome(&self, id: SessionId) -> Result<Option<Record>, BackendError> {
+        let lock = self.locks.of(id);
+        let _guard = lock.lock().await;
+        let Some(mut record) = self.record(id).await? else { return Ok(None) };
+        // Somebody else may have been first.
+        if !record.data.contains_key(ATTRIBUTES_KEY) {
+            let attributes = self.newcomers.attributes_of(&record);
+            put_attributes(&mut record, &attributes)?;
+            match self.store.save(&record).await {
+                Ok(()) => self.newcomers.forget(id),
+                // A store that cannot be written can be read.
+                Err(error) => self.newcomers.keep(&record, attributes, &error),
+            }
+        }
+        Ok(Some(record))
     }
 
     async fn create(&self, attributes: &Attributes, commit: &Commit) -> Result<(), BackendError> {
@@ -111,9 +150,14 @@ impl<S: SessionStore> Records<S> {
 
     async fn end(&self, id: SessionId) -> Result<(), BackendError> {
         match self.store.load(&id.expose()).await {
+            Ok(Some(record)) => {
+                is_of(&record, id)?;
+                if record.expiry_date <= clock::now() {
+                    return Err(BackendError::Gone);
+                }
+            }
             // A record that cannot be read is there, and can be ended.
-            Ok(Some(record)) if record.expiry_date <= clock::now() => return Err(BackendError::Gone),
-            Ok(Some(_)) | Err(session_store::Error::Decode(_)) => {}
+            Err(session_store::Error::Decode(_)) => {}
             Ok(None) => return Err(BackendError::Gone),
             Err(error) => return Err(BackendError::failed(error)),
         }
@@ -123,7 +167,7 @@ impl<S: SessionStore> Records<S> {
     async fn changed(&self, commit: &Commit) -> Result<Record, BackendError> {
         let mut record = self.record(commit.id).await?.ok_or(BackendError::Gone)?;
         apply(&mut record, &commit.changes)?;
-        let mut attributes = attributes_of(&record);
+        let mut attributes = self.attributes_of(&record)?;
         commit.attributes.apply(&mut attributes);
         if let Some(expires) = commit.expires_beside(&attributes) {
             record.expiry_date = expires;
@@ -132,13 +176,8 @@ impl<S: SessionStore> Records<S> {
         Ok(record)
     }
 
-    async fn load(&self, id: SessionId, load: Load) -> Result<Option<Loaded>, BackendError> {
-        let Some(record) = self.record(id).await? else { return Ok(None) };
-        let attributes = attributes_of(&record);
-        let wanted = |key: &String| key != ATTRIBUTES_KEY && load.keys.want(key);
-        let values = record.data.into_iter().filter(|(key, _)| wanted(key));
-        let values = values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect();
-        Ok(Some(Loaded { attributes, expires: record.expiry_date, values, lease: Lease::default() }))
+    fn attributes_of(&self, record: &Record) -> Result<Attributes, BackendError> {
+        Ok(stored_attributes(record)?.unwrap_or_else(|| self.newcomers.attributes_of(record)))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
@@ -166,16 +205,30 @@ impl<S: SessionStore> Records<S> {
     }
 }
 
-fn attributes_of(record: &Record) -> Attributes {
-    let stored = record.data.get(ATTRIBUTES_KEY).and_then(Attributes::deserialize_from);
-    // A record that tower-sessions wrote alone has none.
-    stored.unwrap_or_else(|| Attributes::new(SessionId::from(record.id)))
+/// # Errors
+///
+/// If the store gave the record of another session.
+fn is_of(record: &Record, id: SessionId) -> Result<(), BackendError> {
+    if record.id == id.expose() {
+        return Ok(());
+    }
+    Err(BackendError::failed("the store gave the record of another session than it was asked for"))
 }
 
-impl Attributes {
-    fn deserialize_from(json: &Value) -> Option<Self> {
-        serde::Deserialize::deserialize(json).ok()
-    }
+/// What `load` asks for, of a record with attributes.
+fn loaded(record: Record, load: Load) -> Result<Option<Loaded>, BackendError> {
+    let attributes =
+        stored_attributes(&record)?.unwrap_or_else(|| Attributes::new(SessionId::from(record.id)));
+    let wanted = |key: &String| key != ATTRIBUTES_KEY && load.keys.want(key);
+    let values = record.data.into_iter().filter(|(key, _)| wanted(key));
+    let values = values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect();
+    Ok(Some(Loaded { attributes, expires: record.expiry_date, values, lease: Lease::default() }))
+}
+
+/// `None`: tower-sessions wrote the record alone.
+fn stored_attributes(record: &Record) -> Result<Option<Attributes>, BackendError> {
+    let stored = record.data.get(ATTRIBUTES_KEY);
+    stored.map(Attributes::deserialize).transpose().map_err(BackendError::failed)
 }
 
 fn put_attributes(record: &mut Record, attributes: &Attributes) -> Result<(), BackendError> {
@@ -212,5 +265,38 @@ impl Locks {
         let lock = Arc::default();
         locks.insert(id, Arc::downgrade(&lock));
         lock
+    }
+}
+
+/// The sessions that this crate did not write, as far as the store did not let it: what they were given at their first
+/// load, and when they expire.
+#[derive(Debug, Default)]
+struct Newcomers(Mutex<HashMap<SessionId, (Attributes, OffsetDateTime)>>);
+
+impl Newcomers {
+    /// Those of a session that was seen before, or that begins now.
+    fn attributes_of(&self, record: &Record) -> Attributes {
+        let id = SessionId::from(record.id);
+        let known = self.0.lock().get(&id).map(|(attributes, _)| attributes.clone());
+        known.unwrap_or_else(|| Attributes::new(id))
+    }
+
+    fn keep(&self, record: &Record, attributes: Attributes, error: &session_store::Error) {
+        let mut known = self.0.lock();
+        // Not more than live in the store.
+        if known.len() == known.capacity() {
+            let now = clock::now();
+            known.retain(|_, (_, expires)| *expires > now);
+        }
+        if known.insert(SessionId::from(record.id), (attributes, record.expiry_date)).is_none() {
+            tracing::warn!(
+                %error,
+                "the store does not take down when a session began that tower-sessions' layer wrote: this process remembers it"
+            );
+        }
+    }
+
+    fn forget(&self, id: SessionId) {
+        self.0.lock().remove(&id);
     }
 }

@@ -59,11 +59,15 @@ async fn run(backend: Arc<dyn Backend>, settings: Arc<Settings>) {
 /// The moment of expiry that was known has come: is it over, or did the session live on?
 async fn look_at(backend: &Arc<dyn Backend>, lifetimes: &Lifetimes, id: SessionId) {
     let load = Load::read(Keys::Only(&[]));
-    match backend.load(id, load).await {
-        Ok(Some(loaded)) => {
+    let loaded = backend.load(id, load).await.map(|loaded| {
+        let end = |loaded: &Loaded| lifetimes.end_of(&loaded.attributes, loaded.expires);
+        loaded.map(|loaded| (end(&loaded), loaded)).filter(|(end, _)| *end > clock::now())
+    });
+    match loaded {
+        Ok(Some((end, loaded))) => {
             let renewed = renew_unwritten(backend, lifetimes, id, &loaded).await;
             let look = renewed.map(|expires| moment_to_look(lifetimes, &loaded.attributes, expires));
-            backend.registry().sockets().note_expiry(id, look.unwrap_or(loaded.expires));
+            backend.registry().sockets().note_expiry(id, look.unwrap_or(end));
         }
         Ok(None) => {
             let sockets = backend.registry().end(id, Ending::Ended);

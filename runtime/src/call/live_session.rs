@@ -17,13 +17,14 @@ use crate::{
         expiry_watch::{moment_to_look, watch},
         settings::Settings,
     },
+    clock,
     error::{Error, ErrorKind},
     process::{
         Ending, Registry,
         disconnects::{Cause, Sockets, disconnect},
     },
     session::id::SessionId,
-    turns::{HeldTurns, LeaseHome, Polled, Ticket},
+    turns::{HeldTurns, Lease, LeaseHome, Polled, Ticket},
 };
 
 /// The session of one request or connection. Requests and sockets that show the same cookie have a handle each.
@@ -343,7 +344,23 @@ impl LiveSession {
     /// Notes what the backend has under this id.
     pub(crate) fn found(&self, id: SessionId, loaded: FromBackend) -> Result<Lookup, Error> {
         let loaded = loaded.map_err(|error| self.note_failure(id, error))?;
-        self.note_loaded(id, loaded)
+        self.note_loaded(id, loaded.and_then(|loaded| self.in_its_life(id, loaded)))
+    }
+
+    /// What was loaded, unless the absolute timeout has ended it: the backend does not know of that.
+    fn in_its_life(&self, id: SessionId, mut loaded: Loaded) -> Option<Loaded> {
+        let end = self.settings.lifetimes.end_of(&loaded.attributes, loaded.expires);
+        if end == loaded.expires {
+            return Some(loaded);
+        }
+        loaded.expires = end;
+        if end > clock::now() {
+            return Some(loaded);
+        }
+        if loaded.lease != Lease::default() {
+            self.lease_home().give_back(id, loaded.lease);
+        }
+        None
     }
 
     /// Where the leases of this session's turns come from.

@@ -144,7 +144,6 @@ impl CookieSettings {
         let for_this_host = starts("__Host-");
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let of_a_domain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        let of_a_path = |byte: u8| !byte.is_ascii_control() && byte.is_ascii() && byte != b';';
         match () {
             () if self.name.is_empty() || !self.name.bytes().all(is_token) => Some(
                 "its name (`with_name`) holds something else than letters, digits and !#$%&'*+-.^_`|~",
@@ -162,8 +161,8 @@ impl CookieSettings {
                 Some("`SameSite::None` needs `with_secure(true)`")
             }
             () if self.partitioned && !self.secure => Some("`with_partitioned` needs `with_secure(true)`"),
-            () if !self.path.starts_with('/') || !self.path.bytes().all(of_a_path) => {
-                Some("its path (`with_path`) must begin with `/`, in ASCII and without `;`")
+            () if !can_be_path(&self.path) => {
+                Some("its path (`with_path`) must begin with `/`, in ASCII, without `;` and not longer than 1024")
             }
             () => self
                 .domain
@@ -193,8 +192,8 @@ impl CookieSettings {
         shown
     }
 
-    /// The id in a cookie's value, and whether it came under a key that is no longer the first.
-    fn open(&self, value: &[u8]) -> Option<(SessionId, bool)> {
+    /// The id in the value of a cookie or a token, and whether it came under a key that is no longer the first.
+    pub(super) fn open(&self, value: &[u8]) -> Option<(SessionId, bool)> {
         let value = std::str::from_utf8(value).ok()?;
         let (value, under_older_key) = match &self.protection {
             // An id is written in letters that need no encoding.
@@ -260,6 +259,15 @@ impl CookieSettings {
         self.header(self.protect(cookie))
     }
 
+    /// The value that the cookie would have, for a header of its own.
+    pub(super) fn seal(&self, id: SessionId) -> Option<HeaderValue> {
+        let sealed = self.protect(Cookie::new(self.name.clone(), id.expose().to_string()));
+        let mut value =
+            HeaderValue::try_from(self.header(sealed)?.as_bytes().get(self.name.len() + 1..)?).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
     /// The header that removes the cookie: with the path and domain under which it was set.
     pub(crate) fn remove(&self) -> Option<HeaderValue> {
         let mut cookie = self.cookie(String::new());
@@ -267,33 +275,40 @@ impl CookieSettings {
         self.header(cookie)
     }
 
-    /// The headers that remove whatever cookie of this name a browser may show to this host: one that another release
-    /// set with another domain or path is never told to us.
-    pub(crate) fn remove_all(&self, host: &str) -> Vec<HeaderValue> {
-        let domains = std::iter::once(None).chain(domains_of(host).map(Some));
-        let mut headers = Vec::new();
-        for domain in domains {
-            for path in [Some(&*self.path), Some("/").filter(|root| self.path != *root)].into_iter().flatten()
-            {
-                for partitioned in [false, true] {
-                    let mut cookie = Cookie::build((self.name.clone(), ""))
-                        .path(path.to_owned())
-                        .http_only(self.http_only)
-                        .same_site(self.same_site)
-                        .secure(self.secure || partitioned);
-                    if partitioned {
-                        cookie = cookie.partitioned(true);
-                    }
-                    if let Some(domain) = domain {
-                        cookie = cookie.domain(domain.to_owned());
-                    }
-                    let mut cookie = cookie.build();
-                    cookie.make_removal();
-                    headers.extend(self.header(cookie));
-                }
+    /// The headers that remove whatever cookie of this name a browser may have shown with a request to this host, for
+    /// this path: one that another release set with another domain or path is never told to us.
+    pub(crate) fn remove_all(&self, host: &str, path: &str) -> Vec<HeaderValue> {
+        let mut paths = vec![&*self.path];
+        for path in paths_of(path) {
+            if !paths.contains(&path) {
+                paths.push(path);
             }
         }
-        headers
+        let domains = std::iter::once(None).chain(domains_of(host).map(Some));
+        let places = domains.flat_map(|domain| paths.iter().map(move |path| (domain, *path)));
+        places
+            .flat_map(|(domain, path)| {
+                [false, true].map(|partitioned| self.removal(domain, path, partitioned))
+            })
+            .flatten()
+            .collect()
+    }
+
+    fn removal(&self, domain: Option<&str>, path: &str, partitioned: bool) -> Option<HeaderValue> {
+        let mut cookie = Cookie::build((self.name.clone(), ""))
+            .path(path.to_owned())
+            .http_only(self.http_only)
+            .same_site(self.same_site)
+            .secure(self.secure || partitioned);
+        if partitioned {
+            cookie = cookie.partitioned(true);
+        }
+        if let Some(domain) = domain {
+            cookie = cookie.domain(domain.to_owned());
+        }
+        let mut cookie = cookie.build();
+        cookie.make_removal();
+        self.header(cookie)
     }
 
     fn cookie(&self, value: String) -> Cookie<'static> {
@@ -356,7 +371,27 @@ fn domains_of(host: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(name, |name| name.split_once('.').map(|(_, parent)| parent))
         // No browser keeps a cookie for a whole top-level domain.
         .filter(|name| name.contains('.'))
+        .take(MOST_LEVELS)
 }
+
+/// Each path to which a cookie can belong that a browser shows with a request for this one
+/// ([RFC 6265bis](https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.1.4)).
+fn paths_of(path: &str) -> impl Iterator<Item = &str> {
+    let slashes = path.match_indices('/').take(MOST_LEVELS);
+    slashes.flat_map(|(at, _)| [&path[..at], &path[..=at]]).chain([path]).filter(|path| can_be_path(path))
+}
+
+/// Whether this can stand in a cookie as its path.
+fn can_be_path(path: &str) -> bool {
+    let inside = |byte: u8| !byte.is_ascii_control() && byte.is_ascii() && byte != b';';
+    path.starts_with('/') && path.len() <= LONGEST_PATH && path.bytes().all(inside)
+}
+
+/// Browsers ignore a longer one.
+const LONGEST_PATH: usize = 1024;
+
+/// So many levels of a host or a path are looked at: a client can name any number.
+const MOST_LEVELS: usize = 8;
 
 /// The longest name that a host can have.
 const LONGEST_NAME: usize = 253;
@@ -505,8 +540,20 @@ mod tests {
     }
 
     #[test]
-    fn a_host_has_parents() {
+    fn a_host_and_a_path_have_parents() {
         let domains = |host| domains_of(host).collect::<Vec<_>>();
+        let paths = |path: &'static str| paths_of(path).collect::<Vec<_>>();
+        assert_eq!(paths("/app/of/x"), ["/", "/app", "/app/", "/app/of", "/app/of/", "/app/of/x"]);
+        assert_eq!(paths("/"), ["/", "/"]);
+        assert_eq!(paths_of(&format!("/app/{}", "x".repeat(LONGEST_PATH))).count(), 3);
+        assert_eq!(paths("/a;Domain=example.com/b"), ["/"]);
+        // A client can name any number; the first level of a path is the empty one, which is none.
+        assert_eq!(paths_of(&"/a".repeat(500)).count(), 2 * MOST_LEVELS);
+        assert_eq!(domains_of(&"a.".repeat(100)).count(), MOST_LEVELS);
+        let settings = CookieSettings { path: "/app".into(), ..CookieSettings::default() };
+        let removals = settings.remove_all("www.example.com", "/app/x");
+        // The host's own and two domains; `/app`, `/`, `/app/` and `/app/x`; partitioned and not.
+        assert_eq!(removals.len(), 3 * 4 * 2);
         assert_eq!(
             domains("a.shop.example.com:8080"),
             ["a.shop.example.com", "shop.example.com", "example.com"]

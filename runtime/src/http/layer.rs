@@ -11,6 +11,7 @@ use super::{
     cookie::{Protection, SigningKeys},
     service::SessionService,
     settings::LayerSettings,
+    token::TokenHeader,
 };
 use crate::{backend::Backend, call::settings::Settings};
 
@@ -106,7 +107,8 @@ impl SessionLayer {
         self.with_call(|settings| settings.lifetimes.expiry = Some(expiry))
     }
 
-    /// How long a session lives at most, however active it is. Default: no limit.
+    /// How long a session lives at most, however active it is. Default: no limit. A session that tower-sessions' own
+    /// layer wrote counts from this crate's first load of it.
     #[must_use]
     pub fn with_absolute_timeout(self, timeout: impl TryInto<Duration>) -> Self {
         let timeout = not_negative(timeout);
@@ -184,6 +186,9 @@ impl SessionLayer {
     /// scheme without a port of its own (`capacitor:`, `tauri:`, `chrome-extension:`) is compared letter by letter. A
     /// client that sends neither `Origin` nor `Sec-Fetch-Site` is no browser, and may connect.
     ///
+    /// A front end of another origin needs CORS as well: [the guide](crate::guide::behind_a_proxy) has both settings, and
+    /// those of proxies.
+    ///
     /// # Panics
     ///
     /// If one of them is no origin.
@@ -223,6 +228,60 @@ impl SessionLayer {
         self.with(|settings| settings.session_on_handshake = begin)
     }
 
+    /// The header that stands for the cookie where a client keeps none: in a native application, say. Default: none.
+    ///
+    /// A client without a token shows `new`. It is told its token by the header of the same name, in the response that
+    /// would set the cookie: the first one whose handler writes something. It shows that from then on, in each request and
+    /// on each handshake. Whenever a response has the header, its value takes the place of what the client has: after a
+    /// login that is another token, and the old one is dead; after a logout it is `new`. A response without it changes
+    /// nothing.
+    ///
+    /// ```
+    /// use socketioxide_session::{MemoryBackend, SessionLayer};
+    ///
+    /// let layer = SessionLayer::new(MemoryBackend::default()).with_token_header("x-session");
+    /// ```
+    ///
+    /// A client, here in Node.js:
+    ///
+    /// ```js
+    /// let token = "new"; // or the one that was kept
+    ///
+    /// async function ask(path, options = {}) {
+    ///   const headers = { ...options.headers, "x-session": token };
+    ///   const response = await fetch(url + path, { ...options, headers });
+    ///   token = response.headers.get("x-session") ?? token;
+    ///   return response;
+    /// }
+    ///
+    /// await ask("/login", { method: "POST", body: form });
+    /// const socket = io(url, { extraHeaders: { "x-session": token } });
+    /// ```
+    ///
+    /// - A token is sealed as the cookie is, and tells the same session. Handlers do not see the request's header, and
+    ///   sockets do not keep it.
+    /// - A request that shows a cookie of ours is judged by that alone. A response with a token has no `Set-Cookie`, also
+    ///   none of other layers inside, and no cache keeps it (`Cache-Control: no-store`). All responses
+    ///   `Vary` by the header.
+    /// - No token comes of a handshake. One that shows `new`, or a session that is no more, is a 403 that says so (without
+    ///   [`with_session_on_handshake`](Self::with_session_on_handshake) a socket without a session).
+    /// - All requests of a connection show the token of its handshake. `python-socketio` shows its `headers` on the
+    ///   handshake alone: its `http_session` must have the header, too.
+    ///
+    /// # Pages
+    ///
+    /// A page's scripts can read a token, as they cannot read the cookie. So a request with an `Origin` or a `Sec-Fetch-*`
+    /// header is served as if it had no token where it comes from a page of the server's own, which has its cookie, or of
+    /// an origin that may not connect ([`with_allowed_origins`](Self::with_allowed_origins),
+    /// [`with_origin_predicate`](Self::with_origin_predicate)). An application in a web view has an origin
+    /// (`capacitor://localhost`) to be let in by these, CORS must allow and expose the header, and sockets poll
+    /// (`transports: ["polling"]`): scripts cannot show a header with a WebSocket. Without TLS browsers do not say on a
+    /// `GET` where it comes from.
+    #[must_use]
+    pub fn with_token_header(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|settings| settings.token = Some(TokenHeader::new(name.into())))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut LayerSettings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
@@ -243,9 +302,13 @@ impl<S> Layer<S> for SessionLayer {
 
     /// # Panics
     ///
-    /// If no browser would accept the cookie as it is set up: the message says which of its settings contradict.
+    /// If no browser would accept the cookie as it is set up: the message says which of its settings contradict. If the
+    /// [token's header](Self::with_token_header) has a name that means something else.
     fn layer(&self, inner: S) -> Self::Service {
         self.settings.cookie.check();
+        if let Some(token) = &self.settings.token {
+            token.check();
+        }
         SessionService::new(inner, Arc::clone(&self.backend), Arc::clone(&self.settings))
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod plain_session;
 pub(crate) mod seed;
 mod service;
 mod settings;
+mod token;
 mod visitor;
 
 pub use self::{cookie::SigningKeys, layer::SessionLayer, service::SessionService};

@@ -66,7 +66,7 @@ impl OriginPolicy {
     /// Whether the page that sent this request may talk to Socket.IO.
     pub(crate) fn allows(&self, request: &Parts) -> bool {
         let headers = &request.headers;
-        if one(headers, "sec-fetch-mode") == Some("navigate") {
+        if headers.get_all("sec-fetch-mode").iter().any(|mode| mode == "navigate") {
             // Somebody opens the address itself: that isn't a handshake.
             return false;
         }
@@ -74,12 +74,15 @@ impl OriginPolicy {
         match (origins.next(), origins.next()) {
             (Some(origin), None) => self.lets_in(origin, request),
             (Some(_), Some(_)) => false,
-            (None, _) => match one(headers, "sec-fetch-site") {
-                // Neither header: no browser, whose cookies nobody else can use.
-                None => true,
-                Some("same-origin") => self.lets_in_own(request),
-                Some(_) => false,
-            },
+            (None, _) => {
+                let mut sites = headers.get_all("sec-fetch-site").iter();
+                match (sites.next(), sites.next()) {
+                    // Neither header: no browser, whose cookies nobody else can use.
+                    (None, _) => true,
+                    (Some(site), None) if site == "same-origin" => self.lets_in_own(request),
+                    _ => false,
+                }
+            }
         }
     }
 
@@ -121,6 +124,24 @@ pub(super) fn is_of_another_site(request: &Parts) -> bool {
             !origin.is_some_and(|origin| origin.is_target_of(request))
         }),
     }
+}
+
+/// Whether a request has the marks of a browser's.
+pub(super) fn is_from_browser(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| *name == header::ORIGIN || name.as_str().starts_with("sec-fetch-"))
+}
+
+/// Whether a script of a page of the request's own origin sent it. Not in a WebSocket's handshake: there clients that are
+/// no browsers name the server's own origin, and a page can neither show a header nor read one.
+pub(super) fn is_from_own_page(request: &Parts) -> bool {
+    let headers = &request.headers;
+    let is_own = |origin: &HeaderValue| {
+        origin.to_str().ok().and_then(Origin::parse).is_some_and(|origin| origin.is_target_of(request))
+    };
+    // No script can send this one.
+    !headers.contains_key(header::SEC_WEBSOCKET_KEY)
+        && (one(headers, "sec-fetch-site") == Some("same-origin")
+            || headers.get_all(header::ORIGIN).iter().any(is_own))
 }
 
 /// What a request is for: its scheme, where that is told, and its host with the port. What the proxy says that ends TLS
@@ -306,11 +327,15 @@ mod tests {
             (Some("cross-site"), false),
             (Some("none"), false),
             (Some("nonsense"), false),
+            (Some("\u{e4}"), false),
         ] {
             let mut headers = vec![("host", "example.com")];
             headers.extend(site.map(|site| ("sec-fetch-site", site)));
             assert_eq!(own().allows(&request(&headers)), allowed, "{site:?}");
         }
+        let twice =
+            [("host", "example.com"), ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")];
+        assert!(!own().allows(&request(&twice)));
     }
 
     #[test]

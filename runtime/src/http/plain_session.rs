@@ -229,9 +229,12 @@ impl PlainStore {
 
     /// What the `Session` was asked for, at the end of its request. `good`: what it changed is saved.
     pub(crate) async fn intent(&self, good: bool) -> Result<Intent, Error> {
-        let asked = |open: &mut Open| (Arc::clone(&open.live), open.intent(), is_empty(&open.session));
-        let Ok((live, mut intent, is_empty)) = self.with(asked) else { return Ok(Intent::default()) };
-        if good && intent.cycle_id && is_empty {
+        let asked = |open: &mut Open| {
+            let flushed = open.state.as_ref().is_some_and(|state| state.intent.flush);
+            (Arc::clone(&open.live), open.intent(), !flushed && is_empty(&open.session))
+        };
+        let Ok((live, mut intent, may_have_ended)) = self.with(asked) else { return Ok(Intent::default()) };
+        if good && intent.cycle_id && may_have_ended {
             // A `Session` that is empty and has no id has ended; unless somebody else has written to it.
             let Some(loaded) = load(&live).await? else { return Ok(intent) };
             intent.flush = self.with(|open| open.state().is_emptied(&loaded)).unwrap_or_default();
@@ -356,7 +359,9 @@ impl State {
 
     /// Whether nothing is left of what is stored but what the `Session` has removed.
     fn is_emptied(&self, stored: &Loaded) -> bool {
-        let removed = |key: &str| self.known.as_ref().is_none_or(|known| known.contains_key(key));
+        let held_back = |key: &str| self.unsaved.iter().any(|(changed, _)| changed == key);
+        let removed =
+            |key: &str| held_back(key) || self.known.as_ref().is_none_or(|known| known.contains_key(key));
         // A session that nobody wrote to yet is a handshake's: it goes on.
         let is_new = stored.attributes.provisional && stored.values.is_empty();
         !is_new && stored.values.iter().all(|(key, _)| removed(key))

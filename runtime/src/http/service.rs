@@ -19,6 +19,7 @@ use super::{
     engine_request::{EngineRequest, classify, sid_of_open_packet},
     error::respond,
     settings::LayerSettings,
+    token::NEW,
     visitor::{Visitor, begins},
 };
 use crate::{
@@ -79,7 +80,7 @@ where
         let (head, body) = request.into_parts();
         let shown = self.settings.cookie.read(&head.headers);
         if shown.ids.len() < 2 {
-            let visitor = Visitor::of_only(&shown, &head.headers);
+            let visitor = Visitor::of_only(&self.settings, &shown, &head);
             return self.serve(head, body, visitor);
         }
         // The clone takes the place of the service that was made ready, and that is used when it is known who asks.
@@ -114,7 +115,7 @@ impl<S> SessionService<S> {
         }
         let mut work = RequestWork::new(&self.backend, &self.settings, &head, visitor);
         if let Some(refusal) = work.refusal_of_strangers(&head) {
-            return Box::pin(async move { Ok(refusal) });
+            return Box::pin(async move { Ok(work.finish(refusal)) });
         }
         #[cfg(feature = "testing")]
         if let Some(seed) = head.extensions.remove::<super::seed::Seed>() {
@@ -142,7 +143,7 @@ impl<S> SessionService<S> {
         Box::pin(async move {
             let binding = match work.session_of_connection().await {
                 Ok(binding) => binding,
-                Err(refusal) => return Ok(refusal),
+                Err(refusal) => return Ok(work.finish(refusal)),
             };
             // Where the sockets of the connection find it.
             head.extensions.insert(binding.clone());
@@ -184,7 +185,7 @@ impl RequestWork {
         let live = Arc::new(LiveSession::new(Arc::clone(backend), Arc::clone(&settings.call), shown));
         let intents = Arc::new(Intents::new(true));
         let mut link_to = None;
-        if visitor.ambiguous.is_none() {
+        if visitor.ambiguous.is_none() && !visitor.by_token {
             // One that begins could take the place of one whose cookie was not sent; also where one was sent, which then is
             // another application's, or a neighbour's.
             let begins = begins(settings.cookie.same_site, head);
@@ -213,6 +214,9 @@ impl RequestWork {
     /// Puts the session into the request's extensions.
     fn hand_over_to(&self, head: &mut Parts) {
         hide_cookies(&mut head.headers);
+        if let Some(token) = &self.settings.token {
+            token.take_out(&mut head.headers);
+        }
         head.extensions.insert(self.session.clone());
         head.extensions.insert(Arc::clone(&self.plain));
     }
@@ -236,10 +240,13 @@ impl RequestWork {
             && self.visitor.shown != Some(bound)
         {
             tracing::warn!("a request with the `sid` of another session's connection was refused");
-            return refuse(
+            return refuse(if self.settings.token.is_none() {
                 "this connection belongs to a session whose cookie was not shown: send back the cookie that the \
-                          handshake set (socket.io-client in Node: `withCredentials: true`), or connect again",
-            );
+                 handshake set (socket.io-client in Node: `withCredentials: true`), or connect again"
+            } else {
+                "this connection belongs to a session whose cookie or token was not shown: send back the cookie that \
+                 the handshake set, or the token that it showed (`extraHeaders`), or connect again"
+            });
         }
         None
     }
@@ -249,14 +256,27 @@ impl RequestWork {
         self.live.resolve().await.map_err(refuse)?;
         if !self.live.is_stored() {
             if self.visitor.shown.is_some_and(|id| self.live.registry().has_just_ended(id)) {
-                let text = "this session has just ended or changed its id: connect again with the new cookie";
+                let text = "this session has just ended or changed its id: connect again with the new cookie or token";
                 return Err(respond(StatusCode::SERVICE_UNAVAILABLE, text));
             }
-            if self.settings.session_on_handshake && self.live.begins() == Begins::Freely {
+            if self.visitor.by_token {
+                self.is_to_have_no_session().map_err(refuse)?;
+            } else if self.settings.session_on_handshake && self.live.begins() == Begins::Freely {
                 self.live.begin_provisional().await.map_err(refuse)?;
             }
         }
         Ok(Binding::new(self.live.for_connection(), self.settings.cookie.name.clone()))
+    }
+
+    /// A handshake that shows the token's header and no session that lives: no token comes of it.
+    fn is_to_have_no_session(&self) -> Result<(), Error> {
+        if self.settings.session_on_handshake {
+            let text = "a handshake is given no token, and the one that it shows is none of a session that lives: ask for \
+                        one by an HTTP request first, then connect with it";
+            return Err(Error::with_text(ErrorKind::NoSession, text));
+        }
+        self.live.no_more_cookies();
+        Ok(())
     }
 
     /// Whether the request left something to save: what was asked for, or what a plain `Session` changed.
@@ -288,7 +308,7 @@ impl RequestWork {
         }
     }
 
-    /// Sets the cookie.
+    /// Sets the cookie, or tells the token.
     fn finish(self, mut response: Response<Body>) -> Response<Body> {
         self.live.no_more_cookies();
         if let Some(path) = self.link_to.as_deref().filter(|_| self.live.has_left_out()) {
@@ -299,6 +319,9 @@ impl RequestWork {
             );
         }
         self.set_cookie(&mut response);
+        if let Some(token) = &self.settings.token {
+            token.vary(response.headers_mut());
+        }
         after_response(self.live.take_sockets(), response)
     }
 
@@ -395,25 +418,30 @@ impl RequestWork {
             self.settings.cookie.take_out(response.headers_mut());
             return;
         }
-        let cookie = match effect {
+        let token = self.settings.token.as_ref().filter(|_| self.visitor.by_token);
+        let value = match effect {
             CookieEffect::Keep => None,
             CookieEffect::Set { id, .. } if ending(id).is_some() => None,
+            CookieEffect::Set { id, .. } if token.is_some() => self.settings.cookie.seal(id),
             CookieEffect::Set { id, expiry, last } => self.settings.cookie.set(id, expiry, last),
             // Of what was not there the browser may hold the cookie of another session by now.
             CookieEffect::Remove { was_there } => {
-                self.visitor.shown.filter(|_| was_there).and_then(|_| self.settings.cookie.remove())
+                let remove = || if token.is_some() { Some(NEW) } else { self.settings.cookie.remove() };
+                self.visitor.shown.filter(|_| was_there).and_then(|_| remove())
             }
         };
         if effect != CookieEffect::Keep
-            && let Some(host) = &self.visitor.ambiguous
+            && let Some(address) = &self.visitor.ambiguous
         {
             // Before the one that is set: none of those that were shown remains.
-            for cookie in self.settings.cookie.remove_all(host) {
+            for cookie in self.settings.cookie.remove_all(&address.host, &address.path) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
         }
-        if let Some(cookie) = cookie {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
+        match (value, token) {
+            (Some(value), Some(token)) => token.tell(value, response.headers_mut()),
+            (Some(value), None) => drop(response.headers_mut().append(header::SET_COOKIE, value)),
+            (None, _) => {}
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use http::HeaderMap;
 
-use super::{cookie::CookieSettings, origin::OriginPolicy};
+use super::{cookie::CookieSettings, origin::OriginPolicy, token::TokenHeader};
 use crate::call::settings::Settings;
 
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct LayerSettings {
     /// Shared with the sessions of all requests and connections.
     pub(super) call: Arc<Settings>,
     pub(super) cookie: CookieSettings,
+    /// What stands for the cookie where a client keeps none.
+    pub(super) token: Option<TokenHeader>,
     pub(super) origins: OriginPolicy,
     pub(super) socket_paths: Vec<Cow<'static, str>>,
     pub(super) session_on_handshake: bool,
@@ -37,6 +39,7 @@ impl Default for LayerSettings {
         Self {
             call: Arc::default(),
             cookie: CookieSettings::default(),
+            token: None,
             origins: OriginPolicy::default(),
             socket_paths: vec![Cow::Borrowed("/socket.io")],
             session_on_handshake: true,
@@ -49,8 +52,9 @@ impl LayerSettings {
     /// Warns, once, where this layer is inside of another one with the same cookie that was told something else.
     pub(super) fn warn_of_outer_layer(&self, outer: &Self) {
         let told = |settings: &Self| {
-            let Self { call, cookie, origins, socket_paths, session_on_handshake, warned: _ } = settings;
-            format!("{call:?} {cookie:?} {origins:?} {socket_paths:?} {session_on_handshake:?}")
+            let Self { call, cookie, token, origins, socket_paths, session_on_handshake, warned: _ } =
+                settings;
+            format!("{call:?} {cookie:?} {token:?} {origins:?} {socket_paths:?} {session_on_handshake:?}")
         };
         if told(self) != told(outer) && !self.warned.of_outer_layer.swap(true, Ordering::Relaxed) {
             tracing::warn!(

@@ -6,7 +6,7 @@ use http::{HeaderMap, header, request::Parts};
 
 use tower_cookies::cookie::SameSite;
 
-use super::{cookie::Shown, origin::is_of_another_site, settings::LayerSettings};
+use super::{cookie::Shown, origin::is_of_another_site, settings::LayerSettings, token::ShownToken};
 use crate::{
     backend::Backend,
     call::live_session::{Begins, LiveSession},
@@ -22,18 +22,33 @@ const MOST: usize = 4;
 pub(super) struct Visitor {
     /// The session whose id is shown. It need not live.
     pub(super) shown: Option<SessionId>,
-    /// The host that the request is for, where the cookies of several live sessions were shown: none of them counts.
-    pub(super) ambiguous: Option<Box<str>>,
+    /// It is shown by a token, or by none yet, and not by a cookie.
+    pub(super) by_token: bool,
+    /// What the request is for, where the cookies of several live sessions were shown: none of them counts.
+    pub(super) ambiguous: Option<Box<Address>>,
     /// The cookie came under a key that is no longer the first, with a request that may set it again: on the response to
     /// any other it could overwrite what a login sets at the same time.
     pub(super) needs_newer_key: bool,
 }
 
+/// What a request is for.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub(super) host: Box<str>,
+    pub(super) path: Box<str>,
+}
+
 impl Visitor {
-    /// Of whom one cookie is shown at most.
-    pub(super) fn of_only(shown: &Shown, headers: &HeaderMap) -> Self {
-        let needs_newer_key = shown.under_older_key && is_navigation(headers);
-        Self { shown: shown.ids.first().copied(), ambiguous: None, needs_newer_key }
+    /// Of whom one cookie is shown at most. A cookie counts alone; where there is none, a token may.
+    pub(super) fn of_only(settings: &LayerSettings, shown: &Shown, head: &Parts) -> Self {
+        if let Some(token) = &settings.token
+            && shown.ids.is_empty()
+            && let Some(ShownToken(id)) = token.read(&settings.cookie, &settings.origins, head)
+        {
+            return Self { shown: id, by_token: true, ..Self::default() };
+        }
+        let needs_newer_key = shown.under_older_key && is_navigation(&head.headers);
+        Self { shown: shown.ids.first().copied(), needs_newer_key, ..Self::default() }
     }
 
     /// Of the one of several that are shown that is alive. A browser shows several cookies of one name after a change of
@@ -59,14 +74,15 @@ impl Visitor {
                 );
                 let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
                 let host = host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str));
-                return Ok(Self { ambiguous: Some(host.unwrap_or_default().into()), ..Self::default() });
+                let address = Address { host: host.unwrap_or_default().into(), path: head.uri.path().into() };
+                return Ok(Self { ambiguous: Some(Box::new(address)), ..Self::default() });
             }
         }
         // Where none is: one that has just changed its id, so that nothing overwrites its new cookie.
         let has_ended = |id: &&SessionId| backend.registry().ending(**id).is_some();
         let shown_id = alive.or_else(|| shown.ids.iter().find(has_ended).or(shown.ids.first()).copied());
         let needs_newer_key = shown.under_older_key && is_navigation(&head.headers);
-        Ok(Self { shown: shown_id, ambiguous: None, needs_newer_key })
+        Ok(Self { shown: shown_id, needs_newer_key, ..Self::default() })
     }
 }
 

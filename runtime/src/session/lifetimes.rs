@@ -61,6 +61,12 @@ impl Lifetimes {
         Some(attributes.created.saturating_add(timeout))
     }
 
+    /// When a session ends that is stored until then: its record may come from before there was an absolute timeout, or
+    /// from somebody who has none.
+    pub(crate) fn end_of(&self, attributes: &Attributes, stored: OffsetDateTime) -> OffsetDateTime {
+        self.last_moment(attributes).map_or(stored, |last| stored.min(last))
+    }
+
     /// The new moment of expiry, if a session's activity now must be written.
     pub(crate) fn touched(
         &self,

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
+mod foreign;
 mod leases;
 mod subjects;
 

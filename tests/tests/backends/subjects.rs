@@ -31,6 +31,11 @@ pub(crate) async fn memory_store() -> (Subject, ()) {
 }
 
 pub(crate) async fn sqlite_store() -> (Subject, Directory) {
+    let (store, directory) = sqlite().await;
+    (Arc::new(StoreBackend::new(store)), directory)
+}
+
+pub(crate) async fn sqlite() -> (SqliteStore, Directory) {
     let directory = Directory::new();
     let options = SqliteConnectOptions::new()
         .filename(directory.0.join("sessions"))
@@ -38,7 +43,7 @@ pub(crate) async fn sqlite_store() -> (Subject, Directory) {
         .journal_mode(SqliteJournalMode::Wal);
     let store = SqliteStore::new(SqlitePool::connect_with(options).await.unwrap());
     store.migrate().await.unwrap();
-    (Arc::new(StoreBackend::new(store)), directory)
+    (store, directory)
 }
 
 pub(crate) async fn postgres_store() -> (Subject, ()) {

@@ -1,5 +1,6 @@
 //! The edge: cookies, handshakes, strangers' pages and bad input, as they come in from the network.
 
+mod any_input;
 mod bad_input;
 mod breaker;
 mod cookies;
@@ -7,5 +8,8 @@ mod handshake;
 mod layers;
 mod mint;
 mod origin;
+mod proxies;
 mod secrets;
 mod strangers;
+mod tokens;
+mod two_cookies;

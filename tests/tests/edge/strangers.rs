@@ -119,7 +119,7 @@ async fn under_strict_a_link_to_a_page_that_writes_is_answered_and_saves_nothing
 }
 
 /// A page with a form to this address.
-fn page_with_form(action: String) -> App {
+fn page_with_form(action: &str) -> App {
     let html = format!("<form method=post action='{action}'><input name=a></form>");
     App::new(Router::new().route("/", get(async move || Html(html))))
 }
@@ -131,7 +131,7 @@ async fn in_chromium_a_form_of_another_site_does_not_take_the_login_away() {
     let site = Site::open();
     let send_form = async |to: &str| {
         // Another name of this machine is another site.
-        let evil = page_with_form(site.app.url(to));
+        let evil = page_with_form(&site.app.url(to));
         page.open(&evil.url("/").replace("127.0.0.1", "localhost")).await;
         page.evaluate("document.forms[0].submit()").await;
         page.until(&format!(

@@ -103,11 +103,10 @@ enum Outcome {
 
 fn outcome(who: Who, end: End) -> Outcome {
     match (who, end) {
-        (_, End::Normal | End::NotFound) => Outcome::Good,
         (_, End::Unavailable) | (Who::Annotated, End::Err) => Outcome::Failed,
         (_, End::Panic | End::Dropped) | (Who::Annotated, End::GivenUp) => Outcome::Lost,
         // Without the attribute only the answer counts, and this one is no 5xx.
-        (_, End::Err | End::GivenUp) => Outcome::Good,
+        (_, End::Normal | End::NotFound | End::Err | End::GivenUp) => Outcome::Good,
     }
 }
 
@@ -347,10 +346,10 @@ impl<B: Backend + Clone> Stage<B> {
         if left != Left::Same {
             values.extend(who.change().map(|(key, value)| (key.to_owned(), value)));
         }
-        let (stored, lives) = self.stored(&now).await.expect("a stored session");
+        let (stored, left_to_live) = self.stored(&now).await.expect("a stored session");
         assert_eq!(stored, values);
         let expected = if left == Left::Longer { time::Duration::days(30) } else { life };
-        assert!((lives - expected).abs() < time::Duration::minutes(1), "{lives}");
+        assert!((left_to_live - expected).abs() < time::Duration::minutes(1), "{left_to_live}");
     }
 }
 

@@ -135,6 +135,11 @@ fn a_removal_of_the_last_key_after_a_new_id_is_kept() {
 }
 
 #[test]
+fn a_removal_of_the_last_key_that_was_saved_between_two_new_ids_is_kept() {
+    with_one_value([Op::CycleId, Op::RemoveValue("user"), Op::Save, Op::CycleId]);
+}
+
+#[test]
 fn a_removal_of_one_key_beside_a_new_id_is_kept() {
     after_a_login([Op::RemoveValue("user"), Op::CycleId]);
     after_a_login([Op::CycleId, Op::RemoveValue("user")]);
@@ -144,6 +149,16 @@ fn a_removal_of_one_key_beside_a_new_id_is_kept() {
 fn a_flush_after_a_new_id_ends_the_session() {
     after_a_login([Op::CycleId, Op::Flush]);
     after_a_login([Op::CycleId, Op::Save, Op::Flush]);
+}
+
+#[test]
+fn a_flush_before_a_new_id_ends_what_somebody_else_wrote_meanwhile() {
+    let both = Step::Both {
+        first: Request::new([Op::Insert("user", json!(2))]),
+        second: Request::new([Op::RemoveValue("user"), Op::Flush, Op::CycleId]),
+        turns: vec![true],
+    };
+    holds(&Program::new([alone([Op::Insert("cart", json!(1))]), both, alone([Op::GetValue("cart")])]));
 }
 
 #[test]

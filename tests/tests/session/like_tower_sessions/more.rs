@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     program::{End, Life, Op, Program, Request, Shows, Step, alone},
-    stage::{After, Cookie, Look, Seen, SetCookie, Stored, Trace},
+    stage::{After, Answer, Cookie, Look, Seen, SetCookie, Stored, Trace},
 };
 
 /// One thing that is not the same.
@@ -259,12 +259,23 @@ impl<'a> Scene<'a> {
         matches!(self.ours[self.at], Seen::Called { returned: Err("the store"), .. })
     }
 
+    /// What ours answers the request.
+    fn answer(&self) -> Option<&'a Answer> {
+        let [_, ours] = self.looks()?;
+        match &ours.after {
+            After::Request { answer, .. } => answer.as_ref(),
+            After::Wait => None,
+        }
+    }
+
     /// Whether ours answers the request without a cookie.
     fn sets_no_cookie(&self) -> bool {
-        self.looks().is_some_and(|[_, ours]| match &ours.after {
-            After::Request { answer: Some(answer), .. } => answer.set_cookie.is_none(),
-            _ => false,
-        })
+        self.answer().is_some_and(|answer| answer.set_cookie.is_none())
+    }
+
+    /// Whether ours answers the request with one.
+    fn sets_a_cookie(&self) -> bool {
+        self.answer().and_then(|answer| answer.set_cookie.as_ref()).is_some_and(|cookie| !cookie.removes)
     }
 
     /// Whether a method returned the same, and only the id after it differs.
@@ -274,6 +285,14 @@ impl<'a> Scene<'a> {
                 Seen::Called { returned: theirs, id: Some(_), .. },
                 Seen::Called { returned: ours, id: Some(_), .. },
             ) => theirs == ours,
+            _ => false,
+        }
+    }
+
+    /// Whether a method returned the same.
+    fn returned_the_same(&self) -> bool {
+        match (&self.theirs[self.at], &self.ours[self.at]) {
+            (Seen::Called { returned: theirs, .. }, Seen::Called { returned: ours, .. }) => theirs == ours,
             _ => false,
         }
     }
@@ -403,7 +422,7 @@ pub(super) const MORE: [More; 21] = [
             let Difference::Cookie { theirs: None, ours: Some(id) } = difference else { return false };
             let other_ends = scene.other_did(|op| is_end(op) || is_in_the_past(op));
             let ends_it = scene.worked(*id) && scene.did(ends) && !other_ends;
-            !scene.works(*id) && !ends_it
+            !scene.works(*id) && !ends_it && !scene.sets_a_cookie()
         },
         example: || {
             let steps =
@@ -636,6 +655,8 @@ pub(super) const MORE: [More; 21] = [
                     Difference::Alive { id, ours: false } | Difference::Cookie { theirs: Some(id), .. } => {
                         !scene.works(*id)
                     }
+                    // Of the cookie of what has ended, whose end was told to nobody.
+                    Difference::CookieLife { .. } => scene.did(sets_expiry) && scene.sets_no_cookie(),
                     _ => false,
                 }
         },
@@ -706,9 +727,10 @@ pub(super) const MORE: [More; 21] = [
             // Unread, a `Session` that is cleared goes on under the id that it was shown.
             scene.did(|op| *op == Op::Clear)
                 && match difference {
-                    Difference::Returned => !scene.is_refused(),
+                    Difference::Returned => !scene.is_refused() || scene.returned_the_same(),
+                    // Where nothing is shown any more, a load reads nothing, and forgets nothing.
                     Difference::Cookie { theirs: Some(id), .. } | Difference::Alive { id, ours: false } => {
-                        *id == shown
+                        *id == shown || !scene.worked(*id) && scene.did(|op| *op == Op::Load)
                     }
                     Difference::Alive { id, ours: true } => !scene.worked(*id),
                     // The id's, to which it has given another expiry.
