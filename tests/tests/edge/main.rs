@@ -2,11 +2,11 @@
 
 mod any_input;
 mod bad_input;
-mod breaker;
 mod cookies;
 mod handshake;
 mod layers;
 mod mint;
+mod neighbours;
 mod origin;
 mod proxies;
 mod secrets;

@@ -2,7 +2,7 @@
 
 mod acknowledgements;
 mod answer_order;
-mod breaker;
+mod calls_inside;
 mod cancellation;
 mod http;
 mod intents;

