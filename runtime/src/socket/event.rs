@@ -130,8 +130,10 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
     async move {
         let Committed { outcome, behind } = concluded.await;
         let outcome = outcome.and(encodes);
-        // In a run the next call may be told first that its commit is in.
-        behind.those_before_have_answered().await;
+        if behind.is_passed_on() {
+            // In a run the next call may be told first that its commit is in. Boxed: most need no room for it.
+            Box::pin(behind.those_before_have_answered()).await;
+        }
         {
             let mut answer = pin!(answer(&reply, outcome, returned, acknowledges_itself));
             // The answer goes before the next call is woken: it is sent together with those of the calls that come

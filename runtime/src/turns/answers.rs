@@ -107,6 +107,11 @@ impl Behind {
         self.next = Next::Nobody;
     }
 
+    /// Whether the call got its turn from one that may not have answered yet.
+    pub(crate) fn is_passed_on(&self) -> bool {
+        self.before.is_some()
+    }
+
     /// Waits until the calls before have answered, where they passed their turns on.
     pub(crate) async fn those_before_have_answered(&self) {
         if let Some(before) = &self.before {
