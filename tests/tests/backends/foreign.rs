@@ -110,7 +110,8 @@ async fn comes_to_its_end<S: SessionStore + Clone>(store: S) {
         tokio::time::sleep(Duration::from_hours(1)).await;
         hours += 1;
     }
-    assert_eq!(hours, 8);
+    // It began when it was first read, a moment before the first of the hours, or after.
+    assert!((8..=9).contains(&hours), "{hours} hours");
 }
 
 /// The same where nobody reads, and a socket listens; and where the record is our own, of a release that had no absolute
