@@ -437,7 +437,7 @@ async fn a_handshake_mints_none() {
         let (status, text) = RawSocket::open_with(&site.app, &[(NAME, shown)]).await.expect_err("a refusal");
         assert_eq!(status, 403, "{shown}");
         for text in [text, polling.body] {
-            assert!(text.contains("HTTP request first"), "{text}");
+            assert!(text.contains("an HTTP request with the header `new`"), "{text}");
         }
     }
     // It is told to come again with another one.
