@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use reqwest::{
-    Client, Response,
+    Client, Method, Response,
     cookie::{CookieStore, Jar},
     header::{COOKIE, HeaderMap, SET_COOKIE},
     redirect::Policy,
@@ -121,10 +121,20 @@ pub async fn get_with<'a>(
     path: &str,
     headers: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Answer {
+    send(app, Method::GET, path, headers, "").await
+}
+
+/// One request with these headers and this body.
+pub async fn send<'a>(
+    app: &App,
+    method: Method,
+    path: &str,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    body: &str,
+) -> Answer {
     let client = Client::builder().redirect(Policy::none()).no_proxy().build().expect("an HTTP client");
-    let request = headers
-        .into_iter()
-        .fold(client.get(app.url(path)), |request, (name, value)| request.header(name, value));
+    let request = client.request(method, app.url(path)).body(body.to_owned());
+    let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
     Answer::of(soon(path, request.send()).await.expect("an answer")).await
 }
 

@@ -161,6 +161,18 @@ impl RawSocket {
         }
     }
 
+    /// The numbers of the next so many acknowledgements, in the order in which they come.
+    pub async fn next_answers(&mut self, count: usize) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for _ in 0..count {
+            match self.wait("an acknowledgement", |packet| matches!(packet, Packet::Ack { .. })).await {
+                Packet::Ack { id, .. } => numbers.push(id),
+                _ => unreachable!("only acknowledgements are let through"),
+            }
+        }
+        numbers
+    }
+
     /// The values of the next event of that name.
     pub async fn event(&mut self, name: &str) -> Vec<Value> {
         let what = format!("the event {name}");

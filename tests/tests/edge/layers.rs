@@ -22,7 +22,6 @@ use socketioxide_session_tests::{
     http,
     raw::RawSocket,
     ready::say_ready,
-    soon,
 };
 use tower_http::compression::CompressionLayer;
 
@@ -62,14 +61,9 @@ async fn ask(
     headers: &[(&str, &str)],
     body: &str,
 ) -> (u16, String, usize) {
-    let client = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
-    let mut request = client.request(method, app.url(path)).body(body.to_owned());
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let answer = soon(path, request.send()).await.expect("an answer");
-    let (status, cookies) = (answer.status().as_u16(), answer.headers().get_all("set-cookie").iter().count());
-    (status, answer.text().await.unwrap_or_default(), cookies)
+    let answer = http::send(app, method, path, headers.iter().copied(), body).await;
+    let cookies = answer.set_cookies().len();
+    (answer.status, answer.body, cookies)
 }
 
 fn sid_of(body: &str) -> String {

@@ -23,7 +23,6 @@ use socketioxide_session_tests::{
     http,
     raw::RawSocket,
     ready::say_ready,
-    soon,
     stores::TestStore,
 };
 
@@ -94,24 +93,10 @@ async fn send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> (u16, String, Vec<String>) {
-    let client = reqwest::Client::builder().no_proxy().build().expect("as the test has it");
-    let mut request = client.request(method, app.url(path)).body(body.to_owned());
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let answer = soon(path, request.send()).await.expect("an answer");
-    let cookies = answer.headers().get_all("set-cookie").iter();
-    let cookies = cookies
-        .map(|line| {
-            line.to_str()
-                .expect("as the test has it")
-                .split(';')
-                .next()
-                .expect("as the test has it")
-                .to_owned()
-        })
-        .collect();
-    (answer.status().as_u16(), answer.text().await.expect("as the test has it"), cookies)
+    let answer = http::send(app, method, path, headers.iter().copied(), body).await;
+    let pair = |line: String| line.split(';').next().unwrap_or_default().to_owned();
+    let cookies = answer.set_cookies().into_iter().map(pair).collect();
+    (answer.status, answer.body, cookies)
 }
 
 fn sid_of(body: &str) -> String {

@@ -32,13 +32,8 @@ async fn status(
     headers: &[(&str, &str)],
     body: &str,
 ) -> (u16, usize) {
-    let client = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
-    let mut request = client.request(method, site.app.url(path)).body(body.to_owned());
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let answer = soon(path, request.send()).await.expect("an answer");
-    (answer.status().as_u16(), answer.headers().get_all("set-cookie").iter().count())
+    let answer = http::send(&site.app, method, path, headers.iter().copied(), body).await;
+    (answer.status, answer.set_cookies().len())
 }
 
 /// A connection by polling, of the session of this cookie.

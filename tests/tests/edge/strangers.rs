@@ -12,7 +12,6 @@ use socketioxide_session_tests::{
     fixture::site::{Of, Parts, Site, parts},
     http,
     node::Chromium,
-    soon,
     stores::TestStore,
 };
 
@@ -26,15 +25,9 @@ const LINK: [(&str, &str); 3] =
 
 /// Status, body and `Set-Cookie` lines.
 async fn send(app: &App, method: Method, path: &str, headers: &[(&str, &str)]) -> (u16, String, Vec<String>) {
-    let client = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
-    let mut request = client.request(method, app.url(path));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let answer = soon(path, request.send()).await.expect("an answer");
-    let cookies = answer.headers().get_all("set-cookie").iter();
-    let cookies = cookies.map(|line| line.to_str().expect("a readable cookie").to_owned()).collect();
-    (answer.status().as_u16(), answer.text().await.expect("a body that is text"), cookies)
+    let answer = http::send(app, method, path, headers.iter().copied(), "").await;
+    let cookies = answer.set_cookies();
+    (answer.status, answer.body, cookies)
 }
 
 fn app(same_site: SameSite) -> App {

@@ -652,18 +652,6 @@ async fn a_lease_that_is_passed_on_to_a_call_that_nobody_polls_is_given_back() {
     assert_eq!(here.answer(keeps).await, 6);
 }
 
-/// The numbers of the next so many acknowledgements, as they come.
-async fn next_answers(socket: &mut RawSocket, count: usize) -> Vec<u64> {
-    let mut numbers = Vec::new();
-    for _ in 0..count {
-        match socket.wait("an acknowledgement", |packet| matches!(packet, Packet::Ack { .. })).await {
-            Packet::Ack { id, .. } => numbers.push(id),
-            _ => unreachable!("only acknowledgements are let through"),
-        }
-    }
-    numbers
-}
-
 /// Whatever becomes of each of them, and whoever else has turns between them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_answers_of_a_sockets_events_come_in_the_order_of_their_turns() {
@@ -690,7 +678,7 @@ async fn the_answers_of_a_sockets_events_come_in_the_order_of_their_turns() {
             for event in events {
                 numbers.push(socket.ask_later("/", event, &[]).await);
             }
-            (numbers, next_answers(socket, events.len()).await)
+            (numbers, socket.next_answers(events.len()).await)
         };
         let ((sent, answered), (), ()) = tokio::join!(answers, between, requests);
         // A reader holds nobody up, and is answered when it likes.

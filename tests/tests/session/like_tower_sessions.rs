@@ -8,8 +8,10 @@
 //!
 //! Clauses: 1, 6, 7, 10, 11, 12.
 
+mod differences;
 mod more;
 mod program;
+mod scene;
 mod stage;
 
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
@@ -17,7 +19,8 @@ use serde_json::json;
 use socketioxide_session_tests::soak::short_or_long;
 
 use self::{
-    more::{MORE, compare, differences},
+    differences::differences,
+    more::{MORE, compare},
     program::{Life, Op, Program, Request, Shows, Step, alone, programs},
     stage::{Layer, Seen, Trace, run},
 };

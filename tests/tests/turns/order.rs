@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use socketioxide::extract::{Data, SocketRef};
 use socketioxide_session::{
     Backend, MemoryBackend, SessionLayer, StoreBackend, connect_handler, http_handler, socket_handler,
-    testing::Packet,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    client::{Client, Socket},
+    client::Client,
     fixture::shop::{self, Cart},
+    raw::RawSocket,
     ready::{ready_socket, say_ready},
     soak::short_or_long,
     stores::TestStore,
@@ -145,18 +145,6 @@ async fn a_read_sees_the_writes_before_it_and_none_after() {
     assert_eq!(read, (0..EVENTS / 2).map(|number| json!(number)).collect::<Vec<_>>());
 }
 
-/// The numbers of the next so many acknowledgements, as they come.
-async fn next_answers(socket: &Socket, count: usize) -> Vec<u64> {
-    let mut numbers = Vec::new();
-    for _ in 0..count {
-        match socket.wait("an acknowledgement", |packet| matches!(packet, Packet::Ack { .. })).await {
-            Packet::Ack { id, .. } => numbers.push(id),
-            _ => unreachable!("only acknowledgements are let through"),
-        }
-    }
-    numbers
-}
-
 /// Also the first write of a session that the handshake began, and also where the socket's buffer has no room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn answers_come_in_the_order_in_which_the_events_took_effect() {
@@ -168,14 +156,13 @@ async fn answers_come_in_the_order_in_which_the_events_took_effect() {
     for layer in backends {
         let (app, _) = shop::open(layer());
         for _ in 0..short_or_long(100, 20_000) {
-            let mut socket = Socket::connect(&app, None).await;
+            let mut socket = RawSocket::connect(&app, None).await;
             socket.event("ready").await;
             let mut sent = Vec::new();
             for _ in 0..10 {
                 sent.push(socket.ask_later("/", "visit", &[]).await);
             }
-            assert_eq!(next_answers(&socket, sent.len()).await, sent);
-            socket.leave().await;
+            assert_eq!(socket.next_answers(sent.len()).await, sent);
         }
     }
 }
