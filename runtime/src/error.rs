@@ -1,6 +1,6 @@
 //! What can go wrong, each kind with one HTTP status and one code for sockets.
 
-use std::{borrow::Cow, error::Error as StdError, sync::Arc};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
 use http::StatusCode;
 
@@ -130,42 +130,43 @@ impl ErrorKind {
 ///     matches!(error.kind(), ErrorKind::TurnTimeout | ErrorKind::TooManyWaiters | ErrorKind::Backend)
 /// }
 /// ```
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct Error {
+#[derive(Clone)]
+pub struct Error(Arc<Told>);
+
+/// Behind a pointer: what can fail is handed on far more often than it fails.
+struct Told {
     kind: ErrorKind,
     text: Cow<'static, str>,
-    #[source]
-    source: Option<Arc<dyn StdError + Send + Sync>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        Self { kind, text: Cow::Borrowed(kind.text()), source: None }
+        Self::with_text(kind, kind.text())
     }
 
     pub(crate) fn with_text(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, text: text.into(), source: None }
+        Self(Arc::new(Told { kind, text: text.into(), source: None }))
     }
 
-    pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(Arc::from(source.into()));
-        self
+    pub(crate) fn because(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let (kind, text) = (self.kind(), self.0.text.clone());
+        Self(Arc::new(Told { kind, text, source: Some(source.into()) }))
     }
 
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// Writes the one log line of this error: at `error` what the application or its backend must mend, at
     /// `debug` what a client or the moment caused.
     pub(crate) fn log(&self, place: &str) {
-        let code = self.kind.code();
+        let code = self.kind().code();
         // serde quotes the value that does not decode, which belongs into no log.
-        let quotes_values = matches!(self.kind, ErrorKind::Undecodable | ErrorKind::Encode);
-        let cause = self.source.as_deref().filter(|_| !quotes_values).map(tracing::field::display);
-        match self.kind {
+        let quotes_values = matches!(self.kind(), ErrorKind::Undecodable | ErrorKind::Encode);
+        let cause = self.0.source.as_deref().filter(|_| !quotes_values).map(tracing::field::display);
+        match self.kind() {
             ErrorKind::NoSession
             | ErrorKind::SessionEnded
             | ErrorKind::IdChanged
@@ -173,6 +174,25 @@ impl Error {
             | ErrorKind::TooManyWaiters => tracing::debug!(code, cause, "{place}: {self}"),
             _ => tracing::error!(code, cause, "{place}: {self}"),
         }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Told { kind, text, source } = &*self.0;
+        f.debug_struct("Error").field("kind", kind).field("text", text).field("source", source).finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
     }
 }
 

@@ -1,4 +1,6 @@
-//! How a handler holds its states: for reading, for writing, or as far as there are any.
+//! How a handler holds its states: for reading, for writing, or as far as there are any. Loading them and finding what
+//! changed runs the application's code: the call catches its panics, once around all of its states. What is held is
+//! [`Contained`], so that the drop of one state cannot panic while the panic of another unwinds.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -39,7 +41,8 @@ pub struct Read<T>(Contained<Arc<T>>);
 /// `&mut T`, with what was loaded, to know at the end what changed.
 #[derive(Debug)]
 pub struct Write<T> {
-    state: Contained<T>,
+    /// This call's own until it is committed.
+    state: Contained<Arc<T>>,
     before: Before<T>,
     from: Option<StoredValue>,
 }
@@ -76,7 +79,7 @@ impl<T: SessionState> Access for Read<T> {
     type Lent<'a> = &'a T;
 
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
-        stored(loaded)?.map_or_else(first, Ok).map(Self)
+        Ok(Self(stored(loaded)?.unwrap_or_else(first)))
     }
 
     fn lend(&mut self) -> &T {
@@ -84,7 +87,8 @@ impl<T: SessionState> Access for Read<T> {
     }
 
     fn changes(self, _: &mut Changes) -> Result<(), Error> {
-        self.0.let_go()
+        drop(self.0.into_inner());
+        Ok(())
     }
 }
 
@@ -95,40 +99,43 @@ impl<T: SessionState> Access for Write<T> {
 
     fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
         let from = loaded.and_then(|loaded| loaded.value(T::KEY)).cloned();
-        let live = from.as_ref().map_or_else(first::<T>, state)?;
-        let (state, before) = if let Some(copy) = caught(|| Ok(live.duplicate()))? {
-            (copy, Before::Live(live))
+        let live = from.as_ref().map_or_else(|| Ok(first::<T>()), state)?;
+        let (state, before) = if let Some(copy) = live.duplicate() {
+            (Arc::new(copy), Before::Live(live))
         } else {
-            let before = caught(|| encode(&**live))?;
-            let state = caught(|| match &from {
-                Some(value) => decode(value.json()),
-                None => Ok(Arc::into_inner(live.into_inner()).unwrap_or_default()),
-            })?;
+            let before = encode(&**live)?;
+            let state = match &from {
+                Some(value) => Arc::new(decode(value.json())?),
+                None => live.into_inner(),
+            };
             (state, Before::Encoded(before))
         };
         Ok(Self { state: Contained::new(state), before, from })
     }
 
     fn lend(&mut self) -> &mut T {
-        &mut self.state
+        match Arc::get_mut(&mut self.state) {
+            Some(state) => state,
+            None => unreachable!("nobody else has it before it is committed"),
+        }
     }
 
     fn changes(self, changes: &mut Changes) -> Result<(), Error> {
         let Self { state, before, from } = self;
-        let fields = caught(|| match &before {
-            Before::Live(before) => changes_between(&***before, &*state),
-            Before::Encoded(before) => changes_since(before, &*state),
-        })?;
+        let fields = match &before {
+            Before::Live(before) => changes_between(&***before, &**state)?,
+            Before::Encoded(before) => changes_since(before, &**state)?,
+        };
         if fields.is_empty() {
-            state.let_go()?;
+            drop(state.into_inner());
         } else {
-            let state = Contained::new(Arc::new(state.into_inner()) as _);
+            let state = Contained::new(state.into_inner() as _);
             changes.push((Cow::Borrowed(T::KEY), change_of(fields, from, state)));
         }
-        match before {
-            Before::Live(before) => before.let_go(),
-            Before::Encoded(_) => Ok(()),
+        if let Before::Live(before) = before {
+            drop(before.into_inner());
         }
+        Ok(())
     }
 }
 
@@ -146,7 +153,8 @@ impl<T: SessionState> Access for Maybe<T> {
     }
 
     fn changes(self, _: &mut Changes) -> Result<(), Error> {
-        self.0.map_or(Ok(()), Contained::let_go)
+        drop(self.0.map(Contained::into_inner));
+        Ok(())
     }
 }
 
@@ -155,12 +163,12 @@ fn stored<T: SessionState>(loaded: Option<&Loaded>) -> Result<Option<Contained<A
 }
 
 fn state<T: SessionState>(value: &StoredValue) -> Result<Contained<Arc<T>>, Error> {
-    caught(|| value.state()).map(Contained::new)
+    value.state().map(Contained::new)
 }
 
 /// The state where nothing is stored.
-fn first<T: SessionState>() -> Result<Contained<Arc<T>>, Error> {
-    caught(|| Ok(Contained::new(Arc::default())))
+fn first<T: SessionState>() -> Contained<Arc<T>> {
+    Contained::new(Arc::default())
 }
 
 /// The states of a handler: a tuple of [`Access`]es.

@@ -79,7 +79,6 @@ pub(crate) fn turns_around() -> HeldTurns {
 pub(crate) struct CurrentCall {
     /// `None` once the call has ended.
     intents: Option<CallIntents>,
-    number: Option<CallNumber>,
     /// Its turn, and those of the calls that it runs inside of.
     pub(crate) turns: HeldTurns,
 }
@@ -90,7 +89,7 @@ enum CallIntents {
     /// of calls (`before`: by the time this one began), which the layer carries out if no call does.
     OfRequest { request: Arc<Intents>, before: Intent, own: Intents },
     /// In the call itself: on a socket, where no cookie can be set.
-    OfCall { intents: Intents, live: Arc<LiveSession> },
+    OfSocket { number: CallNumber, intents: Intents, live: Arc<LiveSession> },
 }
 
 impl CurrentCall {
@@ -100,27 +99,32 @@ impl CurrentCall {
         if let Some(turn) = turn {
             turns.add(turn);
         }
-        let of_call = || CallIntents::OfCall { intents: Intents::new(false), live: Arc::clone(live) };
-        let (intents, number) = match caller {
+        let intents = match caller {
             Caller::Request(request) => {
                 let before = request.so_far();
-                (Some(CallIntents::OfRequest { request, before, own: Intents::new(true) }), None)
+                Some(CallIntents::OfRequest { request, before, own: Intents::new(true) })
             }
-            Caller::Socket(number) => (Some(of_call()), Some(number)),
-            Caller::Shared => (None, None),
+            Caller::Socket(number) => {
+                let (intents, live) = (Intents::new(false), Arc::clone(live));
+                Some(CallIntents::OfSocket { number, intents, live })
+            }
+            Caller::Shared => None,
         };
-        Self { intents, number, turns }
+        Self { intents, turns }
     }
 
     /// Its number, if it is a call on a socket.
     pub(crate) fn number(&self) -> Option<CallNumber> {
-        self.number
+        match &self.intents {
+            Some(CallIntents::OfSocket { number, .. }) => Some(*number),
+            _ => None,
+        }
     }
 
     /// Where its intent is collected, until it has ended.
     pub(crate) fn intents(&self) -> Option<&Intents> {
         self.intents.as_ref().map(|intents| match intents {
-            CallIntents::OfRequest { own: intents, .. } | CallIntents::OfCall { intents, .. } => intents,
+            CallIntents::OfRequest { own: intents, .. } | CallIntents::OfSocket { intents, .. } => intents,
         })
     }
 
@@ -139,17 +143,18 @@ impl CurrentCall {
 
     /// What becomes of the call, and what is to be carried out with it.
     pub(crate) fn conclude(mut self, outcome: Outcome) -> (Decision, Intent) {
-        let decision = decide(outcome, &self.intent());
-        let intent = match self.intents.take() {
-            Some(CallIntents::OfRequest { request, before, .. }) if decision == Decision::Discard => {
-                request.take_back(before);
-                Intent::default()
-            }
-            Some(CallIntents::OfRequest { request, own, .. }) => request.take().and(own.close()),
-            Some(CallIntents::OfCall { intents, .. }) => intents.close(),
-            None => Intent::default(),
+        let (before, asked, request) = match self.intents.take() {
+            Some(CallIntents::OfRequest { request, before, own }) => (before, own.close(), Some(request)),
+            Some(CallIntents::OfSocket { intents, .. }) => (Intent::default(), intents.close(), None),
+            None => (Intent::default(), Intent::default(), None),
         };
-        (decision, intent)
+        let Some(request) = request else { return (decide(outcome, &asked), asked) };
+        let decision = decide(outcome, &request.so_far().and(asked));
+        if decision == Decision::Discard {
+            request.take_back(before);
+            return (decision, Intent::default());
+        }
+        (decision, request.take().and(asked))
     }
 }
 
@@ -163,12 +168,12 @@ impl Drop for CurrentCall {
                     request.ask(|intent| intent.flush = true).ok();
                 }
             }
-            Some(CallIntents::OfCall { intents, live })
+            Some(CallIntents::OfSocket { intents, live, .. })
                 if decide(Outcome::Cancelled, &intents.close()) == Decision::End =>
             {
                 end_in_background(live);
             }
-            Some(CallIntents::OfCall { .. }) | None => {}
+            Some(CallIntents::OfSocket { .. }) | None => {}
         }
     }
 }

@@ -44,6 +44,14 @@ impl Detached {
         Self::Begins { commit: Box::pin(commit), answers: true }
     }
 
+    /// What came of it, if it needed no wait.
+    pub(crate) fn now(self) -> Result<Committed, Self> {
+        match self {
+            Self::Done(Some(committed)) => Ok(committed),
+            waits => Err(waits),
+        }
+    }
+
     /// For a call that has nothing on its way before the next one goes on: its turn ends with the commit, however late the
     /// call is polled.
     pub(crate) fn outcome(mut self) -> impl Future<Output = Result<(), Error>> + Send {

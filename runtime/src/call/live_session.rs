@@ -157,7 +157,8 @@ pub(crate) enum Lookup {
     Found(Loaded),
     /// Nothing: the states are at their defaults.
     Nothing,
-    /// The cookie's session does not exist: this handle has another id now, and nothing under it.
+    /// This handle has another id now: the cookie's session does not exist, and nothing is under the new one; or another
+    /// task of the same request changed it while the backend was asked.
     Renamed,
 }
 
@@ -343,24 +344,39 @@ impl LiveSession {
 
     /// Notes what the backend has under this id.
     pub(crate) fn found(&self, id: SessionId, loaded: FromBackend) -> Result<Lookup, Error> {
-        let loaded = loaded.map_err(|error| self.note_failure(id, error))?;
-        self.note_loaded(id, loaded.and_then(|loaded| self.in_its_life(id, loaded)))
+        match loaded {
+            Ok(Some(mut loaded)) => {
+                if !self.is_in_its_life(id, &mut loaded) {
+                    return self.note_nothing(id);
+                }
+                let mut current = self.current.lock();
+                if current.id != id {
+                    return Ok(Lookup::Renamed);
+                }
+                current.presence = Presence::Stored;
+                current.key.get_or_insert_with(|| Arc::clone(&loaded.attributes.key));
+                drop(current);
+                Ok(Lookup::Found(loaded))
+            }
+            Ok(None) => self.note_nothing(id),
+            Err(error) => Err(self.note_failure(id, error)),
+        }
     }
 
-    /// What was loaded, unless the absolute timeout has ended it: the backend does not know of that.
-    fn in_its_life(&self, id: SessionId, mut loaded: Loaded) -> Option<Loaded> {
+    /// Whether the absolute timeout has not ended what was loaded: the backend does not know of that.
+    fn is_in_its_life(&self, id: SessionId, loaded: &mut Loaded) -> bool {
         let end = self.settings.lifetimes.end_of(&loaded.attributes, loaded.expires);
         if end == loaded.expires {
-            return Some(loaded);
+            return true;
         }
         loaded.expires = end;
         if end > clock::now() {
-            return Some(loaded);
+            return true;
         }
         if loaded.lease != Lease::default() {
             self.lease_home().give_back(id, loaded.lease);
         }
-        None
+        false
     }
 
     /// Where the leases of this session's turns come from.
@@ -368,16 +384,10 @@ impl LiveSession {
         Arc::new(Releases(Arc::clone(&self.backend)))
     }
 
-    fn note_loaded(&self, id: SessionId, loaded: Option<Loaded>) -> Result<Lookup, Error> {
+    fn note_nothing(&self, id: SessionId) -> Result<Lookup, Error> {
         let mut current = self.current.lock();
         if current.id != id {
-            // Changed by another task of the same request while the backend was asked.
             return Ok(Lookup::Renamed);
-        }
-        if let Some(loaded) = loaded {
-            current.presence = Presence::Stored;
-            current.key.get_or_insert_with(|| Arc::clone(&loaded.attributes.key));
-            return Ok(Lookup::Found(loaded));
         }
         if current.presence == Presence::Stored {
             drop(current);

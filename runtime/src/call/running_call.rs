@@ -7,11 +7,19 @@
 //! there are none while nobody has a place in them, and the two lists in them; the [`RunningCall`]; the state as it is shared
 //! with readers from then on; and the value that is stored. `cargo run --release -p bench -- instructions` counts them.
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::CatchUnwind};
+use pin_project_lite::pin_project;
 use time::OffsetDateTime;
-use tokio::time::Instant;
+use tokio::{task::futures::TaskLocalFuture, time::Instant};
 
 use super::outcome::{Decision, Outcome};
 use crate::{
@@ -26,7 +34,7 @@ use crate::{
     },
     clock,
     error::{Error, ErrorKind},
-    panics::panicked,
+    panics::{caught, panicked},
     session::{change::Changes, id::SessionId},
     turns::{Ticket, Turn},
 };
@@ -130,7 +138,7 @@ impl<S: States> RunningCall<S> {
     }
 
     fn with(live: Arc<LiveSession>, caller: Caller, loaded: Option<Loaded>, turn: Option<Turn>) -> Begins<S> {
-        let states = S::load(loaded.as_ref())?;
+        let states = caught(|| S::load(loaded.as_ref()))?;
         if S::WRITES && loaded.is_none() {
             live.writable()?;
         }
@@ -181,7 +189,7 @@ impl<S: States> RunningCall<S> {
             }
             Decision::Discard => Detached::done(Ok(()), turn),
             Decision::Commit => {
-                let changes = match states.changes() {
+                let changes = match caught(|| states.changes()) {
                     Ok(changes) => changes,
                     Err(error) => return Detached::done(Err(error), turn),
                 };
@@ -190,8 +198,8 @@ impl<S: States> RunningCall<S> {
                 });
                 let attributes = found.map(|(attributes, _)| attributes);
                 // A call inside of this one, or beside it in the request, may have ended the session.
-                if attributes.as_ref().is_some_and(|loaded| live.has_ended_since(loaded))
-                    && !changes.is_empty()
+                if !changes.is_empty()
+                    && attributes.as_ref().is_some_and(|loaded| live.has_ended_since(loaded))
                 {
                     return Detached::done(Err(Error::new(ErrorKind::SessionEnded)), turn);
                 }
@@ -208,11 +216,11 @@ pub struct Scope(Option<CurrentCall>);
 
 /// The user's function panicked.
 #[derive(Debug)]
-pub struct Panicked(Box<Error>);
+pub struct Panicked(Error);
 
 impl Panicked {
     pub(crate) fn error(&self) -> Error {
-        Error::clone(&self.0)
+        self.0.clone()
     }
 }
 
@@ -222,16 +230,34 @@ impl Scope {
     /// # Errors
     ///
     /// If it panics.
-    pub async fn run<R>(&mut self, function: impl Future<Output = R>) -> Result<R, Panicked> {
+    pub fn run<R>(&mut self, function: impl Future<Output = R>) -> impl Future<Output = Result<R, Panicked>> {
         let Some(call) = self.0.take() else { unreachable!("a call runs once") };
-        let mut run = pin!(CURRENT_CALL.scope(call, AssertUnwindSafe(function).catch_unwind()));
-        let result = run.as_mut().await;
-        self.0 = run.take_value();
-        result.map_err(|payload| Panicked(Box::new(panicked(payload))))
+        let function = CURRENT_CALL.scope(call, AssertUnwindSafe(function).catch_unwind());
+        Running { function, scope: self }
     }
 
     fn conclude(self, outcome: Outcome) -> (Decision, Intent) {
         let Some(call) = self.0 else { unreachable!("a call that ends is not running") };
         call.conclude(outcome)
+    }
+}
+
+pin_project! {
+    /// The user's function while it runs.
+    struct Running<'a, F> {
+        #[pin]
+        function: TaskLocalFuture<CurrentCall, CatchUnwind<AssertUnwindSafe<F>>>,
+        scope: &'a mut Scope,
+    }
+}
+
+impl<F: Future> Future for Running<'_, F> {
+    type Output = Result<F::Output, Panicked>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let result = ready!(this.function.as_mut().poll(context));
+        this.scope.0 = this.function.take_value();
+        Poll::Ready(result.map_err(|payload| Panicked(panicked(payload))))
     }
 }

@@ -1,6 +1,10 @@
 //! What `#[http_handler]` expands to: `begin`, the user's function, `finish`.
 
-use std::{convert::Infallible, marker::PhantomData};
+use std::{
+    convert::Infallible,
+    future::{Future, IntoFuture as _},
+    marker::PhantomData,
+};
 
 use axum_core::extract::FromRequestParts;
 pub use axum_core::response::{IntoResponse, Response};
@@ -8,9 +12,11 @@ use http::request::Parts;
 
 use super::extract::RequestSession;
 use crate::{
+    backend::Answer,
     call::{
         access::States,
         current_call::Caller,
+        detached::Committed,
         held::Held,
         outcome::Outcome,
         running_call::{ArrivedCall, Panicked, RunningCall},
@@ -57,7 +63,10 @@ pub fn respond(make: impl FnOnce() -> Response) -> Response {
 
 /// Commits or discards, and gives the response. `answer`: whether the user's function returned an `Err`, and what it
 /// returned as a response.
-pub async fn finish<P: States>(held: Held<P>, answer: (bool, Result<Response, Panicked>)) -> Response {
+pub fn finish<P: States>(
+    held: Held<P>,
+    answer: (bool, Result<Response, Panicked>),
+) -> impl Future<Output = Response> + Send {
     let (is_err, response) = answer;
     let (response, outcome) = match response {
         Ok(response) => {
@@ -67,14 +76,22 @@ pub async fn finish<P: States>(held: Held<P>, answer: (bool, Result<Response, Pa
         Err(panicked) => (refuse(panicked.error()), Outcome::Panicked),
     };
     let kept = held.call.keeps_changes_of();
-    match held.call.conclude(outcome).outcome().await {
+    let answered = |outcome: Result<(), Error>| match outcome {
         Ok(()) => {
             // What a plain `Session` changed in the same request is kept with the call's, now that those are in.
             kept.and_then(|request| request.ask(|intent| intent.keep_plain = true).ok());
             response
         }
         Err(error) => refuse(error),
+    };
+    match held.call.conclude(outcome).now() {
+        Ok(Committed { outcome, behind }) => {
+            drop(behind);
+            Answer::Ready(answered(outcome))
+        }
+        Err(waits) => Answer::pending(async move { answered(waits.outcome().await) }),
     }
+    .into_future()
 }
 
 fn refuse(error: Error) -> Response {

@@ -21,9 +21,9 @@ pub use socketioxide::{
 
 use super::{
     binding,
-    event::{outcome_of, tell},
+    event::outcome_of,
     middleware::{Refusal, arrive, begin_call},
-    reply::Reply,
+    reply::{Reply, Said},
 };
 use crate::{
     call::{access::States, held::Held, returned::Returned, running_call::RunningCall},
@@ -106,16 +106,16 @@ pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(
     match call.conclude(outcome_of(&returned)).outcome().await {
         Ok(()) => match &*returned {
             Returned::Value(_) => {}
-            Returned::Error(error) => tell(&reply, error).await,
+            Returned::Error(error) => reply.say(Said::error(error)).await,
             Returned::Panicked(panicked) => {
                 let error = panicked.error();
                 error.log("a connect handler");
-                reply.own_error(&error).await;
+                reply.say(Said::Error(&error)).await;
             }
         },
         Err(error) => {
             error.log("a connect handler");
-            reply.own_error(&error).await;
+            reply.say(Said::Error(&error)).await;
             disconnect();
         }
     }

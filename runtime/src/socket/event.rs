@@ -1,6 +1,11 @@
 //! What `#[socket_handler]` expands to: `begin`, the user's function, `finish`.
 
-use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::{Future, IntoFuture as _},
+    pin::pin,
+    sync::Arc,
+};
 
 use futures_util::poll;
 use parking_lot::Mutex;
@@ -12,7 +17,11 @@ use socketioxide::{
     socket::{DisconnectReason, Socket},
 };
 
-use super::{binding::missing, encoding::Encoding, reply::Reply};
+use super::{
+    binding::missing,
+    encoding::Encoding,
+    reply::{Reply, Said},
+};
 use crate::{
     backend::Answer,
     call::{
@@ -106,7 +115,7 @@ async fn refuse(reply: Reply, error: Error) {
         reply.refused();
         return;
     }
-    reply.own_error(&error).await;
+    reply.say(Said::Error(&error)).await;
     reply.end_sockets(false);
     if error.kind() == ErrorKind::SessionEnded {
         reply.end_socket();
@@ -114,10 +123,15 @@ async fn refuse(reply: Reply, error: Error) {
 }
 
 /// Commits or discards, and answers after it.
-pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync + 'static>(
+pub fn finish<P, T, E>(
     held: Held<P, Answering>,
     returned: Returned<T, E>,
-) -> impl Future<Output = ()> + Send {
+) -> impl Future<Output = ()> + Send + use<P, T, E>
+where
+    P: States,
+    T: Serialize + Send + Sync + 'static,
+    E: Serialize + Send + Sync + 'static,
+{
     let Held { call, context: Answering { reply, encoding, acknowledges_itself } } = held;
     let returned = Contained::new(returned);
     let ends_session = call.ends_session();
@@ -126,25 +140,80 @@ pub fn finish<P: States, T: Serialize + Send + Sync, E: Serialize + Send + Sync 
         _ => Ok(()),
     };
     let outcome = if encodes.is_ok() { outcome_of(&returned) } else { Outcome::Failed };
-    let concluded = call.conclude(outcome);
-    async move {
-        let Committed { outcome, behind } = concluded.await;
-        let outcome = outcome.and(encodes);
-        if behind.is_passed_on() {
-            // In a run the next call may be told first that its commit is in. Boxed: most need no room for it.
-            Box::pin(behind.those_before_have_answered()).await;
+    let concluded = call.conclude(outcome).now();
+    let due = Due { reply, returned, encodes, acknowledges_itself, ends_session };
+    match concluded {
+        Ok(committed) if !committed.behind.is_passed_on() => due.answer(committed),
+        waits => Answer::pending(async move {
+            let committed = match waits {
+                Ok(committed) => committed,
+                Err(waits) => waits.await,
+            };
+            // In a run the next call may be told first that its commit is in.
+            committed.behind.those_before_have_answered().await;
+            due.answer(committed).await;
+        }),
+    }
+    .into_future()
+}
+
+/// An event whose call is over.
+struct Due<T, E> {
+    reply: Reply,
+    returned: Contained<Returned<T, E>>,
+    encodes: Result<(), Error>,
+    acknowledges_itself: bool,
+    ends_session: bool,
+}
+
+impl<T, E> Due<T, E>
+where
+    T: Serialize + Send + Sync + 'static,
+    E: Serialize + Send + Sync + 'static,
+{
+    fn answer(self, committed: Committed) -> Answer<()> {
+        let Committed { outcome, behind } = committed;
+        let error = outcome.err().or_else(|| self.error());
+        if let Some(error) = &error {
+            error.log("a socket handler");
         }
-        {
-            let mut answer = pin!(answer(&reply, outcome, returned, acknowledges_itself));
-            // The answer goes before the next call is woken: it is sent together with those of the calls that come
-            // now. But the turn does not wait for room.
-            let answered = poll!(answer.as_mut());
+        // The answer goes before the next call is woken: it is sent together with those of the calls that come now.
+        if self.said(error.as_ref()).is_none_or(|said| self.reply.say_now(said)) {
             drop(behind);
-            if answered.is_pending() {
-                answer.await;
-            }
+            self.reply.end_sockets(self.ends_session);
+            return Answer::Ready(());
         }
-        reply.end_sockets(ends_session);
+        Answer::pending(async move {
+            if let Some(said) = self.said(error.as_ref()) {
+                let mut answer = pin!(self.reply.wait_and_say(said));
+                // It has its place in line. The turn does not wait for room.
+                let answered = poll!(answer.as_mut());
+                drop(behind);
+                if answered.is_pending() {
+                    answer.await;
+                }
+            }
+            self.reply.end_sockets(self.ends_session);
+        })
+    }
+
+    /// An error of this crate that came of the call itself.
+    fn error(&self) -> Option<Error> {
+        match (&self.encodes, &*self.returned) {
+            (Err(error), _) => Some(error.clone()),
+            (Ok(()), Returned::Panicked(panicked)) => Some(panicked.error()),
+            (Ok(()), Returned::Value(_) | Returned::Error(_)) => None,
+        }
+    }
+
+    /// What the client is told. `error`: of this crate.
+    fn said<'a>(&'a self, error: Option<&'a Error>) -> Option<Said<'a>> {
+        match (error, &*self.returned) {
+            (Some(error), _) => Some(Said::Error(error)),
+            (None, Returned::Value(value)) => (!self.acknowledges_itself).then_some(Said::Value(value)),
+            (None, Returned::Error(error)) => Some(Said::error(error)),
+            (None, Returned::Panicked(_)) => None,
+        }
     }
 }
 
@@ -153,37 +222,6 @@ pub(super) fn outcome_of<T, E>(returned: &Returned<T, E>) -> Outcome {
         Returned::Value(_) => Outcome::Normal,
         Returned::Error(_) => Outcome::Failed,
         Returned::Panicked(_) => Outcome::Panicked,
-    }
-}
-
-async fn answer<T: Serialize + Sync, E: Serialize + Sync + 'static>(
-    reply: &Reply,
-    outcome: Result<(), Error>,
-    returned: Contained<Returned<T, E>>,
-    acknowledges_itself: bool,
-) {
-    if let Err(error) = outcome {
-        error.log("a socket handler");
-        return reply.own_error(&error).await;
-    }
-    match &*returned {
-        Returned::Value(_) if acknowledges_itself => {}
-        Returned::Value(value) => reply.value(value).await,
-        Returned::Error(error) => tell(reply, error).await,
-        Returned::Panicked(panicked) => {
-            let error = panicked.error();
-            error.log("a socket handler");
-            reply.own_error(&error).await;
-        }
-    }
-}
-
-/// Tells the client of a handler's error: `{"error": e}`, but of an error of this crate, passed on with `?`, with
-/// its code.
-pub(super) async fn tell<E: Serialize + Sync + 'static>(reply: &Reply, error: &E) {
-    match (error as &dyn std::any::Any).downcast_ref::<Error>() {
-        Some(own) => reply.own_error(own).await,
-        None => reply.user_error(error).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The answer to one event, over any adapter: its acknowledgement, or what it hears of an error.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use serde::Serialize;
 use socketioxide::{
@@ -25,6 +25,27 @@ use crate::{
 };
 
 type Data<'a> = &'a (dyn erased_serde::Serialize + Sync);
+
+/// What is said to whoever sent an event.
+#[derive(Clone, Copy)]
+pub(super) enum Said<'a> {
+    /// What its handler returned: for a client that waits for an acknowledgement.
+    Value(Data<'a>),
+    /// The error that its handler returned.
+    Failure(Data<'a>),
+    /// An error of this crate.
+    Error(&'a Error),
+}
+
+impl<'a> Said<'a> {
+    /// A handler's error: `{"error": e}`, but one of this crate, passed on with `?`, with its code.
+    pub(super) fn error<E: Serialize + Sync + 'static>(error: &'a E) -> Self {
+        match (error as &dyn Any).downcast_ref::<Error>() {
+            Some(own) => Self::Error(own),
+            None => Self::Failure(error),
+        }
+    }
+}
 
 /// What to send.
 #[derive(Clone, Copy)]
@@ -70,7 +91,7 @@ impl<A: Adapter> Peer for Socket<A> {
     fn refuse(self: Arc<Self>, ack_id: Option<i64>) {
         let tell = |socket, ack_id| async move {
             let error = Error::new(ErrorKind::TooManyWaiters);
-            Reply::to_event(&socket, ack_id).own_error(&error).await;
+            Reply::to_event(&socket, ack_id).say(Said::Error(&error)).await;
         };
         if !backlog::keep_refusal(&self, ack_id, tell) {
             Reply::to_event(&self, None).give_up();
@@ -121,27 +142,28 @@ impl Reply {
         }
     }
 
-    /// Acknowledges what the handler returned.
-    pub(super) async fn value<T: Serialize + Sync>(&self, value: &T) {
-        if let ReplyKind::Ack(id) = self.kind
-            && let Err(error) = self.send(Packet::Ack(id), value).await
-        {
-            error.log("an acknowledgement");
-            self.own_error(&error).await;
+    /// Says it, if that can be done now: there is room, and it encodes.
+    pub(super) fn say_now(&self, said: Said<'_>) -> bool {
+        let Some(packet) = self.packet(said) else { return true };
+        let others_wait = self.binding().is_some_and(Binding::has_backlog);
+        !others_wait && matches!(self.try_to_send(packet, said), Sent::Yes | Sent::Gone)
+    }
+
+    /// Says it, as soon as there is room.
+    pub(super) async fn say(&self, said: Said<'_>) {
+        if !self.say_now(said) {
+            // Boxed: a handler's future need not have room for what is rare.
+            Box::pin(self.wait_and_say(said)).await;
         }
     }
 
-    /// Tells the client of the error that the handler returned.
-    pub(super) async fn user_error<E: Serialize + Sync>(&self, error: &E) {
-        if let Err(error) = self.error(&Failed { error }).await {
-            error.log("an error to acknowledge");
-            self.own_error(&error).await;
+    /// Waits for room and says it; or, if it does not encode, that.
+    pub(super) async fn wait_and_say(&self, said: Said<'_>) {
+        let Some(packet) = self.packet(said) else { return };
+        if let Err(error) = self.send_when_there_is_room(packet, said).await {
+            error.log("an answer");
+            self.send_when_there_is_room(packet, Said::Error(&error)).await.ok();
         }
-    }
-
-    /// Tells the client of an error of this crate.
-    pub(super) async fn own_error(&self, error: &Error) {
-        self.error(error).await.ok();
     }
 
     /// Tells the client that its event found the queue full.
@@ -188,29 +210,30 @@ impl Reply {
         }
     }
 
-    async fn error<E: Serialize + Sync>(&self, error: &E) -> Result<(), Error> {
-        match self.kind {
-            ReplyKind::Ack(id) => self.send(Packet::Ack(id), error).await,
-            ReplyKind::NoAck => self.send(Packet::SessionError, error).await,
-            ReplyKind::Nobody => Ok(()),
+    /// How it is sent; `None` if nobody waits for it.
+    fn packet(&self, said: Said<'_>) -> Option<Packet> {
+        match (self.kind, said) {
+            (ReplyKind::Ack(id), _) => Some(Packet::Ack(id)),
+            (ReplyKind::NoAck, Said::Failure(_) | Said::Error(_)) => Some(Packet::SessionError),
+            (ReplyKind::NoAck, Said::Value(_)) | (ReplyKind::Nobody, _) => None,
         }
     }
 
-    async fn send<T: Serialize + Sync>(&self, packet: Packet, data: &T) -> Result<(), Error> {
-        let try_it = || Arc::clone(&self.peer).try_send(packet, data);
-        let others_wait = self.binding().is_some_and(Binding::has_backlog);
-        match if others_wait { Sent::Full } else { try_it() } {
-            Sent::Yes | Sent::Gone => Ok(()),
-            Sent::NotEncoded(error) => Err(error),
-            // Boxed: a handler's future need not have room for what is rare.
-            Sent::Full => {
-                let backlog = self.binding().map(Binding::backlog);
-                let sent = Box::pin(backlog::send_when_there_is_room(backlog, try_it)).await?;
-                if !sent {
-                    self.give_up();
-                }
-                Ok(())
-            }
+    fn try_to_send(&self, packet: Packet, said: Said<'_>) -> Sent {
+        let peer = Arc::clone(&self.peer);
+        match said {
+            Said::Value(value) => peer.try_send(packet, value),
+            Said::Failure(error) => peer.try_send(packet, &Failed { error }),
+            Said::Error(error) => peer.try_send(packet, error),
         }
+    }
+
+    async fn send_when_there_is_room(&self, packet: Packet, said: Said<'_>) -> Result<(), Error> {
+        let backlog = self.binding().map(Binding::backlog);
+        let sent = backlog::send_when_there_is_room(backlog, || self.try_to_send(packet, said)).await?;
+        if !sent {
+            self.give_up();
+        }
+        Ok(())
     }
 }

@@ -121,7 +121,7 @@ impl Session {
         let Some(call) = self.calls.get_mut(id) else { return };
         call.aside = true;
         call.blocked = call.plan.len();
-        after.leases.extend(call.lease.take());
+        after.leases.extend(call.lease.take().map(|lease| *lease));
         self.aside += 1;
         self.leave(id, |_| true, after);
     }

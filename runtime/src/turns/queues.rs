@@ -86,8 +86,8 @@ pub(super) struct QueuedCall {
     pub(super) waker: Option<Waker>,
     pub(super) phase: Phase,
     pub(super) limits: Limits,
-    /// Passed on by the call before it.
-    pub(super) lease: Option<HeldLease>,
+    /// Passed on by the call before it. Boxed, as everywhere: most have none.
+    pub(super) lease: Option<Box<HeldLease>>,
     pub(super) polled: Polled,
     /// The calls that it runs inside of.
     pub(super) outer: Outer,
@@ -448,7 +448,7 @@ impl Session {
                 if until <= now {
                     call.phase = Phase::TimedOut;
                     after.wakers.extend(call.waker.take());
-                    after.leases.extend(call.lease.take());
+                    after.leases.extend(call.lease.take().map(|lease| *lease));
                     timed_out.push(id);
                 } else {
                     next = next.into_iter().chain([until]).min();

@@ -126,7 +126,7 @@ impl Drop for Ticket {
 /// the lease back and passes the turn on.
 pub(crate) struct Turn {
     ticket: Ticket,
-    lease: Option<HeldLease>,
+    lease: Option<Box<HeldLease>>,
     /// Those of the calls that passed it on.
     answers_before: Option<AnswersBefore>,
 }
@@ -140,7 +140,7 @@ impl Drop for Turn {
 
 impl Turn {
     /// `lease`: the one that the call before passed on with the turn, if it did.
-    fn of(ticket: Ticket, lease: Option<HeldLease>) -> Self {
+    fn of(ticket: Ticket, lease: Option<Box<HeldLease>>) -> Self {
         let answers_before = lease.as_ref().and_then(|lease| lease.passed_on.clone());
         Self { ticket, lease, answers_before }
     }
@@ -198,13 +198,13 @@ impl Turn {
             let session = self.ticket.queues.id;
             self.lease = Some(lease)
                 .filter(|lease| *lease != Lease::default())
-                .map(|lease| HeldLease::new(home(), session, lease));
+                .map(|lease| Box::new(HeldLease::new(home(), session, lease)));
         }
     }
 
     /// For a commit.
     pub(crate) fn lease(&self) -> Lease {
-        self.lease.as_ref().map_or_else(Lease::default, HeldLease::lease)
+        self.lease.as_ref().map_or_else(Lease::default, |lease| lease.lease())
     }
 
     /// Whether the call before had the lease, too, so that this one has values that may not be saved yet.
