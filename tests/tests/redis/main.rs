@@ -11,6 +11,7 @@ mod options;
 mod processes;
 mod proxy;
 mod relays;
+mod tampering;
 mod turns;
 
 use socketioxide_session::RedisBackend;

@@ -84,10 +84,11 @@ impl Driver {
         let (cache, wire) = (self.cache.clone(), Arc::downgrade(&self.wire));
         let tend = move || {
             let listening = news::listen(Weak::clone(&news));
+            let looking = news::look(Weak::clone(&news));
             let renewing = leases::keep_alive(Weak::clone(&leases));
             let asking = cache.clone().map(|cache| cache::keep_trusted(cache, Weak::clone(&wire)));
             async move {
-                tokio::join!(listening, renewing, OptionFuture::from(asking));
+                tokio::join!(listening, looking, renewing, OptionFuture::from(asking));
             }
         };
         self.tending.start(tend, || {});

@@ -2,7 +2,8 @@
 //! every node; that it expires sooner than they know; and that the turn of a waiting call has come.
 //!
 //! Messages can be lost with a connection. So a node that listens again looks at every session that has sockets here,
-//! and a node that could not listen for `with_cut_off` disconnects its sockets.
+//! and a node that could not listen for `with_cut_off` disconnects its sockets. Of sessions that were deleted, evicted or
+//! flushed nobody tells: so a node asks for all of them twice in that time.
 //!
 //! Uses all the other rooms. Never writes a session, nor takes a turn.
 
@@ -35,6 +36,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// How many sessions are looked at, at one time.
 const LOOKED_AT_ONCE: usize = 32;
+
+/// How many sessions are asked for by one command.
+const ASKED_AT_ONCE: usize = 100;
 
 /// Listens, and passes on what it hears.
 pub(crate) struct News {
@@ -99,6 +103,19 @@ impl News {
         }
     }
 
+    /// Looks for sessions that have sockets here and went without a word.
+    async fn look_for_gone(&self) {
+        for ids in self.node.sessions_with_sockets().chunks(ASKED_AT_ONCE) {
+            // What could not be found out is asked for again soon.
+            if self.reader.exist(ids).await.unwrap_or(true) {
+                continue;
+            }
+            stream::iter(ids)
+                .for_each_concurrent(LOOKED_AT_ONCE, |id| async move { drop(self.look_at(*id).await) })
+                .await;
+        }
+    }
+
     async fn look_at(&self, id: SessionId) -> Result<(), BackendError> {
         match self.reader.read(id, Keys::Only(&[])).await? {
             Some(loaded) => self.node.expires(id.hidden(), loaded.expires),
@@ -134,6 +151,15 @@ pub(crate) async fn listen(weak: Weak<News>) {
                 sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Looks for sessions that are gone, until the backend is gone.
+pub(crate) async fn look(weak: Weak<News>) {
+    while let Some(cut_off) = weak.upgrade().map(|news| news.cut_off) {
+        sleep(cut_off / 2).await;
+        let Some(news) = weak.upgrade() else { return };
+        news.look_for_gone().await;
     }
 }
 

@@ -6,10 +6,8 @@ use super::writer::Writer;
 use crate::backend::{
     BackendError,
     redis::wire::{
-        names::{SessionKeys, unique},
-        scripts::{
-            CommitAction, CommitAnswer, Fields, Operation, Refusal, SendAttributes, SendCommit, SendExpires,
-        },
+        names::{Fields, SessionKeys, unique},
+        scripts::{CommitAction, CommitAnswer, Operation, Refusal, SendAttributes, SendCommit, SendExpires},
     },
 };
 

@@ -14,8 +14,8 @@ use crate::{
             wire::{
                 Wire,
                 link::Failure,
-                names::{SessionKeys, wanted_fields},
-                scripts::{Fields, Tombstone},
+                names::{Fields, SessionKeys, named, wanted_fields},
+                scripts::Tombstone,
                 source::Connection,
             },
         },
@@ -84,15 +84,24 @@ impl Reader {
                     }
                     Some(names) => {
                         asked.cmd("HMGET").arg(record).arg(names);
-                        let (values,): (Vec<Option<Vec<u8>>>,) = asked.query_async(&mut connection).await?;
-                        let fields = names.iter().map(|name| name.clone().into_bytes()).zip(values);
-                        fields.filter_map(|(name, value)| Some((name, value?))).collect()
+                        let (values,) = asked.query_async(&mut connection).await?;
+                        named(names, values)
                     }
                 };
                 Ok((fields, mark))
             }
         };
         self.wire.link.call(read).await.map_err(Failure::failed)
+    }
+
+    /// Whether all of these are there.
+    pub(crate) async fn exist(&self, ids: &[SessionId]) -> Result<bool, BackendError> {
+        let records: Vec<_> = ids.iter().map(|id| self.wire.keys(*id).record).collect();
+        let records = &*records;
+        let count = |mut connection: Connection, _| async move {
+            redis::cmd("EXISTS").arg(records).query_async::<usize>(&mut connection).await
+        };
+        Ok(self.wire.link.call(count).await.map_err(Failure::failed)? == ids.len())
     }
 
     /// Whether there is anything under a session's key, and its tombstone.

@@ -15,7 +15,7 @@ use crate::{
             Wire, millis,
             names::{field, unique},
             scripts::{
-                CommitAction, CommitAnswer, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
+                CommitAction, CommitAnswer, From, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
                 SendExpires, UnderLease,
             },
         },
@@ -76,10 +76,10 @@ impl Writer {
         let far = new.as_ref().filter(|_| self.wire.link.is_cluster());
         let (keys, token, begun) = (self.wire.keys(commit.id), unique(), Instant::now());
         let (lasting, attributes) = attributes_of(commit)?;
-        let mut stored = values_of(commit, stored);
+        let mut bases = bases_of(commit, under, stored);
         let mut merges = 0;
         loop {
-            let operations = self.operations(commit, &stored)?;
+            let operations = self.operations(commit, &bases)?;
             let sending = SendCommit {
                 keys: &keys,
                 new_record: if far.is_some() { None } else { new.as_ref().map(|new| &*new.record) },
@@ -98,7 +98,7 @@ impl Writer {
                     LeaseAfter::Ended
                 }
                 CommitAnswer::Conflict(values) if merges < MERGES => {
-                    stored = values;
+                    bases = values.into_iter().map(|value| Base { value, held: false }).collect();
                     merges += 1;
                     continue;
                 }
@@ -133,12 +133,8 @@ impl Writer {
         }
     }
 
-    fn operations(
-        &self,
-        commit: &Commit,
-        stored: &[Option<Vec<u8>>],
-    ) -> Result<Vec<Operation>, BackendError> {
-        let mut stored = stored.iter();
+    fn operations(&self, commit: &Commit, bases: &[Base]) -> Result<Vec<Operation>, BackendError> {
+        let mut bases = bases.iter();
         let mut operations = Vec::with_capacity(commit.changes.len());
         for (key, change) in &commit.changes {
             let field = field(key);
@@ -151,9 +147,15 @@ impl Writer {
                     Operation::Set(field, json)
                 }
                 Change::Fields(changed) => {
-                    let from = stored.next().cloned().flatten();
-                    let to = merge(key, from.as_deref(), changed)?;
+                    let base = bases.next();
+                    let value = base.and_then(|base| base.value.as_ref());
+                    let to = merge(key, value.map(Vec::as_slice), changed)?;
                     check_size(key, to.len(), limit)?;
+                    let from = match value {
+                        _ if base.is_some_and(|base| base.held) => From::Held,
+                        Some(value) => From::Stored(value.clone()),
+                        None => From::Nothing,
+                    };
                     Operation::Merge { field, from, to }
                 }
             });
@@ -162,12 +164,22 @@ impl Writer {
     }
 }
 
+/// A value into which changed fields are merged.
+struct Base {
+    value: Option<Vec<u8>>,
+    /// It was loaded with the turn of this commit.
+    held: bool,
+}
+
 /// The values into which changed fields are merged. Without a lease they begin with a guess, that nothing is stored;
 /// Redis knows better.
-fn values_of(commit: &Commit, stored: &[(String, Vec<u8>)]) -> Vec<Option<Vec<u8>>> {
+fn bases_of(commit: &Commit, under: Option<UnderLease<'_>>, stored: &[(String, Vec<u8>)]) -> Vec<Base> {
     let merged = commit.changes.iter().filter(|(_, change)| matches!(change, Change::Fields(_)));
-    let value = |key: &str| stored.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.clone());
-    merged.map(|(key, _)| value(key)).collect()
+    let base = |key: &str| Base {
+        value: stored.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.clone()),
+        held: under.is_some_and(|under| under.states.contains(&key)),
+    };
+    merged.map(|(key, _)| base(key)).collect()
 }
 
 /// What a commit says of the session itself, as it stands in Redis: of a new record what never changes, and what changes.

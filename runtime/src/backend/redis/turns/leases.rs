@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     error::Error as StdError,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,8 +30,8 @@ use crate::{
             wire::{
                 Wire,
                 millis::LONGEST,
-                names::unique,
-                scripts::{Fields, Keep, Release, Renew, Take, TakeAnswer, UnderLease},
+                names::{Fields, unique},
+                scripts::{Keep, Release, Renew, Take, TakeAnswer, UnderLease},
             },
         },
     },
@@ -50,6 +53,8 @@ pub(crate) struct Leases {
     length: Duration,
     held: Mutex<HashMap<(SessionId, Lease), Arc<Held>>>,
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
+    /// How many leases were granted so far: by these numbers this process knows them, and Redis by their tickets.
+    granted: AtomicU64,
 }
 
 /// A lease that this process holds, and what a commit under it needs.
@@ -79,8 +84,8 @@ impl Held {
     }
 
     pub(super) fn under(&self, keep: Keep) -> UnderLease<'_> {
-        let Self { ticket, lease, states, length, hold, .. } = self;
-        UnderLease { ticket, lease: *lease, states, keep, length: *length, hold: *hold }
+        let Self { ticket, states, length, hold, .. } = self;
+        UnderLease { ticket, states, keep, length: *length, hold: *hold }
     }
 }
 
@@ -93,7 +98,15 @@ struct Asked {
 
 impl Leases {
     pub(crate) fn new(wire: Arc<Wire>, node: Node, reader: Arc<Reader>, length: Duration) -> Self {
-        Self { wire, node, reader, length, held: Mutex::default(), waiting: Mutex::default() }
+        Self {
+            wire,
+            node,
+            reader,
+            length,
+            held: Mutex::default(),
+            waiting: Mutex::default(),
+            granted: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
@@ -129,8 +142,8 @@ impl Leases {
             let asked = Asked { came: self.node.arrivals(id), at: Instant::now() };
             let take = Take { keys: &keys, ticket: &place.ticket, lease: self.length, load };
             let again = match take.send(&self.wire).await? {
-                TakeAnswer::Granted { token, fields } => {
-                    let loaded = self.granted(id, &place.ticket, load, asked, Lease(token), fields)?;
+                TakeAnswer::Granted(values) => {
+                    let loaded = self.granted(id, &place.ticket, load, asked, take.fields(values))?;
                     place.in_line = false;
                     return Ok(Some(loaded));
                 }
@@ -157,9 +170,9 @@ impl Leases {
         ticket: &str,
         load: Load,
         asked: Asked,
-        lease: Lease,
         fields: Fields,
     ) -> Result<Loaded, BackendError> {
+        let lease = Lease(self.granted.fetch_add(1, Ordering::Relaxed) + 1);
         let loaded = decode(&fields, lease)?;
         let stored = fields.into_iter().filter_map(|(name, value)| {
             let key = std::str::from_utf8(name.strip_prefix(b"v:")?).ok()?;

@@ -7,8 +7,8 @@ use crate::{backend::Keys, session::id::SessionId};
 /// The keys of one session. The braces put them into one slot of a cluster; the id stands in none of them.
 pub(crate) struct SessionKeys {
     /// The hash that is the session. Of its [`Attributes`](crate::backend::Attributes) `e` is an expiry of its own, `p` that it
-    /// is provisional, `m` all others; `x` is its moment of expiry in ms since 1970, `f` the last lease token, `v:<key>`
-    /// a value.
+    /// is provisional, `m` all others; `x` is its moment of expiry in ms since 1970, `v:<key>` a value, and `l` shuts it
+    /// while its id is being changed in a cluster.
     pub(crate) record: String,
     /// A hash of the leases on its turns and of the calls that wait for them.
     pub(crate) control: String,
@@ -29,6 +29,9 @@ impl SessionKeys {
     }
 }
 
+/// Fields of a record and their values.
+pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The name of a node, a call or a commit: 128 random bits.
 pub(crate) fn unique() -> String {
     Id::default().to_string()
@@ -45,6 +48,12 @@ pub(crate) fn wanted_fields(wanted: Keys) -> Option<Vec<String>> {
     let mut names: Vec<_> = ["m", "e", "p", "x"].map(str::to_owned).into();
     names.extend(wanted.iter().map(|key| field(key)));
     Some(names)
+}
+
+/// What was read by these names.
+pub(crate) fn named(names: &[String], values: Vec<Option<Vec<u8>>>) -> Fields {
+    let fields = names.iter().map(|name| name.clone().into_bytes()).zip(values);
+    fields.filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 #[cfg(test)]

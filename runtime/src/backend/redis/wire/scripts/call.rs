@@ -104,7 +104,7 @@ mod tests {
     use super::{super::*, *};
     use crate::{
         backend::{
-            Keys, Lease, Load,
+            Keys, Load,
             redis::wire::{link::Link, names::SessionKeys, source::Source},
         },
         session::id::SessionId,
@@ -128,14 +128,7 @@ mod tests {
         let wire = Wire::new(Link::new(Source::One(Box::new(client)), second, None), "app:".to_owned());
         let ticket = "ticket";
         let load = Load::read(Keys::All);
-        let under = UnderLease {
-            ticket,
-            lease: Lease::default(),
-            states: &["a"],
-            keep: Keep::No,
-            length: second,
-            hold: second,
-        };
+        let under = UnderLease { ticket, states: &["a"], keep: Keep::No, length: second, hold: second };
         let commit = SendCommit {
             keys: &keys,
             new_record: Some("new"),
@@ -183,8 +176,11 @@ mod tests {
     #[test]
     fn every_word_of_a_script_is_known() {
         let words = |lua: &'static str| {
-            let returns = lua.split("return { '").skip(1).map(|said| said.split_once('\'').unwrap().0);
-            returns.map(|word| Value::Array(vec![Value::BulkString(word.into())])).collect::<Vec<_>>()
+            let said = |before| lua.split(before).skip(1).map(|said: &str| said.split_once('\'').unwrap().0);
+            said("return { '")
+                .chain(said("return refuse('"))
+                .map(|word| Value::Array(vec![Value::BulkString(word.into())]))
+                .collect::<Vec<_>>()
         };
         let (take, commit) = (words(include_str!("take.lua")), words(include_str!("commit.lua")));
         assert!(take.len() > 3 && commit.len() > 8);

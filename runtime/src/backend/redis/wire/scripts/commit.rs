@@ -5,12 +5,17 @@ use std::{sync::LazyLock, time::Duration};
 use redis::{FromRedisValue, ParsingError, Script, Value};
 
 use super::{
-    Fields, Tombstone,
+    Tombstone,
     call::{Answer, Call, run, script},
 };
 use crate::backend::{
-    BackendError, Lease, Registry,
-    redis::wire::{Wire, link::Failure, millis::span, names::SessionKeys},
+    BackendError, Registry,
+    redis::wire::{
+        Wire,
+        link::Failure,
+        millis::span,
+        names::{Fields, SessionKeys},
+    },
 };
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| script(include_str!("commit.lua")));
@@ -50,7 +55,6 @@ pub(crate) enum CommitAction {
 pub(crate) struct UnderLease<'a> {
     /// The call that took it.
     pub(crate) ticket: &'a str,
-    pub(crate) lease: Lease,
     pub(crate) states: &'a [&'static str],
     pub(crate) keep: Keep,
     /// How long it lasts unless it is renewed.
@@ -91,12 +95,20 @@ pub(crate) struct SendExpires {
 pub(crate) enum Operation {
     Set(String, Vec<u8>),
     Remove(String),
-    /// Some fields of a value change; `from` is the value that they were merged into.
+    /// Some fields of a value change, which `to` has.
     Merge {
         field: String,
-        from: Option<Vec<u8>>,
+        from: From,
         to: Vec<u8>,
     },
+}
+
+/// The value that changed fields were merged into. If another one is there, it is given instead.
+pub(crate) enum From {
+    /// The one that was loaded with the turn under which this is a commit.
+    Held,
+    Stored(Vec<u8>),
+    Nothing,
 }
 
 /// What comes back.
@@ -177,7 +189,6 @@ impl SendCommit<'_> {
             )
             .arg("recent_ms", span(Registry::ENDINGS_ARE_REMEMBERED))
             .arg("ticket", under.map_or("", |under| under.ticket))
-            .arg("lease_token", under.map_or(0, |under| under.lease.0))
             .arg("keep", under.map_or("", |under| under.keep.word()))
             .arg("lease_ms", under.map_or(0, |under| span(under.length)))
             .arg("hold_ms", under.map_or(0, |under| span(under.hold)));
@@ -224,8 +235,9 @@ impl Operation {
         match self {
             Self::Set(field, value) => ("set", field, value, b""),
             Self::Remove(field) => ("remove", field, b"", b""),
-            Self::Merge { field, from: Some(from), to } => ("merge", field, to, from),
-            Self::Merge { field, from: None, to } => ("begin", field, to, b""),
+            Self::Merge { field, from: From::Held, to } => ("held", field, to, b""),
+            Self::Merge { field, from: From::Stored(from), to } => ("merge", field, to, from),
+            Self::Merge { field, from: From::Nothing, to } => ("begin", field, to, b""),
         }
     }
 }

@@ -1,37 +1,74 @@
 -- Prepended to the scripts that know of turns. All keys of a call are of one session, and so in one slot.
 --
 -- A session's control hash has a field `l:<state>` for each lease and `w:<ticket>` for each call that waits:
---   lease:  { token, deadline, last, ticket }   in milliseconds: lost after `deadline`, not renewed past `last`
---   waiter: { since, deadline, node, state.. }  as good as gone after `deadline`
+--   lease:  { ticket, deadline, length, last, written }
+--   waiter: { since, deadline, length, node, state.. }
+-- Moments and lengths are in milliseconds (`since` in microseconds). A lease is lost after `deadline`, which lies at most
+-- a `length` ahead, and is not renewed past `last`; `written` is 1 once somebody without the turn wrote the value. A
+-- waiter is as good as gone after `deadline`. What is of another form is nobody's lease, and nobody who waits.
 -- Redis's own clock is the only one.
 
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 
--- Lua's own conversion gives 1.7e+15.
-local function integer(number)
-  return string.format('%.0f', number)
+-- What stands there, if it is text.
+local function text_at(key)
+  local text = redis.pcall('GET', key)
+  return type(text) == 'string' and text
 end
 
+-- A year: no lease is longer.
+local LONGEST = 31622400000
+
+local function is_number(value)
+  return type(value) == 'number' and value >= 0 and value < 2 ^ 53
+end
+
+-- What holds until a moment: no later than its own length from now on, as after a clock that went back.
+local function entry(packed)
+  local is_packed, value = pcall(cmsgpack.unpack, packed)
+  if not (is_packed and type(value) == 'table' and is_number(value[2]) and is_number(value[3])) then return nil end
+  local latest = now + math.min(value[3], LONGEST)
+  local is_ahead = value[2] > latest
+  if is_ahead then value[2] = latest end
+  return value, is_ahead
+end
+
+local function is_waiter(value)
+  for at = 4, #value do
+    if type(value[at]) ~= 'string' then return false end
+  end
+  return is_number(value[1]) and #value > 4
+end
+
+-- `ahead`: the entries, as pairs of field and value, whose deadlines were too far ahead.
 local function read_control(key)
-  local leases, waiters = {}, {}
+  local leases, waiters, ahead = {}, {}, {}
   local flat = redis.call('HGETALL', key)
   for i = 1, #flat, 2 do
     local kind, name = string.sub(flat[i], 1, 2), string.sub(flat[i], 3)
-    local value = cmsgpack.unpack(flat[i + 1])
-    if kind == 'l:' then
+    local value, is_ahead = entry(flat[i + 1])
+    if value and kind == 'l:' and type(value[1]) == 'string' and is_number(value[4]) then
       leases[name] = value
-    elseif kind == 'w:' then
-      waiters[#waiters + 1] = { ticket = name, since = value[1], deadline = value[2], node = value[3],
-                                states = { unpack(value, 4) } }
+    elseif value and kind == 'w:' and is_waiter(value) then
+      waiters[#waiters + 1] = { ticket = name, since = value[1], deadline = value[2], node = value[4],
+                                states = { unpack(value, 5) } }
+    else
+      is_ahead = false
+    end
+    if is_ahead then
+      ahead[#ahead + 1] = flat[i]
+      ahead[#ahead + 1] = cmsgpack.pack(value)
     end
   end
-  table.sort(waiters, function(a, b)
-    if a.since ~= b.since then return a.since < b.since end
-    return a.ticket < b.ticket
-  end)
-  return leases, waiters
+  if #waiters > 1 then
+    table.sort(waiters, function(a, b)
+      if a.since ~= b.since then return a.since < b.since end
+      return a.ticket < b.ticket
+    end)
+  end
+  return leases, waiters, ahead
 end
 
 -- Wakes those who are first in all the lines they stand in; forgets those whose node is gone.

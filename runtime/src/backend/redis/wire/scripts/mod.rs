@@ -10,7 +10,7 @@ mod take;
 
 pub(crate) use self::{
     commit::{
-        CommitAction, CommitAnswer, Keep, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
+        CommitAction, CommitAnswer, From, Keep, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
         SendExpires, UnderLease,
     },
     messages::{HEARTBEAT, Message, Tombstone},
@@ -18,6 +18,3 @@ pub(crate) use self::{
     renew::Renew,
     take::{Take, TakeAnswer},
 };
-
-/// Fields of a record and their values.
-pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;

@@ -4,7 +4,7 @@ local prefix, ticket = unpack(ARGV, 1, 2)
 
 local leases, waiters = read_control(control)
 for state, lease in pairs(leases) do
-  if lease[4] == ticket then
+  if lease[1] == ticket then
     redis.call('HDEL', control, 'l:' .. state)
     leases[state] = nil
   end

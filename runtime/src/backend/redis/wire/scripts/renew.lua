@@ -5,8 +5,8 @@ lease_ms = tonumber(lease_ms)
 
 local renewed = 0
 for state, lease in pairs((read_control(control))) do
-  if lease[4] == ticket and lease[2] > now then
-    lease[2] = math.min(now + lease_ms, lease[3])
+  if lease[1] == ticket and lease[2] > now then
+    lease[2], lease[3] = math.min(now + lease_ms, lease[4]), lease_ms
     redis.call('HSET', control, 'l:' .. state, cmsgpack.pack(lease))
     renewed = renewed + 1
   end

@@ -1,15 +1,21 @@
 -- Takes all turns of a call, or a place in the line for them; and loads.
 local record, control, tombstone = unpack(KEYS, 1, 3)
-local prefix, ticket, node, lease_ms, hold_ms, count = unpack(ARGV, 1, 6)
+local ticket, node, lease_ms, hold_ms, count = unpack(ARGV, 1, 5)
 lease_ms, hold_ms, count = tonumber(lease_ms), tonumber(hold_ms), tonumber(count)
--- So many states follow, then `*` or fields of the record.
-local first_state, first_field = 7, 7 + count
+-- So many states follow, then `*` or fields of the record, `m` first.
+local first_state, first_field = 6, 6 + count
 
-if redis.call('EXISTS', record) == 0 then
-  return { 'gone', redis.call('GET', tombstone) }
+local values, is_ours
+if ARGV[first_field] == '*' then
+  values = redis.call('HGETALL', record)
+  is_ours = redis.call('HEXISTS', record, 'm') == 1
+else
+  values = redis.call('HMGET', record, unpack(ARGV, first_field))
+  is_ours = values[1]
 end
-if redis.call('HEXISTS', record, 'm') == 0 then
-  return { 'broken' }
+if not is_ours then
+  if redis.call('EXISTS', record) == 1 then return { 'broken' } end
+  return { 'gone', text_at(tombstone) }
 end
 
 local states, wanted = {}, {}
@@ -18,8 +24,11 @@ for i = 1, count do
   wanted[states[i]] = true
 end
 
-local leases, waiters = read_control(control)
-local token, again_at, since = nil, nil, now_us
+local leases, waiters, ahead = read_control(control)
+for i = 1, #ahead, 2 do
+  redis.call('HSET', control, ahead[i], ahead[i + 1])
+end
+local is_granted, is_in_line, again_at, since = false, false, nil, now_us
 local function blocked_until(moment)
   if not again_at or moment < again_at then again_at = moment end
 end
@@ -27,13 +36,13 @@ for _, state in ipairs(states) do
   local lease = leases[state]
   if lease and lease[2] > now then
     -- The answer that granted it may have been lost: it is granted again.
-    if lease[4] == ticket then token = lease[1] else blocked_until(lease[2]) end
+    if lease[1] == ticket then is_granted = true else blocked_until(lease[2]) end
   end
 end
-if not token then
+if not is_granted then
   for _, waiter in ipairs(waiters) do
     if waiter.ticket == ticket then
-      since = waiter.since
+      is_in_line, since = true, waiter.since
       break
     end
     if waiter.deadline > now then
@@ -45,34 +54,19 @@ if not token then
 end
 
 if again_at then
-  redis.call('HSET', control, 'w:' .. ticket, cmsgpack.pack({ since, now + lease_ms, node, unpack(states) }))
+  local waiter = { since, now + lease_ms, lease_ms, node, unpack(states) }
+  redis.call('HSET', control, 'w:' .. ticket, cmsgpack.pack(waiter))
   redis.call('PEXPIRE', control, math.max(lease_ms * 2, 60000))
   return { 'wait', again_at - now }
 end
 
-if not token then
-  -- Larger than any before it, also after Redis lost its last second of writes.
-  token = math.max(tonumber(redis.call('HGET', record, 'f') or 0) + 1, now_us)
+if not is_granted then
   local last = now + hold_ms
-  local lease = cmsgpack.pack({ token, math.min(now + lease_ms, last), last, ticket })
+  local lease = cmsgpack.pack({ ticket, math.min(now + lease_ms, last), lease_ms, last })
   for _, state in ipairs(states) do
     redis.call('HSET', control, 'l:' .. state, lease)
   end
-  redis.call('HSET', record, 'f', integer(token))
-  redis.call('HDEL', control, 'w:' .. ticket)
+  if is_in_line then redis.call('HDEL', control, 'w:' .. ticket) end
   redis.call('PEXPIRE', control, math.max(lease_ms * 2, 60000))
 end
-
-local fields = { unpack(ARGV, first_field) }
-if fields[1] == '*' then
-  return { 'granted', token, redis.call('HGETALL', record) }
-end
-local values = redis.call('HMGET', record, unpack(fields))
-local flat = {}
-for i, field in ipairs(fields) do
-  if values[i] then
-    flat[#flat + 1] = field
-    flat[#flat + 1] = values[i]
-  end
-end
-return { 'granted', token, flat }
+return { 'granted', values }

@@ -1,11 +1,11 @@
 //! `take.lua`: all turns of a call, or a place in the line for them, and what it loads.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{iter, sync::LazyLock, time::Duration};
 
 use redis::{FromRedisValue, ParsingError, Script, Value};
 
 use super::{
-    Fields, Tombstone,
+    Tombstone,
     call::{Answer, Call, run, script},
 };
 use crate::backend::{
@@ -14,7 +14,7 @@ use crate::backend::{
         Wire,
         link::Failure,
         millis::span,
-        names::{SessionKeys, wanted_fields},
+        names::{Fields, SessionKeys, named, wanted_fields},
     },
 };
 
@@ -32,8 +32,8 @@ pub(crate) struct Take<'a> {
 
 /// What comes back.
 pub(crate) enum TakeAnswer {
-    /// The call has all its turns.
-    Granted { token: u64, fields: Fields },
+    /// The call has all its turns. The values of the fields that were asked for; of all fields, each after its name.
+    Granted(Vec<Option<Vec<u8>>>),
     /// It is in line: it asks again after so many milliseconds, or when it is woken.
     Wait(u64),
     /// There is no such session.
@@ -47,13 +47,23 @@ impl Take<'_> {
         run(wire, |_| self.call(wire)).await.map_err(Failure::failed)
     }
 
+    /// What was granted, by the names of its fields.
+    pub(crate) fn fields(&self, values: Vec<Option<Vec<u8>>>) -> Fields {
+        match wanted_fields(self.load.keys) {
+            Some(names) => named(&names, values),
+            None => {
+                let mut values = values.into_iter().flatten();
+                iter::from_fn(|| Some((values.next()?, values.next()?))).collect()
+            }
+        }
+    }
+
     pub(super) fn call(&self, wire: &Wire) -> Call {
         let Self { keys, load, .. } = self;
         let call = Call::of(&SCRIPT)
             .key("record", &keys.record)
             .key("control", &keys.control)
             .key("tombstone", &keys.tombstone)
-            .arg("prefix", &wire.prefix)
             .arg("ticket", self.ticket)
             .arg("node", &wire.node)
             .arg("lease_ms", span(self.lease))
@@ -71,7 +81,7 @@ impl FromRedisValue for TakeAnswer {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
         let mut answer = Answer::new(value)?;
         Ok(match &*answer.word {
-            b"granted" => Self::Granted { token: answer.take()?, fields: answer.take()? },
+            b"granted" => Self::Granted(answer.take()?),
             b"wait" => Self::Wait(answer.take()?),
             b"gone" => Self::Gone(Tombstone::take_from(&mut answer)?),
             b"broken" => Self::Broken,
