@@ -122,6 +122,22 @@ async fn without_it_each_read_asks() {
     assert_eq!(server.calls("client|caching").await, 0);
 }
 
+/// Turns of which nothing comes do not take out what is kept.
+#[tokio::test]
+async fn a_turn_without_a_write_leaves_what_is_kept() {
+    let server = RedisServer::start().await;
+    let (backend, other) = (cached(&server).await, node(&server).await);
+    let id = kept(&backend).await;
+    let () = server.command(&["CONFIG", "RESETSTAT"]).await;
+    for node in [&backend, &other] {
+        let held = take(node, id, &["a"], SECOND).await.unwrap().unwrap();
+        node.release(id, held.lease).await;
+    }
+    sleep(milliseconds(100)).await;
+    assert_eq!(read(&backend, id).await.unwrap(), Some(0));
+    assert_eq!(server.calls("client|caching").await, 0, "it was read anew");
+}
+
 #[tokio::test]
 async fn what_another_node_wrote_is_seen() {
     let server = RedisServer::start().await;

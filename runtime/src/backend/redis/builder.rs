@@ -113,7 +113,8 @@ impl RedisBackendBuilder {
     /// A node that has not heard from Redis for this long disconnects its sockets, because it cannot know whether their
     /// sessions live. Default: 30 seconds; at least one second.
     ///
-    /// It sends itself a message through Redis six times in this span, to know whether it would hear others.
+    /// It sends itself a message through Redis six times in this span, to know whether it would hear others; and asks
+    /// twice for the sessions of its sockets, to disconnect those whose session went without a word.
     pub fn with_cut_off(self, cut_off: Duration) -> Self {
         self.with(|options| options.set_cut_off(cut_off))
     }

@@ -73,7 +73,7 @@ use crate::{process::Registry, session::id::SessionId};
 /// asks Redis. There it waits in line with the heads of other processes, first come, first served, and is woken by a
 /// message. The lease is renewed every third of [`with_lease`](RedisBackendBuilder::with_lease) while the handler runs, at most for
 /// [`SessionLayer::with_turn_limit`](crate::SessionLayer::with_turn_limit). If its process dies, the turn passes on
-/// when the lease ends. Each lease has a token larger than all before it, which Redis compares at the commit: a
+/// when the lease ends. Each lease bears the name of its call, which Redis compares at the commit: a
 /// holder that slept past its lease is refused ([`TurnLost`](crate::ErrorKind::TurnLost)), and nothing is overwritten.
 ///
 /// Calls that wait in one process and write the very same states (and read no other) have their turns one after the
@@ -95,15 +95,17 @@ use crate::{process::Registry, session::id::SessionId};
 /// full (`OOM`), read-only, or refuses otherwise: [`Backend`](crate::ErrorKind::Backend) with Redis's own words as
 /// its source, and nothing is written. Nothing must be restarted when Redis is back.
 ///
-/// A session that ends or changes its id on one node loses its sockets on all, whatever adapter socketioxide uses. A
+/// A session that ends or changes its id on one node loses its sockets on all, whatever adapter socketioxide uses. Each
+/// node also asks twice in [`with_cut_off`](RedisBackendBuilder::with_cut_off) for the sessions of its sockets, for nobody
+/// tells of those that were deleted, evicted or flushed. A
 /// node whose connection was lost looks at all its sockets' sessions when it is back. One that was cut off for
 /// longer than [`with_cut_off`](RedisBackendBuilder::with_cut_off) disconnects its sockets.
 ///
 /// # What Redis itself can lose
 ///
 /// What this crate acknowledges is what a primary acknowledged. Redis replicates asynchronously: a failover can lose
-/// the last commits, bring back a session that had just ended, and grant a turn twice for a moment (the tokens still
-/// keep late commits out, as far as the new primary has them). Without `appendfsync always`, so can a crash. Set
+/// the last commits, bring back a session that had just ended, and grant a turn twice for a moment (of the
+/// two calls the new primary takes the commit of the one whose lease it knows). Without `appendfsync always`, so can a crash. Set
 /// `maxmemory-policy noeviction`: another one removes sessions or leases under pressure.
 #[derive(Clone)]
 pub struct RedisBackend {

@@ -161,7 +161,7 @@ mod tests {
             Ok(CommitAnswer::Refused(Refusal::Exists))
         ));
         for nonsense in
-            [word("nonsense"), word("granted"), Value::Array(Vec::new()), Value::Nil, Value::Int(1)]
+            [word("nonsense"), word("wait"), Value::Array(Vec::new()), Value::Nil, Value::Int(1)]
         {
             assert!(TakeAnswer::from_redis_value(nonsense).is_err());
         }
