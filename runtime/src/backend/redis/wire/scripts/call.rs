@@ -160,8 +160,7 @@ mod tests {
             CommitAnswer::from_redis_value(word("exists")),
             Ok(CommitAnswer::Refused(Refusal::Exists))
         ));
-        for nonsense in
-            [word("nonsense"), word("wait"), Value::Array(Vec::new()), Value::Nil, Value::Int(1)]
+        for nonsense in [word("nonsense"), word("wait"), Value::Array(Vec::new()), Value::Nil, Value::Int(1)]
         {
             assert!(TakeAnswer::from_redis_value(nonsense).is_err());
         }

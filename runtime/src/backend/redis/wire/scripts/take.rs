@@ -49,13 +49,11 @@ impl Take<'_> {
 
     /// What was granted, by the names of its fields.
     pub(crate) fn fields(&self, values: Vec<Option<Vec<u8>>>) -> Fields {
-        match wanted_fields(self.load.keys) {
-            Some(names) => named(&names, values),
-            None => {
-                let mut values = values.into_iter().flatten();
-                iter::from_fn(|| Some((values.next()?, values.next()?))).collect()
-            }
+        if let Some(names) = wanted_fields(self.load.keys) {
+            return named(&names, values);
         }
+        let mut values = values.into_iter().flatten();
+        iter::from_fn(|| Some((values.next()?, values.next()?))).collect()
     }
 
     pub(super) fn call(&self, wire: &Wire) -> Call {
