@@ -93,9 +93,13 @@ enum CallIntents {
 }
 
 impl CurrentCall {
-    /// `turn`: its own.
-    pub(crate) fn new(caller: Caller, live: &Arc<LiveSession>, turn: Option<&Turn>) -> Self {
-        let mut turns = turns_around();
+    /// `turns`: of the calls around it. `turn`: its own.
+    pub(crate) fn new(
+        caller: Caller,
+        live: &Arc<LiveSession>,
+        mut turns: HeldTurns,
+        turn: Option<&Turn>,
+    ) -> Self {
         if let Some(turn) = turn {
             turns.add(turn);
         }
@@ -128,11 +132,6 @@ impl CurrentCall {
         })
     }
 
-    pub(crate) fn intent(&self) -> Intent {
-        let own = self.intents().map(Intents::so_far).unwrap_or_default();
-        self.request().map_or(own, |request| request.so_far().and(own))
-    }
-
     /// The request that the call is part of.
     pub(crate) fn request(&self) -> Option<&Arc<Intents>> {
         match &self.intents {
@@ -141,21 +140,38 @@ impl CurrentCall {
         }
     }
 
-    /// What becomes of the call, and what is to be carried out with it.
-    pub(crate) fn conclude(mut self, outcome: Outcome) -> (Decision, Intent) {
-        let (before, asked, request) = match self.intents.take() {
-            Some(CallIntents::OfRequest { request, before, own }) => (before, own.close(), Some(request)),
-            Some(CallIntents::OfSocket { intents, .. }) => (Intent::default(), intents.close(), None),
-            None => (Intent::default(), Intent::default(), None),
-        };
-        let Some(request) = request else { return (decide(outcome, &asked), asked) };
-        let decision = decide(outcome, &request.so_far().and(asked));
-        if decision == Decision::Discard {
-            request.take_back(before);
-            return (decision, Intent::default());
+    pub(crate) fn conclude(mut self, outcome: Outcome) -> Verdict {
+        match self.intents.take() {
+            Some(CallIntents::OfRequest { request, before, own }) => {
+                let own = own.close();
+                let decision = decide(outcome, &request.so_far().and(own));
+                let intent = if decision == Decision::Discard {
+                    request.take_back(before);
+                    Intent::default()
+                } else {
+                    request.take().and(own)
+                };
+                Verdict { decision, intent, request: Some(request) }
+            }
+            Some(CallIntents::OfSocket { intents, .. }) => {
+                let intent = intents.close();
+                Verdict { decision: decide(outcome, &intent), intent, request: None }
+            }
+            None => {
+                let intent = Intent::default();
+                Verdict { decision: decide(outcome, &intent), intent, request: None }
+            }
         }
-        (decision, request.take().and(asked))
     }
+}
+
+/// What becomes of a call.
+pub(crate) struct Verdict {
+    pub(crate) decision: Decision,
+    /// What is to be carried out with it.
+    pub(crate) intent: Intent,
+    /// The request that it was part of.
+    pub(crate) request: Option<Arc<Intents>>,
 }
 
 impl Drop for CurrentCall {

@@ -27,7 +27,7 @@ use crate::{
     call::{
         access::States,
         commit::Work,
-        current_call::{CURRENT_CALL, Caller, CurrentCall, turns_around},
+        current_call::{CURRENT_CALL, Caller, CurrentCall, Verdict, turns_around},
         detached::Detached,
         intents::{Intent, Intents},
         live_session::{Arrival, FromBackend, LiveSession, Lookup},
@@ -36,7 +36,7 @@ use crate::{
     error::{Error, ErrorKind},
     panics::{caught, panicked},
     session::{change::Changes, id::SessionId},
-    turns::{Ticket, Turn},
+    turns::{HeldTurns, Ticket, Turn},
 };
 
 /// A call that has come: with its states, or with its places in the queues.
@@ -52,18 +52,22 @@ pub(crate) struct RunningCall<S> {
     live: Arc<LiveSession>,
     turn: Option<Turn>,
     /// What was known of the session when it was loaded, and when it expires.
-    found: Option<(Attributes, OffsetDateTime)>,
+    found: Option<Found>,
 }
+
+type Found = (Attributes, OffsetDateTime);
 
 type Begins<S> = Result<Box<RunningCall<S>>, Error>;
 
 impl<S: States> ArrivedCall<S> {
     /// Takes the call's places in the queues, and loads its states if it needs none.
     pub(crate) fn at(live: &Arc<LiveSession>, caller: Caller) -> Result<Self, Error> {
-        let live = Arc::clone(live);
-        Ok(match live.arrive::<S>(caller.polled(), &turns_around())? {
-            Arrival::Stateless => Self::Begun(RunningCall::with(live, caller, None, None)?),
-            Arrival::Snapshot(loaded) => Self::Begun(RunningCall::with(live, caller, Some(loaded), None)?),
+        let (live, around) = (Arc::clone(live), turns_around());
+        Ok(match live.arrive::<S>(caller.polled(), &around)? {
+            Arrival::Stateless => Self::Begun(RunningCall::with(live, caller, around, None, None)?),
+            Arrival::Snapshot(loaded) => {
+                Self::Begun(RunningCall::with(live, caller, around, Some(loaded), None)?)
+            }
             Arrival::Queued(ticket) => Self::Queued { live, caller, ticket },
         })
     }
@@ -102,7 +106,7 @@ impl<S: States> RunningCall<S> {
         match live.ask(Load { keys, turns: S::TURNS, wait, hold, lease: turn.lease() }) {
             None => {
                 turn.hold_lease(Lease::default(), || live.lease_home());
-                Answer::Ready(Self::with(live, caller, None, Some(turn)))
+                Answer::Ready(Self::with(live, caller, turns_around(), None, Some(turn)))
             }
             Some((id, Answer::Ready(loaded))) => Self::loaded(live, caller, turn, id, loaded),
             Some((id, Answer::Pending(loaded))) => Answer::pending(async move {
@@ -124,8 +128,10 @@ impl<S: States> RunningCall<S> {
             turn.hold_lease(lease, || live.lease_home());
         }
         match live.found(id, loaded) {
-            Ok(Lookup::Found(loaded)) => Answer::Ready(Self::with(live, caller, Some(loaded), Some(turn))),
-            Ok(Lookup::Nothing) => Answer::Ready(Self::with(live, caller, None, Some(turn))),
+            Ok(Lookup::Found(loaded)) => {
+                Answer::Ready(Self::with(live, caller, turns_around(), Some(loaded), Some(turn)))
+            }
+            Ok(Lookup::Nothing) => Answer::Ready(Self::with(live, caller, turns_around(), None, Some(turn))),
             Ok(Lookup::Renamed) => {
                 drop(turn);
                 match ArrivedCall::at(&live, caller) {
@@ -137,7 +143,13 @@ impl<S: States> RunningCall<S> {
         }
     }
 
-    fn with(live: Arc<LiveSession>, caller: Caller, loaded: Option<Loaded>, turn: Option<Turn>) -> Begins<S> {
+    fn with(
+        live: Arc<LiveSession>,
+        caller: Caller,
+        around: HeldTurns,
+        loaded: Option<Loaded>,
+        turn: Option<Turn>,
+    ) -> Begins<S> {
         let states = caught(|| S::load(loaded.as_ref()))?;
         if S::WRITES && loaded.is_none() {
             live.writable()?;
@@ -148,25 +160,14 @@ impl<S: States> RunningCall<S> {
         {
             turn.release_reads();
         }
-        let scope = Scope(Some(CurrentCall::new(caller, &live, turn.as_ref())));
+        let scope = Scope(Some(CurrentCall::new(caller, &live, around, turn.as_ref())));
         let found = loaded.map(|loaded| (loaded.attributes, loaded.expires));
         Ok(Box::new(Self { states, scope, live, turn, found }))
     }
 
     /// What is known of the session, and when it expires.
-    pub(crate) fn found(&self) -> Option<&(Attributes, OffsetDateTime)> {
+    pub(crate) fn found(&self) -> Option<&Found> {
         self.found.as_ref()
-    }
-
-    /// Whether the call was told to end the session.
-    pub(crate) fn ends_session(&self) -> bool {
-        self.scope.0.as_ref().is_some_and(|call| call.intent().flush)
-    }
-
-    /// The request whose other changes are kept, too, if those of the call are: it asked for that.
-    pub(crate) fn keeps_changes_of(&self) -> Option<Arc<Intents>> {
-        let call = self.scope.0.as_ref().filter(|call| call.intent().keep_changes)?;
-        call.request().map(Arc::clone)
     }
 
     /// Says that what is extracted on this thread from now on belongs to this call.
@@ -177,37 +178,57 @@ impl<S: States> RunningCall<S> {
     }
 
     /// Ends the call: commits or discards, and carries out what was asked of the session.
-    pub(crate) fn conclude(self, outcome: Outcome) -> Detached {
+    pub(crate) fn conclude(self, outcome: Outcome) -> Concluded {
         let Self { states, scope, live, turn, found } = self;
-        let (decision, intent) = scope.conclude(outcome);
-        match decision {
+        let Verdict { decision, intent, request } = scope.conclude(outcome);
+        let (ends_session, keeps) = (intent.flush, intent.keep_changes);
+        let work = match decision {
             Decision::End => live.end(turn),
-            // It may have seen what a call before it has not saved yet: it says nothing before that is in.
-            Decision::Discard if turn.as_ref().is_some_and(Turn::lease_was_passed_on) => {
-                let attributes = found.map(|(attributes, _)| attributes);
-                live.commit(Work { attributes, ..Work::of(Changes::new()) }, turn)
-            }
-            Decision::Discard => Detached::done(Ok(()), turn),
-            Decision::Commit => {
-                let changes = match caught(|| states.changes()) {
-                    Ok(changes) => changes,
-                    Err(error) => return Detached::done(Err(error), turn),
-                };
-                let touch = found.as_ref().and_then(|(attributes, expires)| {
-                    live.settings().lifetimes.touched(attributes, *expires, clock::now)
-                });
-                let attributes = found.map(|(attributes, _)| attributes);
-                // A call inside of this one, or beside it in the request, may have ended the session.
-                if !changes.is_empty()
-                    && attributes.as_ref().is_some_and(|loaded| live.has_ended_since(loaded))
-                {
-                    return Detached::done(Err(Error::new(ErrorKind::SessionEnded)), turn);
-                }
-                let work = Work { changes, intent, attributes, touch, even_if_unchanged: false };
-                live.commit(work, turn)
-            }
-        }
+            Decision::Discard => discard(&live, turn, found),
+            Decision::Commit => commit(&live, states, intent, turn, found),
+        };
+        Concluded { work, ends_session, keeps_of: request.filter(|_| keeps) }
     }
+}
+
+/// A call that has ended.
+pub(crate) struct Concluded {
+    /// What is committed, discarded or ended by it.
+    pub(crate) work: Detached,
+    pub(crate) ends_session: bool,
+    /// The request whose other changes are kept, too, if those of the call are: it asked for that.
+    pub(crate) keeps_of: Option<Arc<Intents>>,
+}
+
+fn discard(live: &Arc<LiveSession>, turn: Option<Turn>, found: Option<Found>) -> Detached {
+    // It may have seen what a call before it has not saved yet: it says nothing before that is in.
+    if turn.as_ref().is_some_and(Turn::lease_was_passed_on) {
+        let attributes = found.map(|(attributes, _)| attributes);
+        return live.commit(Work { attributes, ..Work::of(Changes::new()) }, turn);
+    }
+    Detached::done(Ok(()), turn)
+}
+
+fn commit<S: States>(
+    live: &Arc<LiveSession>,
+    states: S,
+    intent: Intent,
+    turn: Option<Turn>,
+    found: Option<Found>,
+) -> Detached {
+    let changes = match caught(|| states.changes()) {
+        Ok(changes) => changes,
+        Err(error) => return Detached::done(Err(error), turn),
+    };
+    let touch = found.as_ref().and_then(|(attributes, expires)| {
+        live.settings().lifetimes.touched(attributes, *expires, clock::now)
+    });
+    let attributes = found.map(|(attributes, _)| attributes);
+    // A call inside of this one, or beside it in the request, may have ended the session.
+    if !changes.is_empty() && attributes.as_ref().is_some_and(|loaded| live.has_ended_since(loaded)) {
+        return Detached::done(Err(Error::new(ErrorKind::SessionEnded)), turn);
+    }
+    live.commit(Work { changes, intent, attributes, touch, even_if_unchanged: false }, turn)
 }
 
 /// What the user's function runs in: so that `SessionControl` finds its call, and `Shared` the turn it must not
@@ -236,7 +257,7 @@ impl Scope {
         Running { function, scope: self }
     }
 
-    fn conclude(self, outcome: Outcome) -> (Decision, Intent) {
+    fn conclude(self, outcome: Outcome) -> Verdict {
         let Some(call) = self.0 else { unreachable!("a call that ends is not running") };
         call.conclude(outcome)
     }

@@ -98,7 +98,7 @@ impl<T: SessionState> Shared<T> {
     pub async fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
         let mut call = self.begin::<(Write<T>,)>().await?;
         let result = change(call.states.0.lend());
-        call.conclude(Outcome::Normal).outcome().await?;
+        call.conclude(Outcome::Normal).work.outcome().await?;
         Ok(result)
     }
 

@@ -46,6 +46,7 @@ impl Under {
 }
 
 /// Commits. The turn, if there is one, is held until the answer is there, or longer.
+#[inline]
 pub(crate) fn write(
     backend: &dyn Backend,
     write: Write,

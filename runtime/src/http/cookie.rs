@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, header};
+use memchr::memchr;
 use smallvec::SmallVec;
 use time::{Duration, OffsetDateTime};
 use tower_cookies::{
@@ -176,17 +177,20 @@ impl CookieSettings {
     /// application on the same host may use the name, too.
     pub(crate) fn read(&self, headers: &HeaderMap) -> Shown {
         let mut shown = Shown::default();
-        let pairs = headers
-            .get_all(header::COOKIE)
-            .iter()
+        for header in headers.get_all(header::COOKIE) {
             // Bytes: another cookie beside ours may hold any.
-            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
-        for value in pairs.filter_map(|pair| self.value_if_ours(pair)) {
-            if let Some((id, under_older_key)) = self.open(value)
-                && !shown.ids.contains(&id)
-            {
-                shown.ids.push(id);
-                shown.under_older_key |= under_older_key;
+            let mut rest = Some(header.as_bytes());
+            while let Some(pairs) = rest {
+                let end = memchr(b';', pairs);
+                rest = end.map(|end| &pairs[end + 1..]);
+                let pair = &pairs[..end.unwrap_or(pairs.len())];
+                if let Some((id, under_older_key)) =
+                    self.value_if_ours(pair).and_then(|value| self.open(value))
+                    && !shown.ids.contains(&id)
+                {
+                    shown.ids.push(id);
+                    shown.under_older_key |= under_older_key;
+                }
             }
         }
         shown

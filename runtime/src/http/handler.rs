@@ -19,7 +19,7 @@ use crate::{
         detached::Committed,
         held::Held,
         outcome::Outcome,
-        running_call::{ArrivedCall, Panicked, RunningCall},
+        running_call::{ArrivedCall, Concluded, Panicked, RunningCall},
     },
     error::{Error, ErrorKind},
     panics::caught,
@@ -75,16 +75,16 @@ pub fn finish<P: States>(
         }
         Err(panicked) => (refuse(panicked.error()), Outcome::Panicked),
     };
-    let kept = held.call.keeps_changes_of();
+    let Concluded { work, keeps_of, .. } = held.call.conclude(outcome);
     let answered = |outcome: Result<(), Error>| match outcome {
         Ok(()) => {
             // What a plain `Session` changed in the same request is kept with the call's, now that those are in.
-            kept.and_then(|request| request.ask(|intent| intent.keep_plain = true).ok());
+            keeps_of.and_then(|request| request.ask(|intent| intent.keep_plain = true).ok());
             response
         }
         Err(error) => refuse(error),
     };
-    match held.call.conclude(outcome).now() {
+    match work.now() {
         Ok(Committed { outcome, behind }) => {
             drop(behind);
             Answer::Ready(answered(outcome))

@@ -6,9 +6,13 @@
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 
 use crate::panics::caught;
+
+/// Where a browser says from which site a request comes, and what for. Parsed once: they are looked for in each request.
+pub(super) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(super) static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Who may connect.
 #[derive(Clone, Default)]
@@ -66,7 +70,7 @@ impl OriginPolicy {
     /// Whether the page that sent this request may talk to Socket.IO.
     pub(crate) fn allows(&self, request: &Parts) -> bool {
         let headers = &request.headers;
-        if headers.get_all("sec-fetch-mode").iter().any(|mode| mode == "navigate") {
+        if headers.get_all(&SEC_FETCH_MODE).iter().any(|mode| mode == "navigate") {
             // Somebody opens the address itself: that isn't a handshake.
             return false;
         }
@@ -75,7 +79,7 @@ impl OriginPolicy {
             (Some(origin), None) => self.lets_in(origin, request),
             (Some(_), Some(_)) => false,
             (None, _) => {
-                let mut sites = headers.get_all("sec-fetch-site").iter();
+                let mut sites = headers.get_all(&SEC_FETCH_SITE).iter();
                 match (sites.next(), sites.next()) {
                     // Neither header: no browser, whose cookies nobody else can use.
                     (None, _) => true,
@@ -117,7 +121,7 @@ impl OriginPolicy {
 /// Whether a page of another site sent this request. Where a browser does not say it, a page of another origin counts.
 pub(super) fn is_of_another_site(request: &Parts) -> bool {
     let headers = &request.headers;
-    match headers.get("sec-fetch-site") {
+    match headers.get(&SEC_FETCH_SITE) {
         Some(site) => site == "cross-site",
         None => headers.get_all(header::ORIGIN).iter().any(|origin| {
             let origin = origin.to_str().ok().and_then(Origin::parse);

@@ -77,10 +77,13 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let shown = self.settings.cookie.read(&head.headers);
-        if shown.ids.len() < 2 {
-            let visitor = Visitor::of_only(&self.settings, &shown, &head);
+        let known = match shown.ids.len() {
+            0 | 1 => Some(Visitor::of_only(&self.settings, &shown, &head)),
+            _ => head.extensions.remove::<Visitor>(),
+        };
+        if let Some(visitor) = known {
             return self.serve(head, body, visitor);
         }
         // The clone takes the place of the service that was made ready, and that is used when it is known who asks.
@@ -88,7 +91,10 @@ where
         let mut ready = std::mem::replace(self, clone);
         Box::pin(async move {
             match Visitor::who_is_alive(&ready.backend, &ready.settings, &shown, &head).await {
-                Ok(visitor) => ready.serve(head, body, visitor).await,
+                Ok(visitor) => {
+                    head.extensions.insert(visitor);
+                    ready.call(Request::from_parts(head, body)).await
+                }
                 Err(error) => Ok(refuse(error)),
             }
         })

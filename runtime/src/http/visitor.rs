@@ -6,7 +6,12 @@ use http::{HeaderMap, header, request::Parts};
 
 use tower_cookies::cookie::SameSite;
 
-use super::{cookie::Shown, origin::is_of_another_site, settings::LayerSettings, token::ShownToken};
+use super::{
+    cookie::Shown,
+    origin::{SEC_FETCH_MODE, is_of_another_site},
+    settings::LayerSettings,
+    token::ShownToken,
+};
 use crate::{
     backend::Backend,
     call::live_session::{Begins, LiveSession},
@@ -97,12 +102,14 @@ pub(super) fn begins(same_site: SameSite, head: &Parts) -> Begins {
     if !kept_back {
         return Begins::Freely;
     }
-    let navigates = head.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
-    if is_safe && navigates { Begins::WithNewIdOrNothing } else { Begins::WithNewId }
+    if is_safe && navigates(&head.headers) { Begins::WithNewIdOrNothing } else { Begins::WithNewId }
 }
 
 /// Whether a browser asks for a whole page.
 fn is_navigation(headers: &HeaderMap) -> bool {
-    let is = |name: &str, value: &str| headers.get(name).is_some_and(|header| header == value);
-    is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
+    navigates(headers) && headers.get("sec-fetch-dest").is_some_and(|what| what == "document")
+}
+
+fn navigates(headers: &HeaderMap) -> bool {
+    headers.get(&SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate")
 }

@@ -26,7 +26,12 @@ use super::{
     reply::{Reply, Said},
 };
 use crate::{
-    call::{access::States, held::Held, returned::Returned, running_call::RunningCall},
+    call::{
+        access::States,
+        held::Held,
+        returned::Returned,
+        running_call::{Concluded, RunningCall},
+    },
     error::Error,
     panics::Contained,
 };
@@ -102,8 +107,8 @@ pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(
 ) {
     let Held { call, context: Connected { reply, disconnect } } = held;
     let returned = Contained::new(returned);
-    let ends_session = call.ends_session();
-    match call.conclude(outcome_of(&returned)).outcome().await {
+    let Concluded { work, ends_session, .. } = call.conclude(outcome_of(&returned));
+    match work.outcome().await {
         Ok(()) => match &*returned {
             Returned::Value(_) => {}
             Returned::Error(error) => reply.say(Said::error(error)).await,

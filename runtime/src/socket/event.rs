@@ -32,7 +32,7 @@ use crate::{
         live_session::LiveSession,
         outcome::Outcome,
         returned::Returned,
-        running_call::ArrivedCall,
+        running_call::{ArrivedCall, Concluded},
     },
     error::{Error, ErrorKind},
     panics::Contained,
@@ -134,15 +134,14 @@ where
 {
     let Held { call, context: Answering { reply, encoding, acknowledges_itself } } = held;
     let returned = Contained::new(returned);
-    let ends_session = call.ends_session();
     let encodes = match &*returned {
         Returned::Value(value) if !acknowledges_itself => reply.encodes(value, encoding),
         _ => Ok(()),
     };
     let outcome = if encodes.is_ok() { outcome_of(&returned) } else { Outcome::Failed };
-    let concluded = call.conclude(outcome).now();
+    let Concluded { work, ends_session, .. } = call.conclude(outcome);
     let due = Due { reply, returned, encodes, acknowledges_itself, ends_session };
-    match concluded {
+    match work.now() {
         Ok(committed) if !committed.behind.is_passed_on() => due.answer(committed),
         waits => Answer::pending(async move {
             let committed = match waits {

@@ -78,7 +78,7 @@ pub async fn finish<P: States>(
         Ok(Err(refusal)) => (Outcome::Failed, Some(refusal)),
         Err(panicked) => (Outcome::Panicked, Some(Refusal::own(panicked.error()))),
     };
-    held.call.conclude(outcome).outcome().await.map_err(Refusal::own)?;
+    held.call.conclude(outcome).work.outcome().await.map_err(Refusal::own)?;
     refusal.map_or(Ok(()), Err)
 }
 
