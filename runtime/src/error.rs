@@ -136,6 +136,8 @@ pub struct Error(Arc<Told>);
 /// Behind a pointer: what can fail is handed on far more often than it fails.
 struct Told {
     kind: ErrorKind,
+    /// There is a line in the log already, or as many as are wanted.
+    is_logged: bool,
     text: Cow<'static, str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -146,17 +148,27 @@ impl Error {
     }
 
     pub(crate) fn with_text(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Told { kind, text: text.into(), source: None }))
+        Self(Arc::new(Told { kind, is_logged: false, text: text.into(), source: None }))
+    }
+
+    /// One that whoever found it has logged.
+    pub(crate) fn logged(kind: ErrorKind, text: &'static str) -> Self {
+        Self(Arc::new(Told { kind, is_logged: true, text: text.into(), source: None }))
     }
 
     pub(crate) fn because(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let (kind, text) = (self.kind(), self.0.text.clone());
-        Self(Arc::new(Told { kind, text, source: Some(source.into()) }))
+        let Told { kind, is_logged, ref text, .. } = *self.0;
+        Self(Arc::new(Told { kind, is_logged, text: text.clone(), source: Some(source.into()) }))
     }
 
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Whether only the backend is to blame, and not what became of the session.
+    pub(crate) fn is_the_backends(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Backend | ErrorKind::OutcomeUnknown | ErrorKind::TurnLost)
     }
 
     /// Writes the one log line of this error: at `error` what the application or its backend must mend, at
@@ -167,6 +179,7 @@ impl Error {
         let quotes_values = matches!(self.kind(), ErrorKind::Undecodable | ErrorKind::Encode);
         let cause = self.0.source.as_deref().filter(|_| !quotes_values).map(tracing::field::display);
         match self.kind() {
+            _ if self.0.is_logged => tracing::debug!(code, cause, "{place}: {self}"),
             ErrorKind::NoSession
             | ErrorKind::SessionEnded
             | ErrorKind::IdChanged
@@ -185,7 +198,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Told { kind, text, source } = &*self.0;
+        let Told { kind, text, source, .. } = &*self.0;
         f.debug_struct("Error").field("kind", kind).field("text", text).field("source", source).finish()
     }
 }

@@ -293,6 +293,7 @@ mod clock;
 mod error;
 pub mod guide;
 mod http;
+mod log_limit;
 mod macro_support;
 mod panics;
 mod process;

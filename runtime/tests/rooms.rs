@@ -213,7 +213,7 @@ fn a_wrong_arrow_is_seen() {
     assert_eq!(seen("session/field.rs", "use super::{id::SessionId, state::SessionState};"), 1);
     assert_eq!(seen("turns/ticket.rs", "fn f(backend: &dyn crate::backend::Backend) {}"), 1);
     assert_eq!(seen("turns/ticket.rs", "use super::Queue; // crate::backend::Backend"), 0);
-    assert_eq!(seen("backend/memory.rs", "use super::redis::wire::Wire;"), 1);
+    assert_eq!(seen("backend/memory/mod.rs", "use super::redis::wire::Wire;"), 1);
     assert_eq!(seen("backend/mod.rs", "pub use self::redis::RedisBackend;"), 0);
     assert_eq!(seen("call/commit.rs", "use axum_core::body::Body;"), 1);
     assert_eq!(seen("socket/reply.rs", "use socketioxide::socket::Socket;"), 0);

@@ -99,6 +99,7 @@
 
 mod answer;
 mod memory;
+pub(crate) mod progress;
 #[cfg(feature = "redis")]
 mod redis;
 mod store;
@@ -107,6 +108,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Du
 
 use smallvec::{Array, SmallVec};
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
@@ -171,6 +173,10 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// Carries out a commit and ends its lease. After an error the caller ends the lease by
     /// [`release`](Backend::release). Where a record is gone and the lease is lost, too, the error is
     /// [`BackendError::Gone`].
+    ///
+    /// If it does not answer in time ([`with_backend_timeout`](crate::SessionLayer::with_backend_timeout)), its caller is
+    /// told [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). Its future goes on for a minute at most; until it ends,
+    /// writes to the session are refused, but for [`Action::End`].
     fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>>;
 
     /// Carries out a commit under a lease, as [`commit`](Backend::commit) does, while other calls of this process may
@@ -295,14 +301,19 @@ fn apply<A: Array<Item = Stored>>(values: &mut SmallVec<A>, changes: &Changes) -
 }
 
 /// Takes leases back for a backend, on tasks of their own.
-pub(crate) struct Releases(pub(crate) Arc<dyn Backend>);
+pub(crate) struct Releases {
+    pub(crate) backend: Arc<dyn Backend>,
+    /// The longest time that it may take.
+    pub(crate) limit: Duration,
+}
 
 impl LeaseHome for Releases {
     fn give_back(&self, session: SessionId, lease: Lease) {
-        if let Answer::Pending(released) = self.0.release(session, lease)
+        if let Answer::Pending(released) = self.backend.release(session, lease)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(released);
+            let limit = self.limit;
+            runtime.spawn(async move { timeout(limit, released).await });
         }
     }
 }
@@ -377,6 +388,12 @@ pub enum BackendError {
     /// The commit was sent, but whether it took place is not known.
     #[error("the answer to a commit was lost")]
     OutcomeUnknown(#[source] Box<dyn StdError + Send + Sync>),
+    /// A change of id took place: the record stands under its new id. Whether the old one is gone is not known.
+    #[error("the session has its new id, but whether the old one has ended is not known")]
+    OldIdMayLive(#[source] Box<dyn StdError + Send + Sync>),
+    /// There is no room for another session, and nothing was written.
+    #[error("there is no room for another session")]
+    Full,
     /// Anything else. Nothing was written.
     #[error("the backend failed")]
     Failed(#[source] Box<dyn StdError + Send + Sync>),

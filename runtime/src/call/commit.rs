@@ -131,15 +131,27 @@ impl LiveSession {
         let mut new = Write::of(id, Action::Create(attributes.clone()));
         new.changes = work.changes;
         new.expires = Some(self.settings.lifetimes.expires(&attributes, clock::now()));
-        let (created, _) = write(&*self.backend, new, None);
-        created.await.map_err(|error| self.note_failure(id, error))?;
+        let (created, _) = write(&*self.backend, new, None, self.settings.backend_timeout);
+        created.await.map_err(|error| self.note_not_begun(id, error))?;
         if self.has_begun(id, &attributes) {
             return Ok(());
         }
         // Its request is over by now: the session would live under a cookie that nobody gets.
-        let (ended, _) = write(&*self.backend, Write::of(id, Action::End), None);
+        let (ended, _) =
+            write(&*self.backend, Write::of(id, Action::End), None, self.settings.backend_timeout);
         ended.await.map_err(|error| self.note_failure(id, error))?;
         Err(Error::new(ErrorKind::NoSession))
+    }
+
+    /// Another one may still begin in the same request: under another id, for a record may be there under this one.
+    fn note_not_begun(&self, id: SessionId, error: BackendError) -> Error {
+        {
+            let mut current = self.current.lock();
+            if current.id == id && current.presence != Presence::Stored {
+                (current.id, current.key) = (SessionId::random(), None);
+            }
+        }
+        self.note_failure(id, error)
     }
 
     /// Notes that a session has begun, if an answer can still set its cookie.
@@ -173,7 +185,10 @@ impl LiveSession {
         turn: Option<Turn>,
         now: OffsetDateTime,
     ) -> Answer<Committed> {
-        let active = !work.changes.is_empty() || work.intent.anything() || work.even_if_unchanged;
+        let asked = !work.changes.is_empty() || work.intent.anything();
+        let active = asked || work.even_if_unchanged;
+        // Where it saves nothing that a handler wants; unless it is to tell whether what the call saw was saved.
+        let may_fail = !asked && !turn.as_ref().is_some_and(Turn::lease_was_passed_on);
         let change = change_of_attributes(&work, &attributes);
         change.apply(&mut attributes);
         let expires = if active {
@@ -191,12 +206,12 @@ impl LiveSession {
             });
         let action = new_id.map_or(Action::Update, Action::ChangeId);
         let changed = Write { id, action, changes: work.changes, attributes: change, expires };
-        let (answer, under) = write(&*self.backend, changed, turn);
+        let (answer, under) = write(&*self.backend, changed, turn, self.settings.backend_timeout);
         match answer {
-            Answer::Ready(done) => Answer::Ready(self.updated(id, done, under, consequences)),
+            Answer::Ready(done) => Answer::Ready(self.updated(id, done, may_fail, under, consequences)),
             Answer::Pending(answer) => {
                 let live = Arc::clone(self);
-                Answer::pending(async move { live.updated(id, answer.await, under, consequences) })
+                Answer::pending(async move { live.updated(id, answer.await, may_fail, under, consequences) })
             }
         }
     }
@@ -205,6 +220,7 @@ impl LiveSession {
         &self,
         id: SessionId,
         done: Result<(), BackendError>,
+        may_fail: bool,
         under: Under,
         consequences: Option<Box<Consequences>>,
     ) -> Committed {
@@ -217,12 +233,29 @@ impl LiveSession {
                 Ok(())
             }
             Err(error) => {
-                // First what did not come true: the session may have ended in another way.
-                drop(consequences);
-                Err(self.note_failure(id, error))
+                match (consequences, &error) {
+                    (Some(consequences), BackendError::OldIdMayLive(_)) => self.draw(id, *consequences),
+                    // First what did not come true: the session may have ended in another way.
+                    (consequences, _) => drop(consequences),
+                }
+                let error = self.note_failure(id, error);
+                if may_fail && error.is_the_backends() {
+                    self.log_unsaved_touch(&error);
+                    Ok(())
+                } else {
+                    Err(error)
+                }
             }
         };
         Committed { outcome, behind }
+    }
+
+    /// A call that changed nothing does not fail because its activity could not be written: the next one tries again.
+    fn log_unsaved_touch(&self, error: &Error) {
+        let cause = std::error::Error::source(error).map(tracing::field::display);
+        self.registry().unsaved_touches().log(|left_out| {
+            tracing::warn!(cause, left_out, "that a session was active could not be saved: {error}");
+        });
     }
 
     fn draw(&self, id: SessionId, Consequences { changed, set, cookie }: Consequences) {
@@ -261,7 +294,8 @@ impl LiveSession {
         let mut sockets = Vec::new();
         if was_there {
             let announced = self.registry().announce(id, Ending::Ended);
-            let (ended, _) = write(&*self.backend, Write::of(id, Action::End), None);
+            let (ended, _) =
+                write(&*self.backend, Write::of(id, Action::End), None, self.settings.backend_timeout);
             match ended.await {
                 Ok(()) => sockets = announced.came_true(),
                 Err(BackendError::Gone) => match self.registry().ending(id) {

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::{
     backend::{Action, Attributes, Backend, Keys, Load, Loaded},
     call::{
+        bounded,
         settings::Settings,
         write::{Write, write},
     },
@@ -51,22 +52,23 @@ async fn run(backend: Arc<dyn Backend>, settings: Arc<Settings>) {
     while !backend.registry().sockets().is_empty() {
         tokio::time::sleep(TICK).await;
         for id in backend.registry().sockets().take_due(clock::now()) {
-            look_at(&backend, &settings.lifetimes, id).await;
+            look_at(&backend, &settings, id).await;
         }
     }
 }
 
 /// The moment of expiry that was known has come: is it over, or did the session live on?
-async fn look_at(backend: &Arc<dyn Backend>, lifetimes: &Lifetimes, id: SessionId) {
+async fn look_at(backend: &Arc<dyn Backend>, settings: &Settings, id: SessionId) {
     let load = Load::read(Keys::Only(&[]));
-    let loaded = backend.load(id, load).await.map(|loaded| {
-        let end = |loaded: &Loaded| lifetimes.end_of(&loaded.attributes, loaded.expires);
+    let loaded = bounded::load(&**backend, id, load, settings.backend_timeout).await.map(|loaded| {
+        let end = |loaded: &Loaded| settings.lifetimes.end_of(&loaded.attributes, loaded.expires);
         loaded.map(|loaded| (end(&loaded), loaded)).filter(|(end, _)| *end > clock::now())
     });
     match loaded {
         Ok(Some((end, loaded))) => {
-            let renewed = renew_unwritten(backend, lifetimes, id, &loaded).await;
-            let look = renewed.map(|expires| moment_to_look(lifetimes, &loaded.attributes, expires));
+            let renewed = renew_unwritten(backend, settings, id, &loaded).await;
+            let look =
+                renewed.map(|expires| moment_to_look(&settings.lifetimes, &loaded.attributes, expires));
             backend.registry().sockets().note_expiry(id, look.unwrap_or(end));
         }
         Ok(None) => {
@@ -82,15 +84,15 @@ async fn look_at(backend: &Arc<dyn Backend>, lifetimes: &Lifetimes, id: SessionI
 
 async fn renew_unwritten(
     backend: &Arc<dyn Backend>,
-    lifetimes: &Lifetimes,
+    settings: &Settings,
     id: SessionId,
     loaded: &Loaded,
 ) -> Option<OffsetDateTime> {
-    if !is_kept_by_sockets(lifetimes, &loaded.attributes) {
+    if !is_kept_by_sockets(&settings.lifetimes, &loaded.attributes) {
         return None;
     }
-    let expires = lifetimes.expires(&loaded.attributes, clock::now());
+    let expires = settings.lifetimes.expires(&loaded.attributes, clock::now());
     let renewed = Write { expires: Some(expires), ..Write::of(id, Action::Update) };
-    let (renewed, _) = write(&**backend, renewed, None);
+    let (renewed, _) = write(&**backend, renewed, None, settings.backend_timeout);
     renewed.await.ok().map(|()| expires.at)
 }

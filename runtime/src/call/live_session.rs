@@ -14,6 +14,7 @@ use crate::{
     backend::{Answer, Attributes, Backend, BackendError, Keys, Load, Loaded, Releases},
     call::{
         access::States,
+        bounded::{self, FromBackend},
         expiry_watch::{moment_to_look, watch},
         settings::Settings,
     },
@@ -148,9 +149,6 @@ pub(crate) enum Arrival {
     /// Its places in the queues.
     Queued(Ticket),
 }
-
-/// What a backend gives when it is asked for a session.
-pub(crate) type FromBackend = Result<Option<Loaded>, BackendError>;
 
 /// What was found when a session was looked up.
 pub(crate) enum Lookup {
@@ -339,7 +337,7 @@ impl LiveSession {
             let current = self.current.lock();
             matches!(current.presence, Presence::Unknown | Presence::Stored).then_some(current.id)?
         };
-        Some((id, self.backend.load(id, load)))
+        Some((id, bounded::load(&*self.backend, id, load, self.settings.backend_timeout)))
     }
 
     /// Notes what the backend has under this id.
@@ -381,7 +379,7 @@ impl LiveSession {
 
     /// Where the leases of this session's turns come from.
     pub(crate) fn lease_home(&self) -> Arc<dyn LeaseHome> {
-        Arc::new(Releases(Arc::clone(&self.backend)))
+        Arc::new(Releases { backend: Arc::clone(&self.backend), limit: self.settings.backend_timeout })
     }
 
     fn note_nothing(&self, id: SessionId) -> Result<Lookup, Error> {
@@ -476,6 +474,14 @@ impl LiveSession {
                 format!("the value stored under `{key}` is no JSON; it was left as it is"),
             ),
             BackendError::OutcomeUnknown(source) => Error::new(ErrorKind::OutcomeUnknown).because(source),
+            BackendError::OldIdMayLive(source) => Error::with_text(
+                ErrorKind::OutcomeUnknown,
+                "the session has its new id and is saved, but the session backend did not say that the old id has ended",
+            )
+            .because(source),
+            BackendError::Full => {
+                Error::logged(ErrorKind::Backend, "there is no room for another session on this server")
+            }
             BackendError::Failed(source) => Error::new(ErrorKind::Backend).because(source),
         }
     }

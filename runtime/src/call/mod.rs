@@ -3,6 +3,7 @@
 
 pub(crate) mod access;
 pub(crate) mod backlog;
+pub(crate) mod bounded;
 pub(crate) mod commit;
 pub(crate) mod connection;
 pub(crate) mod control;

@@ -26,11 +26,12 @@ use crate::{
     backend::{Answer, Attributes, Keys, Lease, Load, Loaded},
     call::{
         access::States,
+        bounded::FromBackend,
         commit::Work,
         current_call::{CURRENT_CALL, Caller, CurrentCall, Verdict, turns_around},
         detached::Detached,
         intents::{Intent, Intents},
-        live_session::{Arrival, FromBackend, LiveSession, Lookup},
+        live_session::{Arrival, LiveSession, Lookup},
     },
     clock,
     error::{Error, ErrorKind},

@@ -8,6 +8,8 @@ use crate::{session::lifetimes::Lifetimes, turns::Limits};
 pub(crate) struct Settings {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) limits: Limits,
+    /// The longest time that a call of the backend may take.
+    pub(crate) backend_timeout: Duration,
     /// Save a session at the end of each request that has one.
     pub(crate) always_save: bool,
 }
@@ -15,6 +17,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let limits = Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 4096 };
-        Self { lifetimes: Lifetimes::default(), limits, always_save: false }
+        let backend_timeout = Duration::from_secs(10);
+        Self { lifetimes: Lifetimes::default(), limits, backend_timeout, always_save: false }
     }
 }

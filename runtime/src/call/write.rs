@@ -1,5 +1,8 @@
 //! The one place where a commit is made and given to a backend: under a turn's lease where there is one.
 
+use std::time::Duration;
+
+use super::bounded::{bound, ending_by};
 use crate::{
     backend::{Action, Answer, AttributeChanges, Backend, BackendError, Commit, Expires, Lease, Line},
     session::{change::Changes, id::SessionId},
@@ -45,24 +48,28 @@ impl Under {
     }
 }
 
-/// Commits. The turn, if there is one, is held until the answer is there, or longer.
+/// Commits, within this limit. The turn, if there is one, is held until the answer is there, or longer.
 #[inline]
 pub(crate) fn write(
     backend: &dyn Backend,
     write: Write,
     turn: Option<Turn>,
+    limit: Duration,
 ) -> (Answer<Result<(), BackendError>>, Under) {
     let Write { id, action, changes, attributes, expires } = write;
     // Where a call inside of this one has changed the id, the lease went with the old one; and nobody else can have the
     // turns of the new one, of which no client was told.
     let counts = |turn: &&Turn| turn.is_of(id) || turn.lease_was_passed_on();
     let lease = turn.as_ref().filter(counts).map_or_else(Lease::default, Turn::lease);
+    let ends = ending_by(&action);
     let commit = Commit { id, lease, action, changes, attributes, expires };
-    match turn {
+    let (mut answer, under) = match turn {
         Some(turn) if lease != Lease::default() => {
             let line = Line::behind(turn);
             (backend.commit_in_line(commit, line.clone()), Under::Line(line))
         }
         turn => (backend.commit(commit), Under::Turn(turn)),
-    }
+    };
+    bound(&mut answer, backend.registry(), id, ends, limit);
+    (answer, under)
 }

@@ -158,6 +158,21 @@ impl SessionLayer {
         self.with_call(|settings| settings.limits.hold = limit)
     }
 
+    /// The longest time that a call of the backend may take, waits for locks of its own included. Default: 10 seconds.
+    ///
+    /// - Past it, what was to be read, and a write that was not begun, has failed:
+    ///   [`Backend`](crate::ErrorKind::Backend), with nothing saved. Where a turn of another process is waited for,
+    ///   [`with_turn_timeout`](Self::with_turn_timeout) counts, too.
+    /// - A write that was begun is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), for it may still arrive. Until it
+    ///   has come back, for a minute at most, further writes to that session are refused
+    ///   ([`Backend`](crate::ErrorKind::Backend)), so that it overwrites nothing that is newer. Reading and
+    ///   [`flush`](crate::SessionControl::flush) go on.
+    #[must_use]
+    pub fn with_backend_timeout(self, timeout: impl TryInto<Duration>) -> Self {
+        let timeout = not_negative(timeout);
+        self.with_call(|settings| settings.backend_timeout = timeout)
+    }
+
     /// How many calls may wait for one state of one session; more are told
     /// [`TooManyWaiters`](crate::ErrorKind::TooManyWaiters). Default: 4096.
     #[must_use]

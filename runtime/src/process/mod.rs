@@ -1,12 +1,13 @@
 //! What one process knows about a backend's sessions: the queues of their turns, the sockets that are bound to them,
-//! how ids ended lately, and who is disconnected when. It uses turns and what a session is; it asks nothing of a
-//! backend.
+//! how ids ended lately, who is disconnected when, and which writes have not come back. It uses turns and what a session
+//! is; it asks nothing of a backend.
 
 mod connections;
 pub(crate) mod disconnects;
 mod endings;
 mod nodes;
 mod sockets;
+mod unsettled;
 
 use std::{fmt, sync::Arc};
 
@@ -19,9 +20,11 @@ use self::{
     disconnects::{Cause, Sockets},
     endings::Endings,
     sockets::BoundSockets,
+    unsettled::Unsettled,
 };
 use crate::{
     background::Background,
+    log_limit::LogLimit,
     session::id::SessionId,
     turns::{Arrivals, Turns},
 };
@@ -38,6 +41,8 @@ struct Inner {
     sockets: BoundSockets,
     connections: Connections,
     expiry_watch: Background,
+    unsettled: Unsettled,
+    unsaved_touches: LogLimit,
 }
 
 impl Default for Registry {
@@ -59,8 +64,17 @@ impl Registry {
     }
 
     fn of(sockets: BoundSockets) -> Self {
-        let (endings, connections, expiry_watch) = Default::default();
-        Self(Arc::new(Inner { turns: Arc::new(Turns::new()), endings, sockets, connections, expiry_watch }))
+        let (endings, connections, expiry_watch, unsettled, unsaved_touches) = Default::default();
+        let turns = Arc::new(Turns::new());
+        Self(Arc::new(Inner {
+            turns,
+            endings,
+            sockets,
+            connections,
+            expiry_watch,
+            unsettled,
+            unsaved_touches,
+        }))
     }
 
     /// How many calls have come to the queues of a session: which of them may be given values that are asked for now.
@@ -88,6 +102,11 @@ impl Registry {
     /// The task that notices that a session with sockets has expired.
     pub(crate) fn expiry_watch(&self) -> &Background {
         &self.0.expiry_watch
+    }
+
+    /// Bounds the log of activity that could not be written.
+    pub(crate) fn unsaved_touches(&self) -> &LogLimit {
+        &self.0.unsaved_touches
     }
 
     /// How an id ended, if that was lately.

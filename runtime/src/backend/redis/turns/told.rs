@@ -13,6 +13,8 @@ pub(super) fn copy(error: Arc<BackendError>) -> BackendError {
         BackendError::NotAnObject(key) => BackendError::NotAnObject(key.clone()),
         BackendError::NotJson(key) => BackendError::NotJson(key.clone()),
         BackendError::OutcomeUnknown(_) => BackendError::OutcomeUnknown(Box::new(SharedReason(error))),
+        BackendError::OldIdMayLive(_) => BackendError::OldIdMayLive(Box::new(SharedReason(error))),
+        BackendError::Full => BackendError::Full,
         BackendError::Failed(_) => BackendError::Failed(Box::new(SharedReason(error))),
     }
 }

@@ -1,9 +1,11 @@
 //! Sessions in the memory of this process.
 
+mod room;
+
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -13,6 +15,7 @@ use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use self::room::Room;
 use super::{
     Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Stored, Values, apply,
 };
@@ -42,6 +45,8 @@ pub struct MemoryBackend {
 struct Sessions {
     shards: Box<[Mutex<Shard>]>,
     sweep: Background,
+    /// Where their number is bounded.
+    room: OnceLock<Room>,
 }
 
 /// Records are boxed, for a table that grows has up to twice the room that it needs.
@@ -59,7 +64,7 @@ struct Record {
 impl Default for MemoryBackend {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let sessions = Sessions { shards, sweep: Background::default() };
+        let sessions = Sessions { shards, sweep: Background::default(), room: OnceLock::new() };
         Self { sessions: Arc::new(sessions), registry: Registry::default() }
     }
 }
@@ -74,6 +79,24 @@ impl MemoryBackend {
     /// An empty backend.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Holds so many sessions at most. Default: as many as begin.
+    ///
+    /// Where one more begins, the oldest unwritten session gives way: one that a handshake began, and in which nothing was
+    /// written since (its page gets another one). If there is none of these, and none that has expired, the new session is
+    /// refused: [`Backend`](crate::ErrorKind::Backend) (503), which the log tells once a minute. So a flood of visitors logs
+    /// nobody out.
+    ///
+    /// ```
+    /// use socketioxide_session::{MemoryBackend, SessionLayer};
+    ///
+    /// let layer = SessionLayer::new(MemoryBackend::default().with_max_sessions(1_000_000));
+    /// ```
+    #[must_use]
+    pub fn with_max_sessions(self, most: usize) -> Self {
+        self.sessions.bound(most);
+        self
     }
 
     /// How many sessions are held, among them some that have expired and are not freed yet.
@@ -149,29 +172,52 @@ impl Sessions {
     }
 
     fn commit(self: &Arc<Self>, commit: &Commit) -> Result<(), BackendError> {
-        let mut shard = self.shard(commit.id).lock();
         match &commit.action {
-            Action::Create(attributes) => {
-                self.sweep_from_now_on();
-                shard.insert(commit.id, Box::new(Record::new(attributes, commit)?));
+            Action::Update => {
+                let mut shard = self.shard(commit.id).lock();
+                shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)
             }
-            Action::Update => shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?,
-            &Action::ChangeId(new) => {
-                // The old record is taken out and the new one put in under their own locks; nobody knows the
-                // new id yet, and nobody may use the old one any more.
-                shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?;
-                let moved = shard.remove(&commit.id);
-                drop(shard);
-                if let Some(record) = moved {
-                    self.shard(new).lock().insert(new, record);
-                }
-            }
-            Action::End => {
-                let ended = shard.remove(&commit.id).filter(|record| record.dies > Instant::now());
-                ended.map(drop).ok_or(BackendError::Gone)?;
-            }
+            Action::Create(attributes) => self.create(attributes, commit),
+            Action::ChangeId(new) => self.change_id(*new, commit),
+            Action::End => self.end(commit.id),
+        }
+    }
+
+    fn create(self: &Arc<Self>, attributes: &Attributes, commit: &Commit) -> Result<(), BackendError> {
+        self.sweep_from_now_on();
+        let record = Box::new(Record::new(attributes, commit)?);
+        let room = self.room.get();
+        if let Some(room) = room {
+            self.take_room(room)?;
+        }
+        self.shard(commit.id).lock().insert(commit.id, record);
+        if let Some(room) = room.filter(|_| attributes.provisional) {
+            self.note_unwritten(room, commit.id);
         }
         Ok(())
+    }
+
+    /// The old record is taken out and the new one put in under their own locks; nobody knows the new id yet, and nobody may
+    /// use the old one any more.
+    fn change_id(&self, new: SessionId, commit: &Commit) -> Result<(), BackendError> {
+        let mut shard = self.shard(commit.id).lock();
+        shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?;
+        let moved = shard.remove(&commit.id);
+        drop(shard);
+        if let Some(record) = moved {
+            self.shard(new).lock().insert(new, record);
+        }
+        Ok(())
+    }
+
+    fn end(&self, id: SessionId) -> Result<(), BackendError> {
+        let removed = self.shard(id).lock().remove(&id);
+        if let Some(room) = self.room.get()
+            && removed.is_some()
+        {
+            room.leave(1);
+        }
+        removed.filter(|record| record.dies > Instant::now()).map(drop).ok_or(BackendError::Gone)
     }
 
     fn shard(&self, id: SessionId) -> &Mutex<Shard> {
@@ -185,15 +231,25 @@ impl Sessions {
             self.sweep.start(move || sweep(Weak::clone(&sessions)), || {});
         }
     }
+
+    /// Frees what has expired, and says how many that were.
+    fn sweep_shard(&self, shard: &mut Shard, now: Instant) -> usize {
+        let before = shard.len();
+        shard.retain(|_, record| record.dies > now);
+        let freed = before - shard.len();
+        if let Some(room) = self.room.get() {
+            room.leave(freed);
+        }
+        freed
+    }
 }
 
 async fn sweep(sessions: Weak<Sessions>) {
     for shard in (0..SHARDS).cycle() {
         tokio::time::sleep(SWEEP_INTERVAL).await;
         let Some(sessions) = sessions.upgrade() else { return };
-        let now = Instant::now();
         let mut shard = sessions.shards[shard].lock();
-        shard.retain(|_, record| record.dies > now);
+        sessions.sweep_shard(&mut shard, Instant::now());
         let spare = shard.capacity() / 4;
         if shard.len() < spare {
             shard.shrink_to(spare);

@@ -1,0 +1,117 @@
+//! Calls of a backend are bounded in time. What is at hand costs nothing; what must be waited for is waited for so long at
+//! most. A write that may still arrive after that goes on by itself, and until it has come back the session is not
+//! written to again.
+
+use std::{future::pending, mem, pin::Pin, time::Duration};
+
+use tokio::time::timeout;
+
+use crate::{
+    backend::{
+        Action, Answer, Backend, BackendError, Load, Loaded,
+        progress::{Progress, Reached},
+    },
+    process::{
+        Ending, Registry,
+        disconnects::{Cause, disconnect},
+    },
+    session::id::SessionId,
+};
+
+/// Why a call of a backend has failed that was given up, or was not made.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Late {
+    #[error("the backend did not answer within {0:?} (`SessionLayer::with_backend_timeout`)")]
+    NoAnswer(Duration),
+    #[error("an earlier write of this session has not come back from the backend, and may still arrive")]
+    EarlierWrite,
+}
+
+/// What a backend gives when it is asked for a session.
+pub(crate) type FromBackend = Result<Option<Loaded>, BackendError>;
+
+type Written = Result<(), BackendError>;
+type Writing = Pin<Box<dyn Future<Output = Written> + Send>>;
+
+/// Loads a session. A turn of another process is waited for as long as the load says, too.
+pub(crate) fn load(backend: &dyn Backend, id: SessionId, load: Load, limit: Duration) -> Answer<FromBackend> {
+    let mut answer = backend.load(id, load);
+    if let Answer::Pending(loading) = &mut answer {
+        let inner = mem::replace(loading, Box::pin(pending()));
+        let writes = (!load.turns.is_empty()).then(|| backend.registry().clone());
+        *loading = Box::pin(async move {
+            if writes.is_some_and(|registry| registry.unsettled().has(id)) {
+                return Err(BackendError::failed(Late::EarlierWrite));
+            }
+            let loaded = timeout(limit.saturating_add(load.wait), inner).await;
+            loaded.unwrap_or_else(|_| Err(BackendError::failed(Late::NoAnswer(limit))))
+        });
+    }
+    answer
+}
+
+/// How the id of a session ends by this.
+pub(super) fn ending_by(action: &Action) -> Option<Ending> {
+    match action {
+        Action::ChangeId(_) => Some(Ending::IdChanged),
+        Action::End => Some(Ending::Ended),
+        Action::Create(_) | Action::Update => None,
+    }
+}
+
+/// Bounds a commit that the backend was given.
+pub(super) fn bound(
+    answer: &mut Answer<Written>,
+    registry: &Registry,
+    id: SessionId,
+    ends: Option<Ending>,
+    limit: Duration,
+) {
+    if let Answer::Pending(writing) = answer {
+        let inner = mem::replace(writing, Box::pin(pending()));
+        *writing = Box::pin(written(inner, registry.clone(), id, ends, limit));
+    }
+}
+
+async fn written(
+    writing: Writing,
+    registry: Registry,
+    id: SessionId,
+    ends: Option<Ending>,
+    limit: Duration,
+) -> Written {
+    if ends != Some(Ending::Ended) && registry.unsettled().has(id) {
+        return Err(BackendError::failed(Late::EarlierWrite));
+    }
+    let progress = Progress::default();
+    let mut writing = Box::pin(progress.of(writing));
+    if let Ok(written) = timeout(limit, &mut writing).await {
+        return written;
+    }
+    let reached = progress.give_up();
+    if reached == Reached::Nothing {
+        return Err(BackendError::failed(Late::NoAnswer(limit)));
+    }
+    let settled = registry.see_to_its_end(id, writing);
+    tokio::spawn(async move { note_late(&registry, id, ends, settled.await) });
+    Err(match reached {
+        Reached::NewId => BackendError::OldIdMayLive(Late::NoAnswer(limit).into()),
+        _ => BackendError::OutcomeUnknown(Late::NoAnswer(limit).into()),
+    })
+}
+
+/// A write came back after its caller was told that nobody knows its outcome; or it did not.
+fn note_late(registry: &Registry, id: SessionId, ends: Option<Ending>, written: Option<Written>) {
+    match written {
+        Some(Ok(())) => {
+            tracing::warn!("a write that the backend did not answer in time has taken place after all");
+            if let Some(ending) = ends {
+                disconnect(registry.end(id, ending), Cause::Expiry);
+            }
+        }
+        Some(Err(error)) => {
+            tracing::warn!(%error, "a write that the backend did not answer in time has failed");
+        }
+        None => tracing::error!("a write has not come back from the backend, and is waited for no more"),
+    }
+}
