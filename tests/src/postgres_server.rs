@@ -15,7 +15,7 @@ use tower_sessions_sqlx_store::{
     PostgresStore,
     sqlx::{
         Error,
-        postgres::{PgConnectOptions, PgPoolOptions},
+        postgres::{PgConnectOptions, PgPool, PgPoolOptions},
     },
 };
 
@@ -43,8 +43,13 @@ const KEEPER: &str = r#"
 
 /// A store in a table that all tests of this target share.
 pub async fn store() -> PostgresStore {
+    PostgresStore::new(pool().await)
+}
+
+/// Its connections.
+pub async fn pool() -> PgPool {
     let server = SERVER.get_or_init(PostgresServer::start).await;
-    store_in(&server.directory).await.unwrap()
+    pool_in(&server.directory).await.unwrap()
 }
 
 impl PostgresServer {
@@ -60,18 +65,22 @@ impl PostgresServer {
             keeper.uid(user).gid(group);
         }
         let mut keeper = Process::start(&mut keeper);
-        let begun = keeper.answer(|| async { store_in(&directory).await.ok()?.migrate().await.ok() }).await;
+        let begun = keeper
+            .answer(|| async {
+                let pool = pool_in(&directory).await.ok()?;
+                PostgresStore::new(pool).migrate().await.ok()
+            })
+            .await;
         let log = directory.join("log");
         begun.unwrap_or_else(|| panic!("PostgreSQL does not begin: {}", fs::read_to_string(log).unwrap()));
         Self { directory, _keeper: keeper }
     }
 }
 
-async fn store_in(directory: &Path) -> Result<PostgresStore, Error> {
+async fn pool_in(directory: &Path) -> Result<PgPool, Error> {
     let options =
         PgConnectOptions::new_without_pgpass().socket(directory).username("test").database("postgres");
-    let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await?;
-    Ok(PostgresStore::new(pool))
+    PgPoolOptions::new().max_connections(4).connect_with(options).await
 }
 
 /// Debian keeps the programs of the server where no `PATH` leads.

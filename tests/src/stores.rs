@@ -39,6 +39,25 @@ enum Trouble {
     Held(Gate),
     Broken,
     BrokenOnce,
+    Forgetful,
+    ForgetfulOnce,
+}
+
+/// What becomes of a step's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    All,
+    /// The step was carried out, and says that it failed.
+    AFailure,
+}
+
+impl Said {
+    fn or_failure(self) -> Result<()> {
+        match self {
+            Self::All => Ok(()),
+            Self::AFailure => Err(Error::Backend("the answer is lost, as the test wants".to_owned())),
+        }
+    }
 }
 
 /// Clones share their records. As many stores do, it brings a deleted session back when someone saves it.
@@ -48,6 +67,7 @@ pub struct TestStore {
     troubles: Arc<Mutex<HashMap<Step, Trouble>>>,
     writes: Arc<Mutex<u64>>,
     loads: Arc<Mutex<u64>>,
+    late: Arc<Mutex<Option<Duration>>>,
 }
 
 impl TestStore {
@@ -73,6 +93,21 @@ impl TestStore {
         self.trouble(step, Trouble::BrokenOnce);
     }
 
+    /// This step is carried out from now on, and then says that it failed.
+    pub fn lose_answers(&self, step: Step) {
+        self.trouble(step, Trouble::Forgetful);
+    }
+
+    /// The same the next time.
+    pub fn lose_answer_once(&self, step: Step) {
+        self.trouble(step, Trouble::ForgetfulOnce);
+    }
+
+    /// The next `save` is carried out so late: whether or not anybody still waits for it, as a server does.
+    pub fn save_late_once(&self, delay: Duration) {
+        *lock(&self.late) = Some(delay);
+    }
+
     /// Every step works again.
     pub fn recover(&self) {
         lock(&self.troubles).clear();
@@ -82,17 +117,22 @@ impl TestStore {
         lock(&self.troubles).insert(step, trouble);
     }
 
-    async fn suffer(&self, step: Step) -> Result<()> {
+    async fn suffer(&self, step: Step) -> Result<Said> {
         let trouble = lock(&self.troubles).get(&step).cloned();
         match trouble {
-            None => Ok(()),
+            None => Ok(Said::All),
             Some(Trouble::Slow(delay)) => {
                 tokio::time::sleep(delay).await;
-                Ok(())
+                Ok(Said::All)
             }
             Some(Trouble::Held(gate)) => {
                 gate.pass().await;
-                Ok(())
+                Ok(Said::All)
+            }
+            Some(Trouble::Forgetful) => Ok(Said::AFailure),
+            Some(Trouble::ForgetfulOnce) => {
+                lock(&self.troubles).remove(&step);
+                Ok(Said::AFailure)
             }
             Some(Trouble::BrokenOnce) => {
                 lock(&self.troubles).remove(&step);
@@ -100,6 +140,11 @@ impl TestStore {
             }
             Some(Trouble::Broken) => Err(Error::Backend(format!("{step:?} is broken, as the test wants"))),
         }
+    }
+
+    fn keep(&self, record: Record) {
+        lock(&self.records).insert(record.id, record);
+        *lock(&self.writes) += 1;
     }
 
     /// How many sessions are stored.
@@ -180,34 +225,44 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[async_trait]
 impl SessionStore for TestStore {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        self.suffer(Step::Write).await?;
-        let mut records = lock(&self.records);
-        while records.contains_key(&record.id) {
-            record.id = Id::default();
+        let said = self.suffer(Step::Write).await?;
+        {
+            let records = lock(&self.records);
+            while records.contains_key(&record.id) {
+                record.id = Id::default();
+            }
         }
-        records.insert(record.id, record.clone());
-        *lock(&self.writes) += 1;
-        Ok(())
+        self.keep(record.clone());
+        said.or_failure()
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        self.suffer(Step::Write).await?;
-        lock(&self.records).insert(record.id, record.clone());
-        *lock(&self.writes) += 1;
-        Ok(())
+        let late = lock(&self.late).take();
+        if let Some(delay) = late {
+            let (store, record) = (self.clone(), record.clone());
+            let server = tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                store.keep(record);
+            });
+            server.await.expect("no test panics with a store in its hands");
+            return Ok(());
+        }
+        let said = self.suffer(Step::Write).await?;
+        self.keep(record.clone());
+        said.or_failure()
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
         *lock(&self.loads) += 1;
-        self.suffer(Step::Load).await?;
+        self.suffer(Step::Load).await?.or_failure()?;
         let found = lock(&self.records).get(id).cloned();
         Ok(found.filter(|record| record.expiry_date > OffsetDateTime::now_utc()))
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        self.suffer(Step::Delete).await?;
+        let said = self.suffer(Step::Delete).await?;
         lock(&self.records).remove(id);
-        Ok(())
+        said.or_failure()
     }
 }
 

@@ -38,12 +38,14 @@ pub(crate) fn load(backend: &dyn Backend, id: SessionId, load: Load, limit: Dura
     let mut answer = backend.load(id, load);
     if let Answer::Pending(loading) = &mut answer {
         let inner = mem::replace(loading, Box::pin(pending()));
-        let writes = (!load.turns.is_empty()).then(|| backend.registry().clone());
+        let (registry, is_to_write) = (backend.registry().clone(), !load.turns.is_empty());
         *loading = Box::pin(async move {
-            if writes.is_some_and(|registry| registry.unsettled().has(id)) {
+            if is_to_write && registry.unsettled().has(id) {
                 return Err(BackendError::failed(Late::EarlierWrite));
             }
-            let loaded = timeout(limit.saturating_add(load.wait), inner).await;
+            let waits_for_turns = is_to_write && registry.is_among_nodes();
+            let longest = if waits_for_turns { limit.saturating_add(load.wait) } else { limit };
+            let loaded = timeout(longest, inner).await;
             loaded.unwrap_or_else(|_| Err(BackendError::failed(Late::NoAnswer(limit))))
         });
     }

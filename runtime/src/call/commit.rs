@@ -173,7 +173,12 @@ impl LiveSession {
 
     /// Begins a session with nothing in it, for a handshake: it lives shortly until something is written.
     pub(crate) async fn begin_provisional(&self) -> Result<(), Error> {
-        self.begin(Work::of(Changes::new()), true).await
+        let begun = self.begin(Work::of(Changes::new()), true).await;
+        // Nothing of the client's was to be saved: it tries again.
+        begun.map_err(|error| match error.kind() {
+            ErrorKind::OutcomeUnknown => Error::new(ErrorKind::Backend).because(error),
+            _ => error,
+        })
     }
 
     /// Changes a session that is there, and was loaded with these attributes.

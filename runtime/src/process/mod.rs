@@ -36,6 +36,8 @@ use crate::{
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
+    /// Whether other processes have turns, too.
+    among_nodes: bool,
     turns: Arc<Turns>,
     endings: Endings,
     sockets: BoundSockets,
@@ -47,7 +49,7 @@ struct Inner {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self::of(BoundSockets::default())
+        Self::of(BoundSockets::default(), false)
     }
 }
 
@@ -63,10 +65,11 @@ impl Registry {
         Self::default()
     }
 
-    fn of(sockets: BoundSockets) -> Self {
+    fn of(sockets: BoundSockets, among_nodes: bool) -> Self {
         let (endings, connections, expiry_watch, unsettled, unsaved_touches) = Default::default();
         let turns = Arc::new(Turns::new());
         Self(Arc::new(Inner {
+            among_nodes,
             turns,
             endings,
             sockets,
@@ -80,6 +83,11 @@ impl Registry {
     /// How many calls have come to the queues of a session: which of them may be given values that are asked for now.
     pub fn arrivals(&self, id: SessionId) -> Arrivals {
         self.0.turns.arrivals(id)
+    }
+
+    /// Whether the backend may have to wait for turns of other processes.
+    pub(crate) fn is_among_nodes(&self) -> bool {
+        self.0.among_nodes
     }
 
     /// Whether both are the registry of one backend.

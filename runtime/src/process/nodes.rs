@@ -36,7 +36,7 @@ impl Registry {
 
     /// A registry that knows nothing yet, of a backend for several processes.
     pub fn among_nodes() -> Self {
-        Self::of(BoundSockets::among_nodes())
+        Self::of(BoundSockets::among_nodes(), true)
     }
 
     /// A session ended, or changed its id, on another node. Its sockets here leave every room at once and are

@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
+mod cleanup;
 mod foreign;
 mod leases;
+mod room;
 mod subjects;
 
 use std::sync::Arc;

@@ -36,14 +36,20 @@ pub(crate) async fn sqlite_store() -> (Subject, Directory) {
 }
 
 pub(crate) async fn sqlite() -> (SqliteStore, Directory) {
+    let (pool, directory) = sqlite_pool().await;
+    (SqliteStore::new(pool), directory)
+}
+
+/// With the table of a store.
+pub(crate) async fn sqlite_pool() -> (SqlitePool, Directory) {
     let directory = Directory::new();
     let options = SqliteConnectOptions::new()
         .filename(directory.0.join("sessions"))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal);
-    let store = SqliteStore::new(SqlitePool::connect_with(options).await.unwrap());
-    store.migrate().await.unwrap();
-    (store, directory)
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    SqliteStore::new(pool.clone()).migrate().await.unwrap();
+    (pool, directory)
 }
 
 pub(crate) async fn postgres_store() -> (Subject, ()) {

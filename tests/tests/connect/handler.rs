@@ -240,7 +240,7 @@ async fn a_connect_handler_whose_commit_fails_is_told_and_disconnected() {
     let socket = open(&app, &browser).await;
     store.break_down(Step::Write);
     socket.join("/").await.expect("a connection, for now");
-    assert_eq!(socket.event("session_error").await[0]["code"], "backend");
+    assert_eq!(socket.event("session_error").await[0]["code"], "outcome_unknown");
     socket.disconnected("/").await;
     store.recover();
     assert_eq!(browser.get("/visits").await.json(), 0);

@@ -2,11 +2,6 @@
 //!
 //! Clauses: 12.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use axum::{Router, extract::Request, middleware::Next, routing::get};
 use socketioxide::extract::SocketRef;
 use socketioxide_session::{
@@ -16,42 +11,10 @@ use socketioxide_session_tests::{
     app::{App, sessions},
     fixture::site::{Of, Parts, User, parts},
     http::{self, Browser},
+    log::Log,
     raw::{RawSocket, poll},
     stores::{self, Step, TestStore},
 };
-use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
-
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("a log")).into_owned()
-    }
-
-    fn add(&self, text: impl AsRef<str>) {
-        self.0.lock().expect("a log").extend_from_slice(text.as_ref().as_bytes());
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("a log").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// An application that writes down whatever it can get hold of.
 #[http_handler(user)]
@@ -159,22 +122,11 @@ async fn story(log: &Log, layer: impl Fn(SessionLayer) -> SessionLayer) -> Vec<S
 
 #[tokio::test]
 async fn no_id_is_in_the_log_of_a_whole_run() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_span_events(FmtSpan::FULL)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    // With a single subscriber, tracing asks the thread that is first at a callsite for its own: a test beside this one,
-    // which has none, would switch that callsite off for good.
-    let another = tracing::Dispatch::new(tracing_subscriber::registry());
-    // Of this thread, on which everything here runs.
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (log, logging) = Log::begin(tracing::Level::TRACE);
     let key = Key::generate();
     let mut ids = story(&log, |layer| layer).await;
     ids.extend(story(&log, move |layer| layer.with_private(key.clone())).await);
-    drop((guard, another));
+    drop(logging);
 
     let text = log.text();
     for expected in ["all that a handler has", "all that a connect handler has", "engineioxide", "Sensitive"]

@@ -6,3 +6,4 @@ mod bindings;
 mod end;
 mod expiry;
 mod late;
+mod touches;

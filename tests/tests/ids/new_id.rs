@@ -240,13 +240,14 @@ async fn a_login_whose_handler_fails_leaves_the_old_session_whole() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_at_any_step_of_a_login_leaves_the_old_session_whole() {
+async fn a_store_that_cannot_take_the_new_record_of_a_login_leaves_the_old_session_whole() {
     for of in Of::ALL {
         let site = Site::open();
         let browser = site.visitor().await;
         let old = browser.session();
         let mut socket = Socket::connect(&site.app, Some(&old)).await;
-        for step in [Step::Load, Step::Write, Step::Delete] {
+        // What a failed deletion of the old record leaves: `outcomes/lost_answers`.
+        for step in [Step::Load, Step::Write] {
             for once in [true, false] {
                 let what = format!("{of:?} {step:?} once: {once}");
                 let (before, login) = (site.store.len(), of.path("login"));
@@ -259,9 +260,7 @@ async fn a_store_that_fails_at_any_step_of_a_login_leaves_the_old_session_whole(
                 site.store.recover();
                 assert!(answer.status >= 500, "{what}: {}", answer.status);
                 assert_eq!(answer.set_cookies(), [""; 0], "{what}");
-                // A new record that cannot be taken back has an id that nobody was told.
-                let left = usize::from(step == Step::Delete && !once);
-                assert_eq!(site.store.len(), before + left, "{what}");
+                assert_eq!(site.store.len(), before, "{what}");
                 is_whole(&what, &site, &browser, &mut socket, &old).await;
             }
         }

@@ -7,6 +7,8 @@ mod cancellation;
 mod http;
 mod intents;
 mod intents_table;
+mod late_stores;
+mod lost_answers;
 mod lost_updates;
 mod not_encoded;
 mod panics;

@@ -244,7 +244,7 @@ const TABLE: &[Case] = &[
     meets(Trouble::Expired,        End::Held,    Some((409, "has ended")),       Socket::Code("session_ended"),     Left::Gone),
     meets(Trouble::IdChanged,      End::Held,    Some((409, "id has changed")),  Socket::Disconnected,              Left::Moved),
     meets(Trouble::LoadFails,      End::Normal,  Some((503, "backend failed")),  Socket::Code("backend"),           Left::Same),
-    meets(Trouble::WriteFails,     End::Normal,  Some((503, "backend failed")),  Socket::Code("backend"),           Left::Same),
+    meets(Trouble::WriteFails,     End::Normal,  Some((500, "may or may not")),  Socket::Code("outcome_unknown"),   Left::Same),
     meets(Trouble::AnswerLost,     End::Normal,  Some((500, "may or may not")),  Socket::Code("outcome_unknown"),   Left::Committed),
     meets(Trouble::Nothing,        End::TooLong, Some((503, "held too long")),   Socket::Code("turn_lost"),         Left::Same),
     meets(Trouble::TurnTimeout,    End::Normal,  Some((503, "in time")),         Socket::Code("turn_timeout"),      Left::Same),
