@@ -37,9 +37,12 @@ pub enum ErrorKind {
     Undecodable,
     /// A state or an answer could not be serialised. 500, `encode`.
     Encode,
-    /// The backend failed: nothing was written. 503, `backend`.
+    /// The backend failed, or did not answer within
+    /// [`with_backend_timeout`](crate::SessionLayer::with_backend_timeout); or an earlier write to the session may still
+    /// arrive; or there is no room for another session. Nothing was written. 503, `backend`.
     Backend,
-    /// The backend's answer to a commit was lost: whether it took place is not known. 500, `outcome_unknown`.
+    /// The backend's answer to a commit was lost, is an error, or did not come in time: whether it took place is not known.
+    /// 500, `outcome_unknown`.
     OutcomeUnknown,
     /// A [`SessionControl`](crate::SessionControl) method was called where it cannot act. 500, `unavailable`.
     Unavailable,

@@ -4,6 +4,10 @@
 #[doc = include_str!("../docs/guarantees.md")]
 pub mod guarantees {}
 
+/// Sessions in a store of tower-sessions, and in memory: old records, failures, bounds.
+#[doc = include_str!("../docs/stores.md")]
+pub mod stores {}
+
 /// What holds across several processes and machines.
 #[doc = include_str!("../docs/several-machines.md")]
 pub mod several_machines {}

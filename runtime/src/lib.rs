@@ -271,6 +271,8 @@
 //! | `RedisBackend` (features `redis`, `redis-tls`, `redis-cluster`) | in Redis or Valkey | on all nodes, while one primary keeps what it acknowledged |
 //! | your own [`Backend`] | where you keep them | see [`backend`] |
 //!
+//! [A page of the guide](guide::stores) has what stores need: old records, failures, memory that is bounded.
+//!
 //! A store knows only whole records, so [`StoreBackend`] loads, changes and saves them under a lock of its
 //! process. If several processes use one store, each sees at its next access what the others saved. But
 //! turns, the disconnecting of sockets and the memory of ids that ended or changed stay within each process.

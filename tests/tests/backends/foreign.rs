@@ -159,6 +159,44 @@ async fn a_store_that_cannot_be_written_can_be_read() {
     assert_eq!(store.writes(), 2, "tower-sessions' write, and one of the first load that could");
 }
 
+/// A store that takes no write, and does not say so: it is read all the same, and what began at the first load, began then.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_as_it_is_written_can_be_read() {
+    let store = TestStore::default();
+    let cookie = visitor_of_tower_sessions(store.clone()).await;
+    let session = SessionId::from(id(&cookie));
+    let gate = store.hold(Step::Write);
+    let backend = StoreBackend::new(store.clone());
+    let first = created(&backend, session).await;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(created(&backend, session).await, first);
+    }
+    let app = App::new(parts(sessions(backend.clone())).router);
+    assert_eq!(client::get(&app, "/who", Some(&cookie)).await.json(), "Ada");
+    // What it was asked to write may still arrive, so nothing else is written.
+    let begun = Instant::now();
+    assert_eq!(client::get(&app, "/visit", Some(&cookie)).await.status, 503);
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    gate.open_for_all();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(created(&backend, session).await, first);
+    assert_eq!(created(&StoreBackend::new(store.clone()), session).await, first);
+    assert_eq!(client::get(&app, "/visit", Some(&cookie)).await.json(), 8);
+
+    // A logout beside such a write.
+    let cookie = visitor_of_tower_sessions(store.clone()).await;
+    let gate = store.hold(Step::Write);
+    assert_eq!(client::get(&app, "/who", Some(&cookie)).await.json(), "Ada");
+    client::get(&app, "/logout", Some(&cookie)).await.ok();
+    gate.open_for_all();
+    for _ in 0..10 {
+        assert_eq!(client::get(&app, "/who", Some(&cookie)).await.json(), json!(null));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(!store.has(&cookie));
+}
+
 /// A first load that writes while the session ends does not bring it back.
 #[tokio::test(start_paused = true)]
 async fn a_first_load_beside_a_logout_brings_nothing_back() {

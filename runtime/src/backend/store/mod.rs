@@ -89,7 +89,7 @@ impl<S: SessionStore> StoreBackend<S> {
         Self { records: Arc::new(records), cleanup: None }
     }
 
-    /// Deletes what has expired: when the first session is asked for, and after each interval (a second at least), until
+    /// Deletes what has expired, in a store that can do that: when the first session is asked for, and after each interval (a second at least), until
     /// the backend is dropped. Default: never, so that a store that does not do it by itself grows for ever; those on SQL
     /// databases are such. What fails is logged at `warn`, and tried again.
     ///
