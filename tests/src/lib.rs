@@ -17,6 +17,7 @@ pub mod gate;
 mod helper;
 pub mod http;
 pub mod leases;
+pub mod ledger;
 pub mod log;
 pub mod node;
 pub mod postgres_server;

@@ -55,7 +55,7 @@ impl RawSocket {
         Self::open_with(app, &headers).await
     }
 
-    /// Shakes hands with these headers.
+    /// Shakes hands with these headers. A status of 0: there was no answer.
     pub async fn open_with(app: &App, headers: &[(&'static str, &str)]) -> Result<Self, (u16, String)> {
         let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", app.address());
         let mut request = url.into_client_request().expect("a request");
@@ -68,15 +68,16 @@ impl RawSocket {
                 let body = response.body().as_deref().unwrap_or_default();
                 return Err((response.status().as_u16(), String::from_utf8_lossy(body).into_owned()));
             }
-            Err(error) => panic!("no handshake: {error}"),
+            Err(error) => return Err((0, error.to_string())),
         };
         let headers = response.into_parts().0.headers;
         let lines = headers.get_all("set-cookie");
         let set_cookies =
             lines.iter().map(|line| line.to_str().expect("a readable cookie").to_owned()).collect();
-        let opening = soon("Engine.IO's opening", connection.next()).await;
-        let opening =
-            opening.expect("an opening").expect("an opening that arrives").into_text().expect("text");
+        let Some(Ok(opening)) = soon("Engine.IO's opening", connection.next()).await else {
+            return Err((0, "the connection ended before Engine.IO's opening".to_owned()));
+        };
+        let opening = opening.into_text().expect("text");
         let opening: Value = serde_json::from_str(&opening[1..]).expect("the opening's JSON");
         let sid = opening["sid"].as_str().expect("a sid").to_owned();
         let (sink, stream) = connection.split();
@@ -103,18 +104,21 @@ impl RawSocket {
             }
             _ => false,
         };
-        match self.wait(&what, answer).await {
-            Packet::ConnectError { data, .. } => Err(data["message"].as_str().unwrap_or_default().to_owned()),
-            _ => Ok(()),
+        match self.find(&what, answer).await {
+            Some(Packet::ConnectError { data, .. }) => {
+                Err(data["message"].as_str().unwrap_or_default().to_owned())
+            }
+            Some(_) => Ok(()),
+            None => Err("the connection has ended".to_owned()),
         }
     }
 
-    /// Writes these frames in one go.
+    /// Writes these frames in one go. Where the server has died since, the end is what is heard next.
     pub async fn send(&mut self, frames: &[String]) {
         for frame in frames {
-            self.sink.feed(Message::text(frame.as_str())).await.expect("room for a frame");
+            self.sink.feed(Message::text(frame.as_str())).await.ok();
         }
-        self.sink.flush().await.expect("a connection that takes frames");
+        self.sink.flush().await.ok();
     }
 
     /// Writes one binary frame.
@@ -161,6 +165,20 @@ impl RawSocket {
         }
     }
 
+    /// The one value of an acknowledgement in the namespace `/`; `None` if the connection ends instead.
+    pub async fn try_answer(&mut self, number: u64) -> Option<Value> {
+        let what = format!("acknowledgement {number}");
+        let answer = |packet: &Packet| match packet {
+            Packet::Ack { namespace, id, .. } => namespace == "/" && *id == number,
+            Packet::Disconnect { namespace } => panic!("the server ended {namespace} before {what}"),
+            _ => false,
+        };
+        match self.find(&what, answer).await? {
+            Packet::Ack { mut args, .. } => args.pop(),
+            _ => None,
+        }
+    }
+
     /// The numbers of the next so many acknowledgements, in the order in which they come.
     pub async fn next_answers(&mut self, count: usize) -> Vec<u64> {
         let mut numbers = Vec::new();
@@ -198,8 +216,8 @@ impl RawSocket {
         packet.unwrap_or_else(|| panic!("the connection ended before {what}: {:?}", self.kept))
     }
 
-    /// `None`: the connection has ended.
-    async fn find(&mut self, what: &str, wanted: impl Fn(&Packet) -> bool) -> Option<Packet> {
+    /// As [`wait`](Self::wait); `None` if the connection has ended.
+    pub async fn find(&mut self, what: &str, wanted: impl Fn(&Packet) -> bool) -> Option<Packet> {
         if let Some(at) = self.kept.iter().position(&wanted) {
             return self.kept.remove(at);
         }

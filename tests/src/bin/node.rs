@@ -10,6 +10,7 @@ use socketioxide_session::{RedisBackend, connect_handler, http_handler, socket_h
 use socketioxide_session_tests::{
     app::{sessions, with_sockets},
     fixture::shop::{self, Counter, HELD, User},
+    ledger,
     process::say_where,
     ready::say_ready,
 };
@@ -49,6 +50,7 @@ async fn socket_hold(counter: &mut Counter, user: &mut User) {
 async fn connected(socket: SocketRef) {
     socket.on("add", shop::sockets::slow_add);
     socket.on("hold", socket_hold);
+    socket.on("note", ledger::socket_note);
     say_ready(&socket);
 }
 
@@ -73,7 +75,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/rename/{name}", get(rename))
         .route("/all", get(all))
         .route("/add", get(shop::http::slow_add))
-        .route("/hold", get(hold));
+        .route("/hold", get(hold))
+        .merge(ledger::routes());
     let app = with_sockets(routes, (), |io| io.ns("/", connected)).layer(sessions(backend));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     say_where(listener.local_addr()?);

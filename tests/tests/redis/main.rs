@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
 mod cache;
+mod chaos;
 mod cluster;
 mod commits;
 mod failures;

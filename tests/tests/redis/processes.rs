@@ -28,13 +28,13 @@ use crate::{nodes::count_together, somebody_waits};
 const LEASE: Duration = SECOND;
 
 /// It is killed when this is dropped, and ends by itself when the test does.
-struct Node {
-    process: Process,
-    app: App,
+pub(crate) struct Node {
+    pub(crate) process: Process,
+    pub(crate) app: App,
 }
 
 impl Node {
-    async fn start(redis: &RedisServer, lease: Duration) -> Self {
+    pub(crate) async fn start(redis: &RedisServer, lease: Duration) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
         let command = command.args([redis.url(), lease.as_millis().to_string()]);
         let mut process = Process::start_talking(command);
