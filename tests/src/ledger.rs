@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use axum::{
     Json, Router,
     extract::Path,
+    http::StatusCode,
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
@@ -80,10 +81,11 @@ async fn leave(control: SessionControl) -> Result<(), Error> {
 }
 
 /// As middleware of others does that knows nothing of turns.
-async fn plain(session: Session, Path(number): Path<u64>) -> Json<Option<u64>> {
-    let before = session.get("plain").await.ok().flatten();
-    session.insert("plain", number).await.ok();
-    Json(before)
+async fn plain(session: Session, Path(number): Path<u64>) -> Result<Json<Option<u64>>, StatusCode> {
+    let cannot = |_| StatusCode::SERVICE_UNAVAILABLE;
+    let before = session.get("plain").await.map_err(cannot)?;
+    session.insert("plain", number).await.map_err(cannot)?;
+    Ok(Json(before))
 }
 
 #[socket_handler(ledger)]

@@ -141,11 +141,12 @@ impl RedisServer {
     }
 }
 
-/// What the server on this port says of itself, once it answers.
+/// What the server on this port says of itself, once it answers and has read what it kept.
 async fn about(port: u16) -> Option<String> {
     let client = Client::open(format!("redis://127.0.0.1:{port}/")).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.ok()?;
-    redis::cmd("INFO").arg("server").query_async(&mut connection).await.ok()
+    let about: String = redis::cmd("INFO").query_async(&mut connection).await.ok()?;
+    about.contains("loading:0\r\n").then_some(about)
 }
 
 impl Drop for RedisServer {

@@ -345,6 +345,12 @@ async fn comes_and_goes(world: Arc<World>, seed: u64) {
     }
 }
 
+/// Redis may be too busy to answer in time, or asleep as it was told.
+async fn told(redis: &RedisServer, words: &[&str]) {
+    redis.try_command::<redis::Value>(words).await.ok();
+    sleep(milliseconds(500)).await;
+}
+
 /// One blow after the other until all calls are made; how often each fell. In the end everything runs.
 async fn blows(
     world: Arc<World>,
@@ -384,22 +390,20 @@ async fn blows(
                 "Redis stopped"
             }
             5 => {
-                let _: u32 = redis.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+                told(redis, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
                 "connections cut"
             }
             6 => {
-                let _: u32 = redis.command(&["CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes"]).await;
+                told(redis, &["CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes"]).await;
                 "ears cut"
             }
             7 => {
-                let () = redis.command(&["SCRIPT", "FLUSH"]).await;
+                told(redis, &["SCRIPT", "FLUSH"]).await;
                 "scripts forgotten"
             }
             _ => {
                 let seconds = format!("{:.2}", pause.as_secs_f64() / 3.0);
-                // It sleeps for longer than this client waits for its answer.
-                redis.try_command::<()>(&["DEBUG", "SLEEP", &seconds]).await.ok();
-                sleep(pause / 3).await;
+                told(redis, &["DEBUG", "SLEEP", &seconds]).await;
                 "Redis asleep"
             }
         };

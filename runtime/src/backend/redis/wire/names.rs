@@ -12,20 +12,17 @@ pub(crate) struct SessionKeys {
     pub(crate) record: String,
     /// A hash of the leases on its turns and of the calls that wait for them.
     pub(crate) control: String,
-    /// A sorted set of the tokens of its last commits.
+    /// A hash of the tokens of its last commits, each in its slot.
     pub(crate) tokens: String,
     /// For some seconds after its end: `E` (ended) or `C` (its id changed), the node, the commit's token.
     pub(crate) tombstone: String,
-    /// What stands for the id.
-    pub(crate) hidden: String,
 }
 
 impl SessionKeys {
     pub(crate) fn new(prefix: &str, id: SessionId) -> Self {
-        let hidden = id.hidden().to_string();
-        let record = format!("{prefix}{{{hidden}}}");
+        let record = format!("{prefix}{{{}}}", id.hidden());
         let key = |kind: &str| format!("{record}:{kind}");
-        Self { control: key("turns"), tokens: key("commits"), tombstone: key("end"), record, hidden }
+        Self { control: key("turns"), tokens: key("commits"), tombstone: key("end"), record }
     }
 }
 
@@ -64,12 +61,12 @@ mod tests {
     fn keys_share_a_slot_and_hide_the_id() {
         let id = SessionId::random();
         let keys = SessionKeys::new("app:", id);
-        let tag = format!("app:{{{}}}", keys.hidden);
+        let tag = format!("app:{{{}}}", id.hidden());
         for key in [&keys.record, &keys.control, &keys.tokens, &keys.tombstone] {
             assert!(key.starts_with(&tag));
             assert!(!key.contains(&id.expose().to_string()));
         }
-        assert_eq!(keys.hidden.len(), 43);
-        assert_ne!(keys.hidden, SessionKeys::new("app:", SessionId::random()).hidden);
+        assert_eq!(keys.record.len(), 43 + "app:{}".len());
+        assert_ne!(keys.record, SessionKeys::new("app:", SessionId::random()).record);
     }
 }

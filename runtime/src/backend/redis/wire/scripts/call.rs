@@ -6,9 +6,10 @@ use redis::{FromRedisValue, ParsingError, Script, ScriptInvocation, ToRedisArgs,
 
 use crate::backend::redis::wire::{Wire, link::Failure};
 
-/// A script with what all of them begin with.
-pub(super) fn script(text: &str) -> Script {
-    Script::new(&[include_str!("common.lua"), text].concat())
+/// A script of these parts, after what all of them begin with. What is needed seldom comes last: Lua makes a function
+/// when it comes by.
+pub(super) fn script(parts: &[&str]) -> Script {
+    Script::new(&[include_str!("clock.lua"), &parts.concat()].concat())
 }
 
 /// A script with its keys and arguments, in the order in which its head reads them. The names are those of the head.
@@ -181,7 +182,8 @@ mod tests {
                 .map(|word| Value::Array(vec![Value::BulkString(word.into())]))
                 .collect::<Vec<_>>()
         };
-        let (take, commit) = (words(include_str!("take.lua")), words(include_str!("commit.lua")));
+        let take = [words(include_str!("take.lua")), words(include_str!("take_rest.lua"))].concat();
+        let commit = [words(include_str!("commit.lua")), words(include_str!("commit_rest.lua"))].concat();
         assert!(take.len() > 3 && commit.len() > 8);
         assert!(!take.into_iter().map(TakeAnswer::from_redis_value).any(is_unexpected));
         assert!(!commit.into_iter().map(CommitAnswer::from_redis_value).any(is_unexpected));

@@ -18,7 +18,9 @@ use crate::backend::{
     },
 };
 
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| script(include_str!("commit.lua")));
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
+    script(&[include_str!("commit.lua"), include_str!("turns.lua"), include_str!("commit_rest.lua")])
+});
 
 /// What is sent.
 #[derive(Clone, Copy)]
@@ -155,6 +157,18 @@ impl SendCommit<'_> {
         run(wire, |retried| self.call(wire, retried)).await.map_err(Failure::of_commit)
     }
 
+    /// Fields of one state change, as they do in most commits, and nothing else but when the session expires.
+    fn is_usual(&self) -> bool {
+        let Self { action, under: Some(under), attributes, operations, .. } = self else { return false };
+        let SendAttributes { expiry: None, provisional: None, expires: Some(_) } = attributes else {
+            return false;
+        };
+        *action == CommitAction::Update
+            && under.keep == Keep::No
+            && under.states.len() == 1
+            && matches!(operations, [Operation::Merge { from: From::Held, .. }])
+    }
+
     pub(super) fn call(&self, wire: &Wire, retried: bool) -> Call {
         let Self { keys, under, attributes, .. } = self;
         let expires = attributes.expires.as_ref();
@@ -169,15 +183,14 @@ impl SendCommit<'_> {
             call = call.key("new_record", new);
         }
         call = call
-            .arg("prefix", &wire.prefix)
-            .arg("node", &wire.node)
-            .arg("hidden", &keys.hidden)
             .arg("action", self.action.word())
             .arg("token", self.token)
+            .arg("slot", slot(self.token))
             .arg("retried", u8::from(retried))
             .arg("expires", expires.map_or("", |expires| &expires.at))
             .arg("reckoned_expiry", reckoned_expiry)
             .arg("reckoned_provisional", flag(reckoned_provisional))
+            .arg("node", &wire.node)
             .arg("lasting", self.lasting.unwrap_or_default())
             .arg(
                 "expiry",
@@ -191,7 +204,8 @@ impl SendCommit<'_> {
             .arg("ticket", under.map_or("", |under| under.ticket))
             .arg("keep", under.map_or("", |under| under.keep.word()))
             .arg("lease_ms", under.map_or(0, |under| span(under.length)))
-            .arg("hold_ms", under.map_or(0, |under| span(under.hold)));
+            .arg("hold_ms", under.map_or(0, |under| span(under.hold)))
+            .arg("is_usual", flag(self.is_usual()));
         let states = under.map_or(&[][..], |under| under.states);
         call = call.arg("count", states.len()).more(states);
         for operation in self.operations {
@@ -200,6 +214,11 @@ impl SendCommit<'_> {
         }
         call
     }
+}
+
+/// Where the token is remembered: one of 1024 places.
+fn slot(token: &str) -> u32 {
+    token.bytes().fold(0, |sum: u32, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 1024
 }
 
 fn flag(is_so: bool) -> &'static str {

@@ -10,7 +10,8 @@ use crate::backend::{
     redis::wire::{Wire, link::Failure, names::SessionKeys},
 };
 
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| script(include_str!("release.lua")));
+static SCRIPT: LazyLock<Script> =
+    LazyLock::new(|| script(&[include_str!("turns.lua"), include_str!("release.lua")]));
 
 /// What is sent.
 pub(crate) struct Release<'a> {

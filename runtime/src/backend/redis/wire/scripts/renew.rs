@@ -10,7 +10,8 @@ use crate::backend::{
     redis::wire::{Wire, link::Failure, millis::span, names::SessionKeys},
 };
 
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| script(include_str!("renew.lua")));
+static SCRIPT: LazyLock<Script> =
+    LazyLock::new(|| script(&[include_str!("turns.lua"), include_str!("renew.lua")]));
 
 /// What is sent. Leases that are lost already stay lost.
 pub(crate) struct Renew<'a> {

@@ -4,69 +4,16 @@ local ticket, node, lease_ms, hold_ms, count = unpack(ARGV, 1, 5)
 lease_ms, hold_ms, count = tonumber(lease_ms), tonumber(hold_ms), tonumber(count)
 -- So many states follow, then `*` or fields of the record, `m` first.
 local first_state, first_field = 6, 6 + count
+local last = now + hold_ms
+local lease = { ticket, math.min(now + lease_ms, last), lease_ms, last }
 
-local values, is_ours
-if ARGV[first_field] == '*' then
-  values = redis.call('HGETALL', record)
-  is_ours = redis.call('HEXISTS', record, 'm') == 1
-else
-  values = redis.call('HMGET', record, unpack(ARGV, first_field))
-  is_ours = values[1]
-end
-if not is_ours then
-  if redis.call('EXISTS', record) == 1 then return { 'broken' } end
-  return { 'gone', text_at(tombstone) }
-end
-
-local states, wanted = {}, {}
-for i = 1, count do
-  states[i] = ARGV[first_state + i - 1]
-  wanted[states[i]] = true
-end
-
-local leases, waiters, ahead = read_control(control)
-for i = 1, #ahead, 2 do
-  redis.call('HSET', control, ahead[i], ahead[i + 1])
-end
-local is_granted, is_in_line, again_at, since = false, false, nil, now_us
-local function blocked_until(moment)
-  if not again_at or moment < again_at then again_at = moment end
-end
-for _, state in ipairs(states) do
-  local lease = leases[state]
-  if lease and lease[2] > now then
-    -- The answer that granted it may have been lost: it is granted again.
-    if lease[1] == ticket then is_granted = true else blocked_until(lease[2]) end
-  end
-end
-if not is_granted then
-  for _, waiter in ipairs(waiters) do
-    if waiter.ticket == ticket then
-      is_in_line, since = true, waiter.since
-      break
-    end
-    if waiter.deadline > now then
-      for _, state in ipairs(waiter.states) do
-        if wanted[state] then blocked_until(waiter.deadline) end
-      end
-    end
+-- As a rule nobody has or wants a turn of the session: the rest of the script would find nothing else.
+if count == 1 and ARGV[first_field] ~= '*' and redis.call('EXISTS', control) == 0 then
+  local values = redis.call('HMGET', record, unpack(ARGV, first_field))
+  if values[1] then
+    redis.call('HSET', control, 'l:' .. ARGV[first_state], cmsgpack.pack(lease))
+    redis.call('PEXPIRE', control, math.max(lease_ms * 2, 60000))
+    return { 'granted', values }
   end
 end
 
-if again_at then
-  local waiter = { since, now + lease_ms, lease_ms, node, unpack(states) }
-  redis.call('HSET', control, 'w:' .. ticket, cmsgpack.pack(waiter))
-  redis.call('PEXPIRE', control, math.max(lease_ms * 2, 60000))
-  return { 'wait', again_at - now }
-end
-
-if not is_granted then
-  local last = now + hold_ms
-  local lease = cmsgpack.pack({ ticket, math.min(now + lease_ms, last), lease_ms, last })
-  for _, state in ipairs(states) do
-    redis.call('HSET', control, 'l:' .. state, lease)
-  end
-  if is_in_line then redis.call('HDEL', control, 'w:' .. ticket) end
-  redis.call('PEXPIRE', control, math.max(lease_ms * 2, 60000))
-end
-return { 'granted', values }

@@ -18,7 +18,9 @@ use crate::backend::{
     },
 };
 
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| script(include_str!("take.lua")));
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
+    script(&[include_str!("take.lua"), include_str!("turns.lua"), include_str!("take_rest.lua")])
+});
 
 /// What is sent.
 pub(crate) struct Take<'a> {

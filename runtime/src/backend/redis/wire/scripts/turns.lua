@@ -1,4 +1,4 @@
--- Prepended to the scripts that know of turns. All keys of a call are of one session, and so in one slot.
+-- What the scripts know of turns.
 --
 -- A session's control hash has a field `l:<state>` for each lease and `w:<ticket>` for each call that waits:
 --   lease:  { ticket, deadline, length, last, written }
@@ -6,11 +6,6 @@
 -- Moments and lengths are in milliseconds (`since` in microseconds). A lease is lost after `deadline`, which lies at most
 -- a `length` ahead, and is not renewed past `last`; `written` is 1 once somebody without the turn wrote the value. A
 -- waiter is as good as gone after `deadline`. What is of another form is nobody's lease, and nobody who waits.
--- Redis's own clock is the only one.
-
-local time = redis.call('TIME')
-local now_us = time[1] * 1000000 + time[2]
-local now = math.floor(now_us / 1000)
 
 -- What stands there, if it is text.
 local function text_at(key)
