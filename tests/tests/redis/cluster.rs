@@ -14,9 +14,10 @@ use std::{
 use redis::{Client, cluster::ClusterClient};
 use serde_json::json;
 use socketioxide_session::{
-    RedisBackend,
-    backend::{Action, Backend, BackendError, SessionId},
+    Expiry, RedisBackend,
+    backend::{Action, Backend, BackendError, Expires, SessionId},
 };
+use time::OffsetDateTime;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -24,7 +25,7 @@ use tokio::{
 
 use crate::proxy::Proxy;
 use socketioxide_session_tests::{
-    records::{SECOND, begin, commit, fields, load, milliseconds, set, take, update, value},
+    records::{SECOND, begin, commit, fields, in_an_hour, load, milliseconds, set, take, update, value},
     redis_cluster::RedisCluster,
     redis_server::RedisServer,
     soak::short_or_long,
@@ -211,6 +212,51 @@ async fn a_change_of_id_whose_answers_are_lost_takes_place_once() {
         let late = backend.commit(commit(id, Action::Update, vec![set("a", 2)])).await;
         assert!(matches!(late, Err(BackendError::Gone)), "{late:?}");
     }
+}
+
+/// A node changes the id, having loaded the session before another node gave it an expiry of its own: whenever that
+/// comes, it holds under the new id, or whoever set it is told that the old one is over.
+#[tokio::test]
+async fn an_expiry_that_is_set_beside_a_change_of_id_is_not_overwritten() {
+    let (server, proxy, backend) = cluster_behind_proxy().await;
+    let other = RedisBackend::connect_cluster([server.url()]).await.unwrap();
+    let own = Expiry::OnInactivity(time::Duration::hours(7));
+    proxy.delay(10);
+    let (mut before, mut after) = (0, 0);
+    for round in 0..short_or_long(20, 400) {
+        let id = begin(&other, vec![set("a", json!({"n": 0}))]).await;
+        let loaded = load(&other, id).await.unwrap().unwrap();
+        let (new, soon) = (SessionId::random(), OffsetDateTime::now_utc() + milliseconds(600_000));
+        let mut change = commit(id, Action::ChangeId(new), vec![set("b", 1)]);
+        change.expires = Some(Expires::reckoned(soon, &loaded.attributes));
+        let mut expiring = commit(id, Action::Update, vec![]);
+        expiring.attributes.expiry = Some(Some(own));
+        let mut attributes = loaded.attributes.clone();
+        attributes.expiry = Some(own);
+        let late = in_an_hour();
+        expiring.expires = Some(Expires::reckoned(late, &attributes));
+        let sets = async {
+            sleep(milliseconds(round % 5 * 15)).await;
+            other.commit(expiring).await
+        };
+        let changes = async {
+            sleep(milliseconds(round % 4 * 15)).await;
+            backend.commit(change).await
+        };
+        let (changed, was_set) = tokio::join!(changes, sets);
+        changed.unwrap();
+        let now = load(&other, new).await.unwrap().unwrap();
+        if let Err(error) = was_set {
+            after += 1;
+            assert!(matches!(error, BackendError::Gone), "{error:?}");
+            assert_eq!(now.attributes.expiry, None);
+        } else {
+            before += 1;
+            assert_eq!((now.attributes.expiry, now.expires), (Some(own), late), "round {round}");
+        }
+    }
+    println!("an expiry was set {before} times before and {after} times after a change of id");
+    assert!(before > 0 && after > 0);
 }
 
 /// As if the time was over for which a record is shut that is being moved to another id: twenty seconds.

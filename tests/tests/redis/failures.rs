@@ -5,13 +5,15 @@
 use serde_json::json;
 use socketioxide_session::{
     RedisBackend,
-    backend::{Action, Backend, BackendError, Keys, Load, SessionId},
+    backend::{Action, Backend, BackendError, Expires, Keys, Load, SessionId},
 };
 use tokio::time::{Instant, sleep};
 
 use crate::node;
 use socketioxide_session_tests::{
-    records::{SECOND, begin, commit, create, fields, load, milliseconds, set, take, update, value},
+    records::{
+        SECOND, begin, commit, create, fields, in_an_hour, load, milliseconds, set, take, update, value,
+    },
     redis_server::RedisServer,
 };
 
@@ -58,6 +60,91 @@ async fn redis_restarts_empty() {
     let id = begin(&backend, vec![set("a", json!({"n": 0}))]).await;
     let held = take(&backend, id, &["a"], SECOND).await.unwrap().unwrap();
     backend.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(1)))])])).await.unwrap();
+}
+
+/// Any policy but `noeviction` takes sessions and leases under pressure: whole ones, and nobody is told what is not so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_evicted_under_load_is_gone_and_nothing_is_half_there() {
+    let server = RedisServer::start().await;
+    let backend = node(&server).await;
+    let text = "x".repeat(2000);
+    let mut ids = Vec::new();
+    for _ in 0..200 {
+        ids.push(begin(&backend, vec![set("a", json!({"n": 0, "text": text}))]).await);
+    }
+    let memory: String = server.command(&["INFO", "memory"]).await;
+    let used = memory.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+    let most = (used.trim().parse::<u64>().unwrap() + 200_000).to_string();
+    let () = server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]).await;
+    let () = server.command(&["CONFIG", "SET", "maxmemory", &most]).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..8 {
+        let (backend, ids, text) = (backend.clone(), ids.clone(), text.clone());
+        tasks.spawn(async move {
+            let mut told = Vec::new();
+            for id in ids.into_iter().skip(task * 25).take(25) {
+                let mut counted = 0;
+                for _ in 0..10 {
+                    // Others come, so that somebody must go.
+                    begin(&backend, vec![set("a", json!({"n": 0, "text": text}))]).await;
+                    let held = match take(&backend, id, &["a"], SECOND * 5).await {
+                        Ok(Some(held)) => held,
+                        Ok(None) => break,
+                        Err(error) => panic!("{error:?}"),
+                    };
+                    assert_eq!(held.value("a").unwrap().json()["n"], counted, "a session is there whole");
+                    match backend
+                        .commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(counted + 1)))])]))
+                        .await
+                    {
+                        Ok(()) => counted += 1,
+                        Err(BackendError::Gone) => break,
+                        Err(BackendError::TurnLost) => {}
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+                told.push((id, counted));
+            }
+            told
+        });
+    }
+    let mut gone = 0;
+    while let Some(told) = tasks.join_next().await {
+        for (id, counted) in told.unwrap() {
+            match load(&backend, id).await.unwrap() {
+                Some(loaded) => assert_eq!(loaded.value("a").unwrap().json()["n"], counted),
+                None => gone += 1,
+            }
+        }
+    }
+    println!("{gone} of 200 sessions were evicted");
+    assert!(gone > 0);
+}
+
+/// Of nodes whose clocks are apart by five minutes each reckons the end of a session by its own. That end is off by as much,
+/// and nothing else is: turns go by Redis's clock.
+#[tokio::test]
+async fn clocks_that_are_minutes_apart_shift_the_end_and_nothing_else() {
+    let server = RedisServer::start().await;
+    let (behind, ahead) = (node(&server).await, node(&server).await);
+    let id = begin(&behind, vec![set("a", json!({"n": 0}))]).await;
+    let minutes = time::Duration::minutes(5);
+    for n in 1..=20 {
+        let (backend, at) =
+            if n % 2 == 0 { (&behind, in_an_hour() - minutes) } else { (&ahead, in_an_hour() + minutes) };
+        let held = take(backend, id, &["a"], SECOND).await.unwrap().unwrap();
+        assert_eq!(held.value("a").unwrap().json()["n"], n - 1);
+        let mut counted = update(id, held.lease, vec![fields("a", [("n", Some(json!(n)))])]);
+        counted.expires = Some(Expires::reckoned(at, &held.attributes));
+        backend.commit(counted).await.unwrap();
+        assert_eq!(load(&behind, id).await.unwrap().unwrap().expires, at);
+    }
+    // A life that is shorter than the clocks are apart is over at once, for Redis.
+    let mut short = commit(id, Action::Update, vec![set("a", 1)]);
+    let attributes = load(&behind, id).await.unwrap().unwrap().attributes;
+    short.expires = Some(Expires::reckoned(in_an_hour() - minutes * 13, &attributes));
+    behind.commit(short).await.unwrap();
+    assert!(load(&ahead, id).await.unwrap().is_none());
 }
 
 #[tokio::test]

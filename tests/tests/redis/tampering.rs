@@ -188,9 +188,9 @@ async fn what_is_no_lease_holds_up_nobody() {
 #[tokio::test]
 async fn sockets_of_a_session_that_went_without_a_word_are_disconnected_in_time() {
     const CUT_OFF: std::time::Duration = SECOND.saturating_mul(2);
-    let server = RedisServer::start().await;
+    let mut server = RedisServer::start().await;
     let app = serve(node(&server).await.with_cut_off(CUT_OFF));
-    for flushed in [false, true] {
+    for goes in ["deleted", "flushed", "restarted without data"] {
         let cookie = client::get(&app, "/add", None).await.new_cookie();
         let deleted = record(&server).await;
         let other = client::get(&app, "/add", None).await.new_cookie();
@@ -198,17 +198,21 @@ async fn sockets_of_a_session_that_went_without_a_word_are_disconnected_in_time(
         let mut stays = Socket::connect(&app, Some(&other)).await;
         assert_eq!((ends.ask("add", &[]).await, stays.ask("add", &[]).await), (json!(2), json!(2)));
         let gone = Instant::now();
-        if flushed {
-            let () = server.command(&["FLUSHALL"]).await;
-            soon("the end of a socket", stays.disconnected("/")).await;
-        } else {
-            let () = server.command(&["DEL", &deleted]).await;
+        match goes {
+            "deleted" => server.command(&["DEL", &deleted]).await,
+            "flushed" => server.command(&["FLUSHALL"]).await,
+            _ => {
+                server.kill();
+                server.run().await;
+            }
         }
         soon("the end of a socket", ends.disconnected("/")).await;
-        println!("sockets ended {:?} after their session, of {CUT_OFF:?}", gone.elapsed());
+        println!("{goes}: a socket ended {:?} after its session, of {CUT_OFF:?}", gone.elapsed());
         assert!(gone.elapsed() < CUT_OFF + milliseconds(500));
-        if !flushed {
+        if goes == "deleted" {
             assert_eq!(stays.ask("add", &[]).await, json!(3));
+        } else {
+            soon("the end of a socket", stays.disconnected("/")).await;
         }
     }
 }
