@@ -126,6 +126,44 @@ impl SessionControl {
         self.ask(|intent| intent.keep_changes = true)
     }
 
+    /// Has a future begun after the commit: for what must be told only when it is saved (a push to other tabs, a mail, a
+    /// job). Several are begun in their order, and those of calls that follow each other in a queue in that of their
+    /// commits.
+    ///
+    /// It is polled once as soon as the commit is in, outside of the call; if it waits, it goes on on a task of its own. So
+    /// what it sends before its first wait is in the order of this process's commits of the session. What the client is
+    /// answered is decided by then, and does not wait for it; its panic is logged. A client that leaves changes nothing.
+    ///
+    /// It begins also where nothing had to be written, after a [`flush`](Self::flush), and with
+    /// [`keep_changes`](Self::keep_changes). It is dropped unbegun where the changes are discarded, or their commit fails
+    /// or may have failed ([`OutcomeUnknown`](ErrorKind::OutcomeUnknown)). In HTTP outside of annotated handlers its commit
+    /// is the one of the whole request.
+    ///
+    /// ```
+    /// use socketioxide::SocketIo;
+    /// use socketioxide_session::{Error, SessionControl, http_handler, session_state};
+    ///
+    /// #[session_state]
+    /// struct Cart {
+    ///     items: Vec<String>,
+    /// }
+    ///
+    /// async fn add(io: SocketIo, cart: &mut Cart, control: &SessionControl) -> Result<(), Error> {
+    ///     cart.items.push("pen".to_owned());
+    ///     let (room, items) = (control.key().to_owned(), cart.items.clone());
+    ///     control.after_commit(async move {
+    ///         io.to(room).emit("cart", &items).await.ok();
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes, or past its call.
+    pub fn after_commit(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+        self.with(|intents| intents.after_commit(future))
+    }
+
     fn ask(&self, change: impl FnOnce(&mut Intent)) -> Result<(), Error> {
         self.with(|intents| intents.ask(change))
     }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    after_commit::AfterCommit,
     intents::{Intent, Intents},
     live_session::LiveSession,
     outcome::{Decision, Outcome, decide},
@@ -73,6 +74,11 @@ impl Caller {
 /// The turns of the calls that this task is inside of.
 pub(crate) fn turns_around() -> HeldTurns {
     CURRENT_CALL.try_with(|call| call.turns.clone()).unwrap_or_default()
+}
+
+/// Runs this as if it were inside of no call.
+pub(super) fn outside_of_calls(act: impl FnOnce()) {
+    CURRENT_CALL.sync_scope(CurrentCall { intents: None, turns: HeldTurns::default() }, act);
 }
 
 /// The call of an annotated handler. Dropped before its end, it was cancelled.
@@ -143,6 +149,7 @@ impl CurrentCall {
     pub(crate) fn conclude(mut self, outcome: Outcome) -> Verdict {
         match self.intents.take() {
             Some(CallIntents::OfRequest { request, before, own }) => {
+                let after = own.take_after();
                 let own = own.close();
                 let decision = decide(outcome, &request.so_far().and(own));
                 let intent = if decision == Decision::Discard {
@@ -151,15 +158,15 @@ impl CurrentCall {
                 } else {
                     request.take().and(own)
                 };
-                Verdict { decision, intent, request: Some(request) }
+                Verdict { decision, intent, after, request: Some(request) }
             }
             Some(CallIntents::OfSocket { intents, .. }) => {
-                let intent = intents.close();
-                Verdict { decision: decide(outcome, &intent), intent, request: None }
+                let (after, intent) = (intents.take_after(), intents.close());
+                Verdict { decision: decide(outcome, &intent), intent, after, request: None }
             }
             None => {
                 let intent = Intent::default();
-                Verdict { decision: decide(outcome, &intent), intent, request: None }
+                Verdict { decision: decide(outcome, &intent), intent, after: None, request: None }
             }
         }
     }
@@ -170,6 +177,8 @@ pub(crate) struct Verdict {
     pub(crate) decision: Decision,
     /// What is to be carried out with it.
     pub(crate) intent: Intent,
+    /// What is to be begun once that is in.
+    pub(crate) after: Option<Box<AfterCommit>>,
     /// The request that it was part of.
     pub(crate) request: Option<Arc<Intents>>,
 }

@@ -9,6 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
+use super::after_commit::AfterCommit;
 use crate::{
     backend::Answer,
     error::{Error, ErrorKind},
@@ -42,6 +43,32 @@ impl Detached {
 
     pub(crate) fn of(commit: impl Future<Output = Committed> + Send + 'static) -> Self {
         Self::Begins { commit: Box::pin(commit), answers: true }
+    }
+
+    /// Begins these once it is in; not at all if it fails.
+    pub(crate) fn and_then_begin(self, after: Option<Box<AfterCommit>>) -> Self {
+        let Some(after) = after else { return self };
+        match self {
+            Self::Done(Some(committed)) => {
+                if committed.outcome.is_ok() {
+                    after.begin();
+                }
+                Self::Done(Some(committed))
+            }
+            Self::Begins { commit, answers } => {
+                let commit = Box::pin(async move {
+                    let committed = commit.await;
+                    if committed.outcome.is_ok() {
+                        // In a run the calls before may be told later that theirs are in.
+                        committed.behind.those_before_have_answered().await;
+                        after.begin();
+                    }
+                    committed
+                });
+                Self::Begins { commit, answers }
+            }
+            begun @ (Self::Done(None) | Self::Runs(_)) => begun,
+        }
     }
 
     /// What came of it, if it needed no wait.

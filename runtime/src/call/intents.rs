@@ -1,8 +1,9 @@
 //! What a call, or a request, wants of the session itself, and where that is collected until its end is known.
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tower_sessions::Expiry;
 
+use super::after_commit::AfterCommit;
 use crate::error::{Error, ErrorKind};
 
 /// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
@@ -48,6 +49,8 @@ pub(crate) struct Intents {
 #[derive(Debug, Default)]
 struct Collected {
     intent: Intent,
+    /// Boxed: most calls have none.
+    after: Option<Box<AfterCommit>>,
     /// Nothing can be asked for any more.
     closed: bool,
 }
@@ -68,7 +71,25 @@ impl Intents {
     ///
     /// [`ErrorKind::Unavailable`] once it is too late to carry it out.
     pub(crate) fn ask(&self, change: impl FnOnce(&mut Intent)) -> Result<(), Error> {
-        let mut collected = self.collected.lock();
+        change(&mut self.open()?.intent);
+        Ok(())
+    }
+
+    /// Has a future begun once what is asked for is carried out.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] once it is too late for that.
+    pub(crate) fn after_commit(
+        &self,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        self.open()?.after.get_or_insert_default().add(future);
+        Ok(())
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, Collected>, Error> {
+        let collected = self.collected.lock();
         if collected.closed {
             return Err(Error::with_text(
                 ErrorKind::Unavailable,
@@ -76,8 +97,17 @@ impl Intents {
                  before the response leaves",
             ));
         }
-        change(&mut collected.intent);
-        Ok(())
+        Ok(collected)
+    }
+
+    /// Whether something is to be begun afterwards.
+    pub(crate) fn have_after(&self) -> bool {
+        self.collected.lock().after.is_some()
+    }
+
+    /// Takes what is to be begun afterwards.
+    pub(crate) fn take_after(&self) -> Option<Box<AfterCommit>> {
+        self.collected.lock().after.take()
     }
 
     pub(crate) fn so_far(&self) -> Intent {

@@ -2,6 +2,7 @@
 //! becomes of all that. It uses every room below it; it never knows whether a call is an HTTP request or an event.
 
 pub(crate) mod access;
+pub(crate) mod after_commit;
 pub(crate) mod backlog;
 pub(crate) mod bounded;
 pub(crate) mod commit;

@@ -181,13 +181,15 @@ impl<S: States> RunningCall<S> {
     /// Ends the call: commits or discards, and carries out what was asked of the session.
     pub(crate) fn conclude(self, outcome: Outcome) -> Concluded {
         let Self { states, scope, live, turn, found } = self;
-        let Verdict { decision, intent, request } = scope.conclude(outcome);
+        let Verdict { decision, intent, after, request } = scope.conclude(outcome);
         let (ends_session, keeps) = (intent.flush, intent.keep_changes);
         let work = match decision {
             Decision::End => live.end(turn),
             Decision::Discard => discard(&live, turn, found),
             Decision::Commit => commit(&live, states, intent, turn, found),
         };
+        let after = after.filter(|_| decision != Decision::Discard);
+        let work = work.and_then_begin(after);
         Concluded { work, ends_session, keeps_of: request.filter(|_| keeps) }
     }
 }

@@ -292,6 +292,7 @@ impl RequestWork {
             || self.visitor.needs_newer_key
             || self.session.is_modified()
             || self.plain.was_used()
+            || self.intents.have_after()
             || intent.anything()
     }
 
@@ -341,7 +342,7 @@ impl RequestWork {
             Decision::Discard => Ok(()),
             Decision::Commit => self.commit(intent).await,
             Decision::End => {
-                self.live.end(None).outcome().await?;
+                self.live.end(None).and_then_begin(self.intents.take_after()).outcome().await?;
                 if good && self.plain.begins_anew(&self.session) {
                     self.commit(Intent::default()).await?;
                 } else if good && self.plain.adds_to_what_ended(&self.session).await {
@@ -359,7 +360,7 @@ impl RequestWork {
             self.live.resolve().await?;
             work.even_if_unchanged = self.live.is_stored();
         }
-        self.live.commit(work, None).outcome().await
+        self.live.commit(work, None).and_then_begin(self.intents.take_after()).outcome().await
     }
 
     /// Binds the connection that a handshake opened to its session's cookie.

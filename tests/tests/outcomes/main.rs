@@ -1,6 +1,7 @@
 //! Outcomes: all or nothing however a call ends, over HTTP and on sockets, and a client is told only what is saved.
 
 mod acknowledgements;
+mod after_commit;
 mod answer_order;
 mod calls_inside;
 mod cancellation;
