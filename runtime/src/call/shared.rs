@@ -85,7 +85,8 @@ impl<T: SessionState> Shared<T> {
         call.states.0.into_owned()
     }
 
-    /// Takes the turn, changes the state, commits, and gives what the closure returned.
+    /// Takes the turn, changes the state, commits, and gives what the closure returned: after the commit, so that what is
+    /// pushed to other tabs from then on tells of what is saved.
     ///
     /// # Errors
     ///
