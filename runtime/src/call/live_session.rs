@@ -234,9 +234,15 @@ impl LiveSession {
     /// Says when the session expires, so that its sockets end with it.
     pub(crate) fn watch(&self, attributes: &Attributes, expires: OffsetDateTime) {
         watch(&self.backend, &self.settings);
-        self.registry()
-            .sockets()
-            .note_expiry(self.id(), moment_to_look(&self.settings.lifetimes, attributes, expires));
+        let id = self.id();
+        let look = moment_to_look(&self.settings.lifetimes, id, attributes, expires);
+        self.registry().sockets().note_expiry(id, look);
+    }
+
+    /// Has it found out when the session expires, so that its sockets end with it.
+    pub(crate) fn watch_unknown(&self) {
+        watch(&self.backend, &self.settings);
+        self.registry().sockets().note_expiry(self.id(), clock::now());
     }
 
     /// The id that the session will have once a change of id is committed.

@@ -45,6 +45,7 @@ struct Inner {
     expiry_watch: Background,
     unsettled: Unsettled,
     unsaved_touches: LogLimit,
+    unwatched: LogLimit,
 }
 
 impl Default for Registry {
@@ -66,7 +67,8 @@ impl Registry {
     }
 
     fn of(sockets: BoundSockets, among_nodes: bool) -> Self {
-        let (endings, connections, expiry_watch, unsettled, unsaved_touches) = Default::default();
+        let (endings, connections, expiry_watch, unsettled) = Default::default();
+        let (unsaved_touches, unwatched) = Default::default();
         let turns = Arc::new(Turns::new());
         Self(Arc::new(Inner {
             among_nodes,
@@ -77,6 +79,7 @@ impl Registry {
             expiry_watch,
             unsettled,
             unsaved_touches,
+            unwatched,
         }))
     }
 
@@ -115,6 +118,11 @@ impl Registry {
     /// Bounds the log of activity that could not be written.
     pub(crate) fn unsaved_touches(&self) -> &LogLimit {
         &self.0.unsaved_touches
+    }
+
+    /// Bounds the log of sessions with sockets that could not be looked at.
+    pub(crate) fn unwatched(&self) -> &LogLimit {
+        &self.0.unwatched
     }
 
     /// How an id ended, if that was lately.

@@ -62,6 +62,19 @@ pub(super) fn bound<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
     Some(binding)
 }
 
+/// The same for an event. Where its namespace is plain, so that nobody asked for the session at CONNECT, that is watched
+/// from now on, too.
+pub(super) fn bound_by_event<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
+    if let Some(bound) = socket.extensions.get::<Bound>() {
+        return Some(bound.binding);
+    }
+    let binding = bound(socket)?;
+    if binding.live().is_stored() {
+        binding.live().watch_unknown();
+    }
+    Some(binding)
+}
+
 /// What binds a socket to its session.
 #[derive(Clone)]
 struct Bound {

@@ -123,7 +123,7 @@ enum ReplyKind {
 impl Reply {
     pub(super) fn to_event<A: Adapter>(socket: &Arc<Socket<A>>, ack_id: Option<i64>) -> Self {
         let kind = ack_id.map_or(ReplyKind::NoAck, ReplyKind::Ack);
-        Self { peer: Arc::clone(socket) as _, binding: binding::bound(socket), kind }
+        Self { peer: Arc::clone(socket) as _, binding: binding::bound_by_event(socket), kind }
     }
 
     pub(super) fn binding(&self) -> Option<&Binding> {

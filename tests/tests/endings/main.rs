@@ -5,5 +5,6 @@ mod beside;
 mod bindings;
 mod end;
 mod expiry;
+mod kept_alive;
 mod late;
 mod touches;
