@@ -2,10 +2,12 @@
 
 use std::{
     future::Future,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
+    task::{Context, Poll},
 };
 
 /// 0: the backend does not say.
@@ -41,8 +43,8 @@ impl Progress {
     }
 
     /// A commit that tells of its progress here.
-    pub(crate) fn of<F: Future>(&self, commit: F) -> impl Future<Output = F::Output> + use<F> {
-        CURRENT.scope(self.clone(), commit)
+    pub(crate) fn of<F: Future + Unpin>(&self, commit: F) -> Watched<F> {
+        Watched { progress: self.clone(), commit }
     }
 
     /// From now on it waits for something, and has written nothing.
@@ -70,5 +72,20 @@ impl Progress {
             HAS_NEW_ID => Reached::NewId,
             _ => Reached::MayHaveWritten,
         }
+    }
+}
+
+/// A commit whose progress is told. Unlike the future of a task local it can be handed on while it runs.
+pub(crate) struct Watched<F> {
+    progress: Progress,
+    commit: F,
+}
+
+impl<F: Future + Unpin> Future for Watched<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let Self { progress, commit } = self.get_mut();
+        CURRENT.sync_scope(progress.clone(), || Pin::new(commit).poll(context))
     }
 }

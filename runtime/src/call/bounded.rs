@@ -2,8 +2,9 @@
 //! most. A write that may still arrive after that goes on by itself, and until it has come back the session is not
 //! written to again.
 
-use std::{future::pending, mem, pin::Pin, time::Duration};
+use std::{future::pending, mem, pin::Pin, task::Poll, time::Duration};
 
+use futures_util::poll;
 use tokio::time::timeout;
 
 use crate::{
@@ -37,11 +38,15 @@ type Writing = Pin<Box<dyn Future<Output = Written> + Send>>;
 pub(crate) fn load(backend: &dyn Backend, id: SessionId, load: Load, limit: Duration) -> Answer<FromBackend> {
     let mut answer = backend.load(id, load);
     if let Answer::Pending(loading) = &mut answer {
-        let inner = mem::replace(loading, Box::pin(pending()));
+        let mut inner = mem::replace(loading, Box::pin(pending()));
         let (registry, is_to_write) = (backend.registry().clone(), !load.turns.is_empty());
         *loading = Box::pin(async move {
             if is_to_write && registry.unsettled().has(id) {
                 return Err(BackendError::failed(Late::EarlierWrite));
+            }
+            // What a store has at hand needs no timer.
+            if let Poll::Ready(loaded) = poll!(&mut inner) {
+                return loaded;
             }
             let waits_for_turns = is_to_write && registry.is_among_nodes();
             let longest = if waits_for_turns { limit.saturating_add(load.wait) } else { limit };
@@ -86,7 +91,10 @@ async fn written(
         return Err(BackendError::failed(Late::EarlierWrite));
     }
     let progress = Progress::default();
-    let mut writing = Box::pin(progress.of(writing));
+    let mut writing = progress.of(writing);
+    if let Poll::Ready(written) = poll!(&mut writing) {
+        return written;
+    }
     if let Ok(written) = timeout(limit, &mut writing).await {
         return written;
     }

@@ -167,6 +167,9 @@ impl SessionLayer {
     ///   has come back, for a minute at most, further writes to that session are refused
     ///   ([`Backend`](crate::ErrorKind::Backend)), so that it overwrites nothing that is newer. Reading and
     ///   [`flush`](crate::SessionControl::flush) go on.
+    ///
+    /// `RedisBackend` has a limit of its own, `with_timeout`, 5 seconds by default. It should come first, for until then a
+    /// commit whose answer was lost is sent again.
     #[must_use]
     pub fn with_backend_timeout(self, timeout: impl TryInto<Duration>) -> Self {
         let timeout = not_negative(timeout);

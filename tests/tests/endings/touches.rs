@@ -7,7 +7,7 @@ use std::time::Duration;
 use socketioxide_session::{Expiry, SessionLayer};
 use socketioxide_session_tests::{
     client,
-    fixture::site::Site,
+    fixture::site::{Site, code, nothing},
     log::Log,
     stores::{Step, TestStore},
 };
@@ -69,6 +69,15 @@ async fn a_read_does_not_fail_because_it_cannot_be_written_down() {
 
 #[tokio::test(start_paused = true)]
 async fn nor_does_a_handler_that_may_write_and_does_not_or_one_whose_session_is_always_saved() {
+    let may_write = site(|layer| layer);
+    let browser = may_write.visitor().await;
+    let mut socket = browser.socket().await;
+    assert_eq!(socket.ask("login", &["Ada".into()]).await, nothing());
+    may_write.store.break_down(Step::Write);
+    sleep(2 * MINUTE).await;
+    assert_eq!(socket.ask("login", &["Ada".into()]).await, nothing());
+    assert_eq!(code(&socket.ask("login", &["Eve".into()]).await), "outcome_unknown");
+
     let site = site(|layer| layer.with_always_save(true));
     let browser = site.visitor().await;
     site.store.break_down(Step::Write);
