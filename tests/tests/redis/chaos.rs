@@ -46,6 +46,10 @@ const LONGEST: Duration = Duration::from_secs(45);
 struct Random(u64);
 
 impl Random {
+    fn place(&mut self, places: usize) -> usize {
+        usize::try_from(self.below(places as u64)).unwrap()
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -62,13 +66,13 @@ struct World {
     told: AtomicU64,
     refused: AtomicU64,
     open: AtomicU64,
-    longest: AtomicU64,
+    longest: Mutex<Duration>,
 }
 
 impl World {
     async fn node(&self, random: &mut Random) -> SocketAddr {
         let nodes = self.nodes.lock().await;
-        nodes[random.below(nodes.len() as u64) as usize]
+        nodes[random.place(nodes.len())]
     }
 
     /// `false` once enough calls were made.
@@ -76,7 +80,7 @@ impl World {
         self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(calls)).is_ok()
     }
 
-    fn ended(&self, begun: Instant, outcome: &Outcome) {
+    async fn ended(&self, begun: Instant, outcome: &Outcome) {
         let count = match outcome {
             Outcome::Told(_) => &self.told,
             Outcome::Refused => &self.refused,
@@ -84,7 +88,8 @@ impl World {
         };
         count.fetch_add(1, Ordering::SeqCst);
         let took = begun.elapsed();
-        self.longest.fetch_max(took.as_millis() as u64, Ordering::SeqCst);
+        let mut longest = self.longest.lock().await;
+        *longest = longest.max(took);
         assert!(took < LONGEST, "a call took {took:?}");
     }
 }
@@ -156,7 +161,7 @@ impl Browser {
             Err(error) if error.is_connect() => Outcome::Refused,
             Err(_) => Outcome::Open,
         };
-        self.world.ended(begun, &outcome);
+        self.world.ended(begun, &outcome).await;
         if matches!(outcome, Outcome::Refused) {
             // Perhaps it asked a node that is not there.
             sleep(milliseconds(5)).await;
@@ -232,6 +237,20 @@ async fn counts_over_http(mut browser: Browser, known: Arc<Known>, client: Strin
     (client, calls)
 }
 
+/// A socket of any node, once its events have their handlers; `None` if it cannot be had now.
+async fn ready_socket(world: &World, cookie: &str, random: &mut Random) -> Option<RawSocket> {
+    let app = App::elsewhere(world.node(random).await);
+    let is_ready = |packet: &Packet| matches!(packet, Packet::Event { name, .. } if name == "ready");
+    if let Ok(mut socket) = RawSocket::open(&app, Some(cookie)).await
+        && socket.join("/").await.is_ok()
+        && socket.find("its handlers", is_ready).await.is_some()
+    {
+        return Some(socket);
+    }
+    sleep(milliseconds(20)).await;
+    None
+}
+
 /// Up to eight events are in flight.
 async fn counts_by_events(
     world: Arc<World>,
@@ -243,22 +262,9 @@ async fn counts_by_events(
     let (mut calls, mut random) = (Calls::default(), Random(seed));
     let (mut number, mut socket) = (0, None::<RawSocket>);
     loop {
-        let connection = match &mut socket {
-            Some(connection) => connection,
-            None => {
-                let app = App::elsewhere(world.node(&mut random).await);
-                let Ok(mut opened) = RawSocket::open(&app, Some(&cookie)).await else {
-                    sleep(milliseconds(20)).await;
-                    continue;
-                };
-                let is_ready =
-                    |packet: &Packet| matches!(packet, Packet::Event { name, .. } if name == "ready");
-                if opened.join("/").await.is_err() || opened.find("its handlers", is_ready).await.is_none() {
-                    sleep(milliseconds(20)).await;
-                    continue;
-                }
-                socket.insert(opened)
-            }
+        let Some(connection) = &mut socket else {
+            socket = ready_socket(&world, &cookie, &mut random).await;
+            continue;
         };
         let burst = 1 + random.below(8);
         if !world.takes(burst) {
@@ -277,7 +283,7 @@ async fn counts_by_events(
                 None => Outcome::Open,
             };
             lost |= matches!(outcome, Outcome::Open);
-            world.ended(begun, &outcome);
+            world.ended(begun, &outcome).await;
             match outcome {
                 Outcome::Told(count) => {
                     known.told(&count, before, &format!("{client}'s event {number}")).await;
@@ -361,7 +367,7 @@ async fn blows(
     let (mut random, mut fell) = (Random(seed), BTreeMap::new());
     while world.left.load(Ordering::SeqCst) > 50 {
         sleep(milliseconds(100 + random.below(500))).await;
-        let (at, pause) = (random.below(nodes.len() as u64) as usize, milliseconds(200 + random.below(1800)));
+        let (at, pause) = (random.place(nodes.len()), milliseconds(200 + random.below(1800)));
         let blow = match random.below(9) {
             0 | 1 => {
                 nodes[at] = {
@@ -417,7 +423,8 @@ async fn what_was_acknowledged_is_there_once_and_in_order() {
     let arguments =
         ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--enable-debug-command", "yes"];
     let mut redis = RedisServer::start_with(&arguments).await;
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let seed =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos().into();
     println!("seed {seed}");
     let mut nodes = Vec::new();
     for _ in 0..3 {
@@ -430,7 +437,7 @@ async fn what_was_acknowledged_is_there_once_and_in_order() {
         told: AtomicU64::new(0),
         refused: AtomicU64::new(0),
         open: AtomicU64::new(0),
-        longest: AtomicU64::new(0),
+        longest: Mutex::default(),
     });
     let (begun, mut clients, mut others, mut cookies) =
         (Instant::now(), Vec::new(), JoinSet::new(), Vec::new());
@@ -485,11 +492,11 @@ async fn what_was_acknowledged_is_there_once_and_in_order() {
     drop(nodes);
     let count = |count: &AtomicU64| count.load(Ordering::SeqCst);
     println!(
-        "{} calls acknowledged, {} refused, {} left open in {took:?}, the longest {} ms; {fell:?}",
+        "{} calls acknowledged, {} refused, {} left open in {took:?}, the longest {:?}; {fell:?}",
         count(&world.told),
         count(&world.refused),
         count(&world.open),
-        count(&world.longest)
+        world.longest.lock().await
     );
     assert!(count(&world.told) > calls / 2, "most calls were carried out");
 }

@@ -243,8 +243,8 @@ async fn an_expiry_that_is_set_beside_a_change_of_id_is_not_overwritten() {
             sleep(milliseconds(round % 4 * 15)).await;
             backend.commit(change).await
         };
-        let (changed, was_set) = tokio::join!(changes, sets);
-        changed.unwrap();
+        let (moved, was_set) = tokio::join!(changes, sets);
+        moved.unwrap();
         let now = load(&other, new).await.unwrap().unwrap();
         if let Err(error) = was_set {
             after += 1;

@@ -1,7 +1,8 @@
 //! A session as it stands in Redis: read, and changed without touching what is not ours.
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
+use serde::Serialize;
 use serde_json::{
     Value,
     value::{RawValue, to_raw_value},
@@ -83,23 +84,35 @@ pub(crate) fn merge(
     stored: Option<&[u8]>,
     changed: &FieldChanges,
 ) -> Result<Vec<u8>, BackendError> {
-    let mut fields: BTreeMap<String, Box<RawValue>> = match stored {
-        None => BTreeMap::new(),
-        Some(json) => match serde_json::from_slice(json) {
-            Ok(fields) => fields,
-            Err(_) if serde_json::from_slice::<&RawValue>(json).is_ok() => {
-                return Err(BackendError::NotAnObject(key.to_owned()));
-            }
-            Err(_) => return Err(BackendError::NotJson(key.to_owned())),
-        },
-    };
-    for (name, value) in changed.iter() {
-        match value {
-            Some(value) => {
-                fields.insert(name.to_owned(), to_raw_value(value).map_err(BackendError::failed)?);
-            }
-            None => drop(fields.remove(name)),
+    let encoded =
+        changed.iter().map(|(name, value)| value.map(to_raw_value).transpose().map(|value| (name, value)));
+    let changed: Vec<_> = encoded.collect::<Result<_, _>>().map_err(BackendError::failed)?;
+    let stored = stored.unwrap_or(b"{}");
+    // As a rule no name is written with escapes, and none is copied.
+    if let Ok(fields) = serde_json::from_slice::<BTreeMap<&str, &RawValue>>(stored) {
+        return with_changes(fields, &changed);
+    }
+    match serde_json::from_slice::<BTreeMap<String, &RawValue>>(stored) {
+        Ok(fields) => with_changes(fields, &changed),
+        Err(_) if serde_json::from_slice::<&RawValue>(stored).is_ok() => {
+            Err(BackendError::NotAnObject(key.to_owned()))
         }
+        Err(_) => Err(BackendError::NotJson(key.to_owned())),
+    }
+}
+
+fn with_changes<'a, Name>(
+    mut fields: BTreeMap<Name, &'a RawValue>,
+    changed: &'a [(&str, Option<Box<RawValue>>)],
+) -> Result<Vec<u8>, BackendError>
+where
+    Name: Ord + Serialize + Borrow<str> + From<&'a str>,
+{
+    for (name, value) in changed {
+        match value {
+            Some(value) => fields.insert((*name).into(), value),
+            None => fields.remove(*name),
+        };
     }
     serde_json::to_vec(&fields).map_err(BackendError::failed)
 }
@@ -117,6 +130,8 @@ mod tests {
         let merged = merge("k", Some(stored), &changed).unwrap();
         assert_eq!(merged, br#"{"big":123456789012345678901234567890,"empty":[],"n":2}"#);
         assert_eq!(merge("k", None, &changed).unwrap(), br#"{"n":2}"#);
+        let escaped = br#"{"\"":1.50,"\u006e":1}"#;
+        assert_eq!(merge("k", Some(escaped), &changed).unwrap(), br#"{"\"":1.50,"n":2}"#);
         assert!(matches!(merge("k", Some(b"[1]"), &changed), Err(BackendError::NotAnObject(_))));
         assert!(matches!(merge("k", Some(b"{"), &changed), Err(BackendError::NotJson(_))));
     }

@@ -1,6 +1,6 @@
 //! Commits: one script each, carried out once however often it must be sent.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -98,7 +98,10 @@ impl Writer {
                     LeaseAfter::Ended
                 }
                 CommitAnswer::Conflict(values) if merges < MERGES => {
-                    bases = values.into_iter().map(|value| Base { value, held: false }).collect();
+                    bases = values
+                        .into_iter()
+                        .map(|value| Base { value: value.map(Cow::Owned), held: false })
+                        .collect();
                     merges += 1;
                     continue;
                 }
@@ -133,7 +136,7 @@ impl Writer {
         }
     }
 
-    fn operations(&self, commit: &Commit, bases: &[Base]) -> Result<Vec<Operation>, BackendError> {
+    fn operations(&self, commit: &Commit, bases: &[Base<'_>]) -> Result<Vec<Operation>, BackendError> {
         let mut bases = bases.iter();
         let mut operations = Vec::with_capacity(commit.changes.len());
         for (key, change) in &commit.changes {
@@ -148,12 +151,12 @@ impl Writer {
                 }
                 Change::Fields(changed) => {
                     let base = bases.next();
-                    let value = base.and_then(|base| base.value.as_ref());
-                    let to = merge(key, value.map(Vec::as_slice), changed)?;
+                    let value = base.and_then(|base| base.value.as_deref());
+                    let to = merge(key, value, changed)?;
                     check_size(key, to.len(), limit)?;
                     let from = match value {
                         _ if base.is_some_and(|base| base.held) => From::Held,
-                        Some(value) => From::Stored(value.clone()),
+                        Some(value) => From::Stored(value.to_vec()),
                         None => From::Nothing,
                     };
                     Operation::Merge { field, from, to }
@@ -165,18 +168,22 @@ impl Writer {
 }
 
 /// A value into which changed fields are merged.
-struct Base {
-    value: Option<Vec<u8>>,
+struct Base<'a> {
+    value: Option<Cow<'a, [u8]>>,
     /// It was loaded with the turn of this commit.
     held: bool,
 }
 
 /// The values into which changed fields are merged. Without a lease they begin with a guess, that nothing is stored;
 /// Redis knows better.
-fn bases_of(commit: &Commit, under: Option<UnderLease<'_>>, stored: &[(String, Vec<u8>)]) -> Vec<Base> {
+fn bases_of<'a>(
+    commit: &Commit,
+    under: Option<UnderLease<'_>>,
+    stored: &'a [(String, Vec<u8>)],
+) -> Vec<Base<'a>> {
     let merged = commit.changes.iter().filter(|(_, change)| matches!(change, Change::Fields(_)));
     let base = |key: &str| Base {
-        value: stored.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.clone()),
+        value: stored.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.into()),
         held: under.is_some_and(|under| under.states.contains(&key)),
     };
     merged.map(|(key, _)| base(key)).collect()
