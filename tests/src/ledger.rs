@@ -1,7 +1,7 @@
 //! A state that tells afterwards which of many calls took place: each client numbers its calls, and each call notes its
 //! number.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Json, Router,
@@ -14,6 +14,7 @@ use socketioxide::extract::Data;
 use socketioxide_session::{
     Error, Session, SessionControl, Shared, http_handler, session_state, socket_handler,
 };
+use tokio::time::sleep;
 
 #[session_state]
 #[derive(Clone)]
@@ -48,9 +49,18 @@ impl Ledger {
     }
 }
 
+/// Some hold their turn for longer, so that it can be lost.
+async fn note_slowly(ledger: &mut Ledger, client: &str, number: u64) -> Option<u64> {
+    let noted = ledger.note(client, number);
+    if number.is_multiple_of(16) {
+        sleep(Duration::from_millis(30)).await;
+    }
+    noted
+}
+
 #[http_handler(ledger)]
 async fn note(ledger: &mut Ledger, Path((client, number)): Path<(String, u64)>) -> Json<Option<u64>> {
-    Json(ledger.note(&client, number))
+    Json(note_slowly(ledger, &client, number).await)
 }
 
 async fn shared_note(
@@ -90,7 +100,7 @@ async fn plain(session: Session, Path(number): Path<u64>) -> Result<Json<Option<
 
 #[socket_handler(ledger)]
 pub async fn socket_note(ledger: &mut Ledger, Data((client, number)): Data<(String, u64)>) -> Option<u64> {
-    ledger.note(&client, number)
+    note_slowly(ledger, &client, number).await
 }
 
 /// Its requests.
