@@ -307,7 +307,7 @@ impl LiveSession {
                     // The session lives on under another id: who asked for its end is told.
                     Some(Ending::IdChanged) => return Err(Error::new(ErrorKind::IdChanged)),
                     // It has expired, or another logout came first: what was asked for holds.
-                    Some(Ending::Ended) | None => sockets = announced.came_true(),
+                    Some(Ending::Ended | Ending::Expired) | None => sockets = announced.came_true(),
                 },
                 Err(error) => return Err(self.note_failure(id, error)),
             }

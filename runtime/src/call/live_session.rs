@@ -400,7 +400,7 @@ impl LiveSession {
         let ending = self.registry().ending(id);
         if !self.may_begin() {
             // Who was kept past the request is told for ever, and not only for as long as the ending is remembered.
-            return Err(Error::new(ending.unwrap_or(Ending::Ended).kind()));
+            return Err(Error::new(ending.unwrap_or(Ending::Expired).kind()));
         }
         // An unknown id is never adopted, nor one that was changed.
         current.id = SessionId::random();
@@ -460,10 +460,10 @@ impl LiveSession {
     pub(super) fn note_gone(&self, id: SessionId) -> Error {
         let known = self.registry().ending(id);
         if known.is_none() {
-            let sockets = self.registry().end(id, Ending::Ended);
+            let sockets = self.registry().end(id, Ending::Expired);
             self.current.lock().transition().to_disconnect.extend(sockets);
         }
-        Error::new(known.unwrap_or(Ending::Ended).kind())
+        Error::new(known.unwrap_or(Ending::Expired).kind())
     }
 
     pub(super) fn note_failure(&self, id: SessionId, error: BackendError) -> Error {

@@ -5,10 +5,23 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
-use super::SessionSocket;
+use super::{Ending, SessionSocket};
 
-/// Sockets of one session.
-pub(crate) type Sockets = Vec<Arc<dyn SessionSocket>>;
+/// Sockets of sessions that ended.
+pub(crate) type Sockets = Vec<Leaving>;
+
+/// A socket that is to be disconnected.
+pub(crate) struct Leaving {
+    pub(super) socket: Arc<dyn SessionSocket>,
+    /// How its session ended, where that is known.
+    pub(super) ended: Option<Ending>,
+}
+
+impl Leaving {
+    fn disconnect(self) {
+        self.socket.disconnect(self.ended);
+    }
+}
 
 /// A response that takes longer than this to leave is not waited for.
 pub(crate) const LONGEST_RESPONSE: Duration = Duration::from_secs(5);
@@ -66,7 +79,7 @@ impl Cause {
 /// Disconnects these sockets when it is time.
 pub(crate) fn disconnect(sockets: Sockets, cause: Cause) {
     if cause.delay().is_zero() {
-        sockets.into_iter().for_each(SessionSocket::disconnect);
+        sockets.into_iter().for_each(Leaving::disconnect);
     } else if !sockets.is_empty() {
         disconnect_those_left(cause, || sockets);
     }
@@ -76,6 +89,6 @@ pub(crate) fn disconnect(sockets: Sockets, cause: Cause) {
 pub(crate) fn disconnect_those_left(cause: Cause, sockets: impl FnOnce() -> Sockets + Send + 'static) {
     tokio::spawn(async move {
         cause.wait().await;
-        sockets().into_iter().for_each(SessionSocket::disconnect);
+        sockets().into_iter().for_each(Leaving::disconnect);
     });
 }

@@ -21,8 +21,10 @@ pub(crate) const REMEMBERED: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// The session ended: by a logout, or because it expired.
+    /// The session was ended: by a logout.
     Ended,
+    /// The session expired, or is gone without a word.
+    Expired,
     /// The session goes on under another id, which nobody is told.
     IdChanged,
 }
@@ -30,8 +32,17 @@ pub enum Ending {
 impl Ending {
     pub(crate) fn kind(self) -> ErrorKind {
         match self {
-            Self::Ended => ErrorKind::SessionEnded,
+            Self::Ended | Self::Expired => ErrorKind::SessionEnded,
             Self::IdChanged => ErrorKind::IdChanged,
+        }
+    }
+
+    /// The reason that a socket's client is told.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Ended => "logout",
+            Self::Expired => "expired",
+            Self::IdChanged => "id_changed",
         }
     }
 }

@@ -134,7 +134,7 @@ impl Registry {
     pub(crate) fn has_just_ended(&self, id: SessionId) -> bool {
         match self.0.endings.of(id) {
             Some((_, Ending::IdChanged)) => true,
-            Some((at, Ending::Ended)) => at.elapsed() < disconnects::HANDSHAKE_IS_TOO_EARLY,
+            Some((at, Ending::Ended | Ending::Expired)) => at.elapsed() < disconnects::HANDSHAKE_IS_TOO_EARLY,
             None => false,
         }
     }
@@ -149,7 +149,7 @@ impl Registry {
     /// Remembers that an id is dead, and gives its sockets, which are out of every room from now on.
     pub(crate) fn end(&self, id: SessionId, ending: Ending) -> Sockets {
         self.0.endings.insert(id, ending);
-        self.0.sockets.take_out_of_rooms(id)
+        self.0.sockets.take_out_of_rooms(id, Some(ending))
     }
 
     /// Ends here, too, what ended without a call of this process.

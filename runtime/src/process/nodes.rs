@@ -45,7 +45,7 @@ impl Registry {
         self.remember_ending(session, ending);
         if let Some(id) = self.0.sockets.session_as(session) {
             let cause = match ending {
-                Ending::Ended => Cause::EndedElsewhere,
+                Ending::Ended | Ending::Expired => Cause::EndedElsewhere,
                 Ending::IdChanged => Cause::ChangedElsewhere,
             };
             self.end_and_disconnect(id, ending, cause);
@@ -80,7 +80,9 @@ impl Registry {
             Some(Ending::IdChanged) => {
                 self.end_and_disconnect(id, Ending::IdChanged, Cause::ChangedElsewhere);
             }
-            Some(Ending::Ended) | None => self.end_and_disconnect(id, Ending::Ended, Cause::EndedElsewhere),
+            known => {
+                self.end_and_disconnect(id, known.unwrap_or(Ending::Expired), Cause::EndedElsewhere);
+            }
         }
     }
 
@@ -93,7 +95,7 @@ impl Registry {
     pub fn disconnect_all(&self) -> usize {
         let sessions = self.0.sockets.sessions();
         let sockets: Sockets =
-            sessions.into_iter().flat_map(|id| self.0.sockets.take_out_of_rooms(id)).collect();
+            sessions.into_iter().flat_map(|id| self.0.sockets.take_out_of_rooms(id, None)).collect();
         let count = sockets.len();
         disconnects::disconnect(sockets, Cause::CutOff);
         count

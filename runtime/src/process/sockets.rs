@@ -10,15 +10,18 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tower_sessions::session::Id;
 
-use super::disconnects::Sockets;
+use super::{
+    disconnects::{Leaving, Sockets},
+    endings::Ending,
+};
 use crate::session::id::{HiddenId, SessionId};
 
 /// A connected socket, as far as this room needs to know it.
 pub(crate) trait SessionSocket: Send + Sync {
     /// Takes the socket out of all its rooms.
     fn leave_rooms(&self);
-    /// Ends the socket in all namespaces of its connection.
-    fn disconnect(self: Arc<Self>);
+    /// Ends the socket in all namespaces of its connection, where its client is told how its session ended.
+    fn disconnect(self: Arc<Self>, ended: Option<Ending>);
 }
 
 #[derive(Default)]
@@ -84,14 +87,15 @@ impl BoundSockets {
         }
     }
 
-    /// Unbinds all sockets of a session, which are out of every room from now on.
-    pub(super) fn take_out_of_rooms(&self, id: SessionId) -> Sockets {
+    /// Unbinds all sockets of a session, which are out of every room from now on. `ended`: how the session ended, where that
+    /// is known.
+    pub(super) fn take_out_of_rooms(&self, id: SessionId, ended: Option<Ending>) -> Sockets {
         let of_session = self.0.lock().remove(id).unwrap_or_default();
         let sockets: Vec<_> = of_session.bound.iter().filter_map(Weak::upgrade).collect();
         for socket in &sockets {
             socket.leave_rooms();
         }
-        sockets
+        sockets.into_iter().map(|socket| Leaving { socket, ended }).collect()
     }
 
     /// Whether no session has any.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
 use socketioxide::{
     SocketError, SocketIo, TransportType, adapter::Adapter, extract::SocketRef, handler::FromConnectParts,
     socket::Socket,
@@ -15,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
-    process::{Registry, SessionSocket, disconnects::CONNECTING},
+    process::{Ending, Registry, SessionSocket, disconnects::CONNECTING},
     session::id::SessionId,
 };
 
@@ -98,9 +99,9 @@ impl<A: Adapter> SessionSocket for BoundSocket<A> {
         }
     }
 
-    fn disconnect(self: Arc<Self>) {
+    fn disconnect(self: Arc<Self>, ended: Option<Ending>) {
         if let Some(socket) = self.socket.upgrade() {
-            end_everywhere(socket);
+            end_everywhere(socket, ended);
         }
     }
 }
@@ -111,10 +112,30 @@ impl<A: Adapter> Drop for BoundSocket<A> {
     }
 }
 
-pub(super) fn end_everywhere<A: Adapter>(socket: Arc<Socket<A>>) {
+/// Ends the sockets of a connection. `ended`: how their session ended, which their clients are told, once, if the buffer
+/// has room.
+pub(super) fn end_everywhere<A: Adapter>(socket: Arc<Socket<A>>, ended: Option<Ending>) {
     for socket in of_all_namespaces(socket) {
-        tokio::spawn(disconnect(socket));
+        if let Some(ended) = ended
+            && socket.extensions.insert(Told).is_none()
+        {
+            socket.emit("session_ended", &SessionEnded { reason: ended.reason() }).ok();
+        }
+        // At once, so that nothing comes in between.
+        if !disconnects_now(&socket) {
+            tokio::spawn(disconnect(socket));
+        }
     }
+}
+
+/// Marks a socket whose client was told that its session ended.
+#[derive(Clone)]
+struct Told;
+
+/// The payload of the event `session_ended`.
+#[derive(Serialize)]
+struct SessionEnded {
+    reason: &'static str,
 }
 
 /// The sockets of the connection: they have the same id in each namespace.
@@ -133,11 +154,15 @@ pub(super) async fn disconnect<A: Adapter>(socket: SocketRef<A>) {
     let mut pause = PAUSE.0;
     let deadline = Instant::now() + CONNECTING;
     while socket.connected() || Instant::now() < deadline {
-        if socket.connected() && !matches!(socket.clone().disconnect(), Err(SocketError::InternalChannelFull))
-        {
+        if disconnects_now(&socket) {
             return;
         }
         sleep(pause).await;
         pause = (pause * 2).min(PAUSE.1);
     }
+}
+
+/// Ends a socket in its namespace, if it is connected and its buffer has room for that.
+fn disconnects_now<A: Adapter>(socket: &SocketRef<A>) -> bool {
+    socket.connected() && !matches!(socket.clone().disconnect(), Err(SocketError::InternalChannelFull))
 }

@@ -21,7 +21,10 @@ use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
     panics::caught,
-    process::disconnects::{Cause, disconnect, disconnect_those_left},
+    process::{
+        Ending,
+        disconnects::{Cause, disconnect, disconnect_those_left},
+    },
 };
 
 type Data<'a> = &'a (dyn erased_serde::Serialize + Sync);
@@ -58,7 +61,7 @@ enum Packet {
 trait Peer: Send + Sync {
     fn try_send(self: Arc<Self>, packet: Packet, data: Data<'_>) -> Sent;
     /// Ends the socket in all namespaces of its connection.
-    fn end(self: Arc<Self>);
+    fn end(self: Arc<Self>, ended: Option<Ending>);
     /// Keeps the refusal of an event to send it when there is room.
     fn refuse(self: Arc<Self>, ack_id: Option<i64>);
 }
@@ -84,8 +87,8 @@ impl<A: Adapter> Peer for Socket<A> {
         }
     }
 
-    fn end(self: Arc<Self>) {
-        binding::end_everywhere(self);
+    fn end(self: Arc<Self>, ended: Option<Ending>) {
+        binding::end_everywhere(self, ended);
     }
 
     fn refuse(self: Arc<Self>, ack_id: Option<i64>) {
@@ -181,7 +184,7 @@ impl Reply {
         let first = self.binding.as_ref().is_some_and(|binding| binding.backlog().give_up());
         if first {
             tracing::warn!("a client that does not read its answers is disconnected");
-            Arc::clone(&self.peer).end();
+            Arc::clone(&self.peer).end(None);
         }
     }
 
@@ -189,9 +192,11 @@ impl Reply {
     pub(super) fn end_socket(&self) {
         if !matches!(self.kind, ReplyKind::Nobody) {
             let peer = Arc::clone(&self.peer);
+            let live = self.binding.as_ref().map(Binding::live);
+            let ended = live.and_then(|live| live.registry().ending(live.id())).unwrap_or(Ending::Expired);
             tokio::spawn(async move {
                 Cause::FoundEnded.wait().await;
-                peer.end();
+                peer.end(Some(ended));
             });
         }
     }

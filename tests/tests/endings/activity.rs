@@ -103,8 +103,7 @@ async fn heartbeats_and_server_pushes_do_not() {
     let mut heard = 0;
     let listening = async {
         while let Some(Packet::Event { name, .. }) = client.next().await {
-            assert_eq!(name, "news");
-            heard += 1;
+            heard += usize::from(name == "news");
         }
     };
     tokio::time::timeout(60 * MINUTE, listening).await.expect("pushes kept it alive");

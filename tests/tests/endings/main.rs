@@ -7,4 +7,5 @@ mod end;
 mod expiry;
 mod kept_alive;
 mod late;
+mod told;
 mod touches;

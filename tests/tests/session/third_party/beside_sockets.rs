@@ -156,6 +156,7 @@ async fn add_until_disconnected(mut socket: Socket, asked: &AtomicU64, told: &At
                 let code = values[0]["code"].as_str().expect("a code");
                 assert!(["id_changed", "session_ended"].contains(&code), "{code}");
             }
+            Some(Packet::Event { name, .. }) if name == "session_ended" => return,
             Some(Packet::Disconnect { .. }) | None => return,
             other => panic!("{other:?}"),
         }
