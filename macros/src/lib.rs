@@ -13,6 +13,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod value;
 
 use proc_macro::TokenStream;
 
@@ -132,13 +133,21 @@ pub fn connect_middleware(arguments: TokenStream, item: TokenStream) -> TokenStr
 /// - `#[session_state(key = "user")]` sets the key in the session. The default is the struct's name in
 ///   `snake_case`: `HTTPState` is `http_state`, `UserV2` is `user_v2`. Who renames a struct whose values
 ///   are stored already keeps the key by writing it.
+/// - `#[session_state(on_undecodable = "default")]`: where a stored value does not decode into this struct (an older build
+///   wrote it), each field that does not decode begins with its default, and the others keep their values. It is overwritten
+///   only if a handler changes it. Without it, such a value is an error. Each field must then be stored under a name of its
+///   own, in the form of its type: `#[serde(flatten)]`, `with` and the like are compile errors.
 /// - `#[session(default = EXPR)]` on a field sets its first value, which is also what a stored value
 ///   without this field is given. Other fields start from their type's `Default`; a field whose type has
 ///   none needs the attribute.
 ///
+/// A field of std's values and containers, or of a [`#[session_value]`](macro@session_value), is copied and compared as it is; no
+/// `Clone` or `PartialEq` is needed, or used. Any other field lives as its encoding, in memory as well: each call that uses
+/// the state decodes it, and it has changed if its encoding has.
+///
 /// ```text
 /// #[session_state(key = "settings")]
-/// #[derive(Clone, Debug)]
+/// #[derive(Debug)]
 /// struct Settings {
 ///     #[session(default = String::from("en"))]
 ///     language: String,
@@ -148,6 +157,35 @@ pub fn connect_middleware(arguments: TokenStream, item: TokenStream) -> TokenStr
 #[proc_macro_attribute]
 pub fn session_state(arguments: TokenStream, item: TokenStream) -> TokenStream {
     state::expand(arguments.into(), item.into(), &krate::path()).into()
+}
+
+/// A struct or an enum that is a field of a state, or stands in one, and is as exact as std's values: it is copied and compared as
+/// it is, without its encoding.
+///
+/// Goes above its `#[derive]`. It derives `Clone`, `Serialize` and `Deserialize` where the user does not (no dependency on
+/// serde is needed for that). All its fields must be exact: std's values and containers, other `#[session_value]` types. Of
+/// serde's attributes it takes those that give names (`rename`, `rename_all`, `alias`) or say what is missing (`default`);
+/// an enum has serde's default tagging.
+///
+/// A type without this attribute can be a field, too. Its state is then encoded and decoded for it by each call.
+///
+/// ```text
+/// #[session_value]
+/// #[derive(Debug, Default, PartialEq)]
+/// enum Theme {
+///     #[default]
+///     Light,
+///     Dark { contrast: u8 },
+/// }
+///
+/// #[session_state]
+/// struct Settings {
+///     theme: Theme,
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn session_value(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    value::expand(arguments.into(), item.into(), &krate::path()).into()
 }
 
 /// The expansion of a handler attribute; `krate` is the path of the runtime.

@@ -179,8 +179,8 @@ impl Error {
     pub(crate) fn log(&self, place: &str) {
         let code = self.kind().code();
         // serde quotes the value that does not decode, which belongs into no log.
-        let quotes_values = matches!(self.kind(), ErrorKind::Undecodable | ErrorKind::Encode);
-        let cause = self.0.source.as_deref().filter(|_| !quotes_values).map(tracing::field::display);
+        let source = self.0.source.as_deref();
+        let cause = source.filter(|source| !quotes_a_value(*source)).map(tracing::field::display);
         match self.kind() {
             _ if self.0.is_logged => tracing::debug!(code, cause, "{place}: {self}"),
             ErrorKind::NoSession
@@ -210,6 +210,11 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
+}
+
+/// Whether an error may quote what is stored.
+fn quotes_a_value(source: &(dyn StdError + Send + Sync + 'static)) -> bool {
+    source.is::<serde_json::Error>()
 }
 
 impl From<ErrorKind> for Error {

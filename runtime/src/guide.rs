@@ -8,6 +8,10 @@ pub mod guarantees {}
 #[doc = include_str!("../docs/stores.md")]
 pub mod stores {}
 
+/// A release that changes a state, and the sessions that are stored already.
+#[doc = include_str!("../docs/changing-a-state.md")]
+pub mod changing_a_state {}
+
 /// What holds across several processes and machines.
 #[doc = include_str!("../docs/several-machines.md")]
 pub mod several_machines {}

@@ -50,7 +50,7 @@
 //! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
 //! ```
 //!
-//! Pages that go further are in the [`guide`]: [what you can rely on](guide::guarantees), [several machines](guide::several_machines),
+//! Pages that go further are in the [`guide`]: [what you can rely on](guide::guarantees), [changing a state](guide::changing_a_state), [several machines](guide::several_machines),
 //! [OWASP's rules for sessions](guide::owasp), [speed and scale](guide::speed).
 //!
 //! Each visit of the page counts up. A socket of the same browser that emits `count` is told what the pages
@@ -139,7 +139,12 @@
 //! - Nothing else: keys of others, and fields that this build does not know (a newer one wrote them),
 //!   survive.
 //! - Never a session that has ended: a late commit is refused with [`ErrorKind::SessionEnded`].
-//! - Never over a value that does not decode: [`ErrorKind::Undecodable`] names the state and the field.
+//! - Never over a value that does not decode: [`ErrorKind::Undecodable`] names the state and the field. With
+//!   `#[session_state(on_undecodable = "default")]` such a field [begins anew](guide::changing_a_state).
+//! - Never what could not be read back: [`ErrorKind::Encode`] names the state and the field.
+//!
+//! Fields of std's values and containers, and of [`#[session_value]`](macro@session_value) types, are copied and compared as
+//! they are. Any other field is kept as its encoding on every backend, so that memory tells what a store would.
 //!
 //! # What a client is told
 //!
@@ -313,7 +318,7 @@ pub mod __private {
 }
 
 pub use socketioxide_session_macros::{
-    connect_handler, connect_middleware, http_handler, session_state, socket_handler,
+    connect_handler, connect_middleware, http_handler, session_state, session_value, socket_handler,
 };
 /// [`Expiry`] counts in its [`Duration`](time::Duration) and moments.
 pub use time;

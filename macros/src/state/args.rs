@@ -23,14 +23,30 @@ impl<T> Once<T> {
     }
 }
 
-/// Reads `key = ".."`.
-pub(super) fn key(arguments: TokenStream, diagnostics: &Diagnostics) -> Option<LitStr> {
-    let mut key = Once(None);
+/// What is in the parentheses of `#[session_state]`.
+#[derive(Default)]
+pub(super) struct Arguments {
+    pub(super) key: Option<LitStr>,
+    pub(super) on_undecodable: Option<LitStr>,
+}
+
+/// Reads `key = ".."` and `on_undecodable = "default"`.
+pub(super) fn state(arguments: TokenStream, diagnostics: &Diagnostics) -> Arguments {
+    let (mut key, mut on_undecodable) = (Once(None), Once(None));
     let parser = |input: ParseStream<'_>| {
         each(input, "key = \"user\"", diagnostics, |name| {
+            if name == "on_undecodable" {
+                let given: LitStr = value(name, input, ON_UNDECODABLE)?;
+                if given.value() != "default" {
+                    diagnostics.report(&given, format_args!("write `{ON_UNDECODABLE}`: each field that does not decode begins with its default"));
+                }
+                on_undecodable.set(name, given, diagnostics);
+                return Ok(());
+            }
             if name != "key" {
-                let message =
-                    format!("`{name}` is no argument of `#[session_state]`: it takes `key = \"..\"`");
+                let message = format!(
+                    "`{name}` is no argument of `#[session_state]`: it takes `key = \"..\"` and `{ON_UNDECODABLE}`"
+                );
                 return Err(syn::Error::new(name.span(), message));
             }
             let value = value(name, input, "key = \"user\"")?;
@@ -42,8 +58,10 @@ pub(super) fn key(arguments: TokenStream, diagnostics: &Diagnostics) -> Option<L
     if let Err(error) = parser.parse2(arguments) {
         diagnostics.push(error);
     }
-    key.0
+    Arguments { key: key.0, on_undecodable: on_undecodable.0 }
 }
+
+const ON_UNDECODABLE: &str = "on_undecodable = \"default\"";
 
 fn check_key(key: &LitStr, diagnostics: &Diagnostics) {
     let reserved = key::RESERVED;

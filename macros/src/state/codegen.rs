@@ -26,22 +26,91 @@ pub(super) fn expand(state: &State, krate: &TokenStream) -> TokenStream {
             }
         }
     };
-    let compare = (!state.serde.reshapes).then(|| compare_fields(state, krate));
-    let session_state = impl_session_state(name, &state.key, compare.as_ref(), krate);
+    let members = members(state, krate);
+    let session_state = impl_session_state(name, &state.key, &members, krate);
     [structure(state, krate), default, session_state].into_iter().collect()
+}
+
+/// What is known of the fields of a state: how they live, are read and are compared, each under the name by which it is stored;
+/// and other names of theirs. Where serde attributes say more than names, serde does all of it.
+fn members(state: &State, krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let renamed = state.fields.iter().filter(|field| field.names.len() > 1).map(
+        |Field { names, conditions, .. }| {
+            let (name, aliases) = (&names[..1], &names[1..]);
+            quote_spanned!(site=> #(#conditions)* (#(#name)*, &[#(#aliases),*]))
+        },
+    );
+    let renamed: Vec<_> = renamed.collect();
+    let aliases = (!renamed.is_empty()).then(|| {
+        quote_spanned! {site=>
+            const ALIASES: &'static [(&'static str, &'static [&'static str])] = &[#(#renamed),*];
+        }
+    });
+    let begins_anew = state.begins_anew.then(|| quote_spanned!(site=> const BEGINS_ANEW: bool = true;));
+    if state.serde.reshapes.is_some() {
+        return [aliases, begins_anew].into_iter().flatten().collect();
+    }
+    let lives = lives(state, krate);
+    let read = read_fields(state, krate);
+    let compare = compare_fields(state, krate);
+    [aliases, begins_anew, Some(lives), Some(read), Some(compare)].into_iter().flatten().collect()
+}
+
+/// Whether all fields are exact.
+fn lives(state: &State, krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let fields = state.fields.iter().map(|Field { ty, conditions, .. }| {
+        quote_spanned!(site=> #(#conditions)* { __exact &= #krate::__private::Exactness::<#ty>::IS_EXACT; })
+    });
+    quote_spanned! {site=>
+        const LIVES: #krate::__private::Lives = {
+            #[allow(unused_imports)]
+            use #krate::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            #(#fields)*
+            #krate::__private::Lives::by_field(__exact)
+        };
+    }
+}
+
+fn read_fields(state: &State, krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let fields = state.fields.iter().map(|field| {
+        let Field { name, ty, conditions, names, .. } = field;
+        let first = first_value(field, krate);
+        quote_spanned! {site=>
+            #(#conditions)*
+            #name: __reading.field(
+                &[#(#names),*],
+                |__state| #krate::__private::Copied(&__state.#name).copied(),
+                || -> #ty { #first },
+            )?
+        }
+    });
+    quote_spanned! {site=>
+        // What lints have to say of first values they say where `Default` is implemented.
+        #[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+        fn read(
+            __reading: &#krate::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, #krate::Error> {
+            use #krate::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self { #(#fields,)* })
+        }
+    }
 }
 
 /// Compares field by field, each under the name by which it is stored.
 fn compare_fields(state: &State, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
-    let fields = state.fields.iter().map(|Field { name, conditions, .. }| {
-        let written = syn::ext::IdentExt::unraw(name).to_string();
+    let fields = state.fields.iter().map(|Field { name, conditions, names, .. }| {
+        let written = &names[..1];
         quote_spanned! {site=>
             #(#conditions)*
             __differences.field(
-                #written,
+                #(#written)*,
                 #krate::__private::Same(&__before.#name, &__after.#name).same(),
-                &__before.#name,
                 &__after.#name,
             )?;
         }
@@ -63,9 +132,13 @@ fn compare_fields(state: &State, krate: &TokenStream) -> TokenStream {
 /// Stands in for a state whose attribute has a mistake, so that no other error follows: a state without its defaults.
 pub(super) fn state_stand_in(state: &State, krate: &TokenStream) -> TokenStream {
     let name = &state.input.ident;
-    [structure(state, krate), default_stand_in(name), impl_session_state(name, &state.key, None, krate)]
-        .into_iter()
-        .collect()
+    [
+        structure(state, krate),
+        default_stand_in(name),
+        impl_session_state(name, &state.key, &TokenStream::new(), krate),
+    ]
+    .into_iter()
+    .collect()
 }
 
 /// Stands in for an item that cannot be a state, so that few other errors follow.
@@ -76,9 +149,13 @@ pub(super) fn refused_stand_in(refused: &Refused, krate: &TokenStream) -> TokenS
     }
     let item = with_serde(input, derives, &Serde { default: true, ..Serde::default() }, krate);
     let default = if derives.default { TokenStream::new() } else { default_stand_in(&input.ident) };
-    [item, default, impl_session_state(&input.ident, &key::from_name(&input.ident), None, krate)]
-        .into_iter()
-        .collect()
+    [
+        item,
+        default,
+        impl_session_state(&input.ident, &key::from_name(&input.ident), &TokenStream::new(), krate),
+    ]
+    .into_iter()
+    .collect()
 }
 
 fn structure(state: &State, krate: &TokenStream) -> TokenStream {
@@ -87,7 +164,12 @@ fn structure(state: &State, krate: &TokenStream) -> TokenStream {
 
 /// The user's item, with what serde needs and the user did not write. The derives come first: an attribute of a derive
 /// must not precede it.
-fn with_serde(input: &DeriveInput, derives: &Derives, serde: &Serde, krate: &TokenStream) -> TokenStream {
+pub(crate) fn with_serde(
+    input: &DeriveInput,
+    derives: &Derives,
+    serde: &Serde,
+    krate: &TokenStream,
+) -> TokenStream {
     let site = Span::mixed_site();
     let mut missing = Vec::new();
     if !derives.serialize {
@@ -114,16 +196,20 @@ fn with_serde(input: &DeriveInput, derives: &Derives, serde: &Serde, krate: &Tok
 }
 
 fn field_value(field: &Field, krate: &TokenStream) -> TokenStream {
-    let Field { name, ty, conditions, default } = field;
-    let value = if let Some(expression) = default {
-        expression.to_token_stream()
-    } else {
-        // At the field's type, so that a missing `Default` is reported there.
-        let site = ty.span().resolved_at(Span::mixed_site());
-        let krate = tokens::respanned(krate, site);
-        quote_spanned!(site=> <#ty as #krate::__private::FirstValue>::first_value())
-    };
+    let Field { name, conditions, .. } = field;
+    let value = first_value(field, krate);
     quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #value)
+}
+
+fn first_value(field: &Field, krate: &TokenStream) -> TokenStream {
+    let Field { ty, default, .. } = field;
+    if let Some(expression) = default {
+        return expression.to_token_stream();
+    }
+    // At the field's type, so that a missing `Default` is reported there.
+    let site = ty.span().resolved_at(Span::mixed_site());
+    let krate = tokens::respanned(krate, site);
+    quote_spanned!(site=> <#ty as #krate::__private::FirstValue>::first_value())
 }
 
 /// `Default` names every field, deprecated ones too.
@@ -151,7 +237,7 @@ fn default_stand_in(name: &syn::Ident) -> TokenStream {
 fn impl_session_state(
     name: &syn::Ident,
     key: &str,
-    compare: Option<&TokenStream>,
+    members: &TokenStream,
     krate: &TokenStream,
 ) -> TokenStream {
     let site = Span::mixed_site();
@@ -166,13 +252,7 @@ fn impl_session_state(
             const KEY: &'static str = #key;
             const NAME: &'static str = #written;
 
-            fn duplicate(&self) -> ::core::option::Option<Self> {
-                #[allow(unused_imports)]
-                use #krate::__private::{ViaClone as _, ViaNothing as _};
-                #krate::__private::Duplicate(self).duplicate()
-            }
-
-            #compare
+            #members
         }
     }
 }

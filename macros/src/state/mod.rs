@@ -1,9 +1,10 @@
 //! `#[session_state]`: args -> model -> codegen, as for the handlers.
 
 mod args;
-mod codegen;
+pub(crate) mod codegen;
 mod key;
-mod model;
+pub(crate) mod model;
+pub(crate) mod names;
 
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
@@ -14,9 +15,9 @@ use crate::diagnostics::Diagnostics;
 /// The expansion of `#[session_state]`; `krate` is the path of the runtime.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream, krate: &TokenStream) -> TokenStream {
     let diagnostics = Diagnostics::new();
-    let key = args::key(arguments, &diagnostics);
+    let arguments = args::state(arguments, &diagnostics);
     let checked = match syn::parse2::<DeriveInput>(item.clone()) {
-        Ok(input) => Some(model::check(input, key, &diagnostics)),
+        Ok(input) => Some(model::check(input, arguments, &diagnostics)),
         Err(error) => {
             if starts_data(&item) {
                 diagnostics.push(error);

@@ -1,9 +1,13 @@
 //! A checked session state: all that code generation needs to know.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use syn::{Attribute, Data, DeriveInput, Expr, Fields, LitStr, Meta, Type};
+use quote::ToTokens;
+use syn::{Attribute, Data, DeriveInput, Expr, Fields, Meta, Type};
 
-use super::{args, key};
+use super::{
+    args::{self, Arguments},
+    key, names,
+};
 use crate::{diagnostics::Diagnostics, tokens};
 
 /// What the attribute stands on.
@@ -27,6 +31,8 @@ pub(super) struct State {
     pub(super) fields: Vec<Field>,
     pub(super) derives: Derives,
     pub(super) serde: Serde,
+    /// Each field that does not decode begins with its default.
+    pub(super) begins_anew: bool,
 }
 
 /// How a field comes to its first value.
@@ -35,29 +41,33 @@ pub(super) struct Field {
     pub(super) ty: Type,
     pub(super) conditions: Vec<Attribute>,
     pub(super) default: Option<Expr>,
+    /// Those under which it is stored, the one that is written first.
+    pub(super) names: Vec<String>,
 }
 
 /// What the user derives already.
 #[derive(Default)]
-pub(super) struct Derives {
-    pub(super) serialize: bool,
-    pub(super) deserialize: bool,
-    pub(super) default: bool,
+#[allow(clippy::struct_excessive_bools, reason = "each is a derive of its own")]
+pub(crate) struct Derives {
+    pub(crate) serialize: bool,
+    pub(crate) deserialize: bool,
+    pub(crate) default: bool,
+    pub(crate) clone: bool,
 }
 
 /// What the user's `#[serde(..)]` attributes say already.
 #[derive(Default)]
-pub(super) struct Serde {
-    pub(super) krate: bool,
-    pub(super) default: bool,
-    /// Attributes change how the struct or a field of it is serialised: under another name, or in another form.
-    pub(super) reshapes: bool,
+pub(crate) struct Serde {
+    pub(crate) krate: bool,
+    pub(crate) default: bool,
+    /// The first that changes the form in which the struct or a field of it is stored.
+    pub(crate) reshapes: Option<TokenStream>,
 }
 
-pub(super) fn check(mut input: DeriveInput, key: Option<LitStr>, diagnostics: &Diagnostics) -> Checked {
+pub(super) fn check(mut input: DeriveInput, arguments: Arguments, diagnostics: &Diagnostics) -> Checked {
     let named = check_shape(&input, diagnostics);
     let generic = check_generics(&input, diagnostics);
-    let fields = match &mut input.data {
+    let mut fields: Vec<Field> = match &mut input.data {
         Data::Struct(data) => {
             data.fields.iter_mut().filter_map(|field| check_field(field, diagnostics)).collect()
         }
@@ -67,10 +77,18 @@ pub(super) fn check(mut input: DeriveInput, key: Option<LitStr>, diagnostics: &D
         let derives = take_derives(&mut input.attrs.clone());
         return Checked::Refused(Refused { input, derives });
     }
-    let key = key.map_or_else(|| key::from_name(&input.ident), |key| key.value());
+    let key = arguments.key.map_or_else(|| key::from_name(&input.ident), |key| key.value());
     let derives = take_derives(&mut input.attrs);
-    let serde = serde(&input);
-    Checked::State(State { input, key, fields, derives, serde })
+    let serde = serde(&input, &mut fields);
+    let begins_anew = arguments.on_undecodable.is_some();
+    if let (true, Some(reshapes)) = (begins_anew, &serde.reshapes) {
+        diagnostics.report(
+            reshapes,
+            "with `on_undecodable` each field is read by itself, from under a name of its own and in the form of its type: \
+             this hides them; take one of the two away",
+        );
+    }
+    Checked::State(State { input, key, fields, derives, serde, begins_anew })
 }
 
 /// Whether the item is a struct with named fields.
@@ -124,10 +142,16 @@ fn check_field(field: &mut syn::Field, diagnostics: &Diagnostics) -> Option<Fiel
     }
     field.attrs.retain(|attribute| !is_conditional_session(attribute));
     let default = args::default(ours.iter(), diagnostics);
+    let conditions = conditions(&field.attrs);
+    let name = field.ident.clone()?;
+    Some(Field { name, ty: field.ty.clone(), conditions, default, names: Vec::new() })
+}
+
+/// The attributes on which it depends whether something is there.
+pub(crate) fn conditions(attributes: &[Attribute]) -> Vec<Attribute> {
     let is_cfg =
         |attribute: &&Attribute| attribute.path().is_ident("cfg") || holds_conditionally(attribute, "cfg");
-    let conditions = field.attrs.iter().filter(is_cfg).cloned().collect();
-    Some(Field { name: field.ident.clone()?, ty: field.ty.clone(), conditions, default })
+    attributes.iter().filter(is_cfg).cloned().collect()
 }
 
 fn is_conditional_session(attribute: &Attribute) -> bool {
@@ -135,7 +159,7 @@ fn is_conditional_session(attribute: &Attribute) -> bool {
 }
 
 /// Whether a `cfg_attr` holds an attribute by this name.
-fn holds_conditionally(attribute: &Attribute, name: &str) -> bool {
+pub(crate) fn holds_conditionally(attribute: &Attribute, name: &str) -> bool {
     let Meta::List(list) = &attribute.meta else { return false };
     let mut parts = tokens::split_at_commas(list.tokens.clone()).into_iter().skip(1);
     attribute.path().is_ident("cfg_attr")
@@ -144,7 +168,7 @@ fn holds_conditionally(attribute: &Attribute, name: &str) -> bool {
 
 /// Takes `Default` out of the derives, because the expansion implements it, and the conditional derives of what the
 /// expansion derives in any case. Returns what the user derives.
-fn take_derives(attributes: &mut Vec<Attribute>) -> Derives {
+pub(crate) fn take_derives(attributes: &mut Vec<Attribute>) -> Derives {
     let mut derives = Derives::default();
     attributes.retain_mut(|attribute| {
         if attribute.path().is_ident("derive") {
@@ -165,6 +189,7 @@ fn take_from_derive(attribute: &mut Attribute, derives: &mut Derives) -> bool {
         derives.serialize |= name == "Serialize";
         derives.deserialize |= name == "Deserialize";
         derives.default |= name == "Default";
+        derives.clone |= name == "Clone";
         name == "Default"
     });
     list.tokens = kept;
@@ -207,25 +232,55 @@ fn without_derives(derives: &TokenStream, mut drops: impl FnMut(&Ident) -> bool)
     kept
 }
 
-fn serde(input: &DeriveInput) -> Serde {
-    let is_serde = |attribute: &&Attribute| attribute.path().is_ident("serde");
-    let field_attributes: Vec<_> = match &input.data {
-        Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
-        Data::Enum(_) | Data::Union(_) => Vec::new(),
-    };
-    let conditional = input.attrs.iter().any(|attribute| holds_conditionally(attribute, "serde"));
-    let shaped = field_attributes
-        .iter()
-        .any(|attribute| is_serde(attribute) || holds_conditionally(attribute, "serde"));
-    let mut serde = Serde { reshapes: conditional || shaped, ..Serde::default() };
-    for attribute in input.attrs.iter().filter(is_serde) {
-        let Meta::List(list) = &attribute.meta else { continue };
-        for part in tokens::split_at_commas(list.tokens.clone()) {
-            let Some(TokenTree::Ident(name)) = part.into_iter().next() else { continue };
-            serde.krate |= name == "crate";
-            serde.default |= name == "default";
-            serde.reshapes |= name != "crate" && name != "default";
+/// Reads what the user says to serde; gives the fields the names that they have by that.
+fn serde(input: &DeriveInput, fields: &mut [Field]) -> Serde {
+    let mut serde = Serde::default();
+    let mut rule = None;
+    for said in input.attrs.iter().flat_map(names::said) {
+        match (said.name.as_str(), &said.text) {
+            ("crate", _) => serde.krate = true,
+            ("default", _) => {
+                serde.default = true;
+                serde.reshapes(!said.is_bare, said.tokens);
+            }
+            ("rename_all", Some(_)) => rule = said.text,
+            _ => serde.reshapes(true, said.tokens),
         }
     }
+    let conditional = |attributes: &[Attribute]| {
+        attributes
+            .iter()
+            .find(|attribute| holds_conditionally(attribute, "serde"))
+            .map(ToTokens::to_token_stream)
+    };
+    serde.reshapes = serde.reshapes.take().or_else(|| conditional(&input.attrs));
+    let Data::Struct(data) = &input.data else { return serde };
+    for (field, written) in fields.iter_mut().zip(&data.fields) {
+        let own = names::of(&field.name);
+        let mut name = match &rule {
+            Some(rule) => names::renamed(&own, rule).unwrap_or(own),
+            None => own,
+        };
+        let mut aliases = Vec::new();
+        for said in written.attrs.iter().flat_map(names::said) {
+            match (said.name.as_str(), said.text) {
+                ("rename", Some(text)) => name = text,
+                ("alias", Some(text)) => aliases.push(text),
+                // What is missing is what the field begins with in any case.
+                ("default", None) if said.is_bare && field.default.is_none() => {}
+                _ => serde.reshapes(true, said.tokens),
+            }
+        }
+        serde.reshapes = serde.reshapes.take().or_else(|| conditional(&written.attrs));
+        field.names = [name].into_iter().chain(aliases).collect();
+    }
     serde
+}
+
+impl Serde {
+    fn reshapes(&mut self, does: bool, tokens: TokenStream) {
+        if does {
+            self.reshapes.get_or_insert(tokens);
+        }
+    }
 }

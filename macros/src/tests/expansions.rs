@@ -34,6 +34,11 @@ fn session_state() {
     assert_expansions("session_state");
 }
 
+#[test]
+fn session_value() {
+    assert_expansions("session_value");
+}
+
 /// Holds a file against what the attribute makes of its cases today.
 #[track_caller]
 fn assert_expansions(attribute: &str) {
@@ -86,6 +91,7 @@ fn expansion_of(case: &[&str]) -> TokenStream {
     let item = item.collect();
     match Kind::ALL.into_iter().find(|kind| kind.attribute() == name) {
         Some(kind) => crate::expand_handler(kind, arguments, item, &krate()),
+        None if name == "session_value" => crate::value::expand(arguments, item, &krate()),
         None => crate::state::expand(arguments, item, &krate()),
     }
 }

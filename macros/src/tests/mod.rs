@@ -3,6 +3,7 @@
 mod expansions;
 mod handler_mistakes;
 mod state_mistakes;
+mod value_mistakes;
 
 use proc_macro2::{Literal, TokenStream, TokenTree};
 
@@ -20,6 +21,11 @@ fn handler(kind: Kind, arguments: &str, item: &str) -> TokenStream {
 /// What `#[session_state]` makes of this source.
 fn session_state(arguments: &str, item: &str) -> TokenStream {
     crate::state::expand(tokens(arguments), tokens(item), &krate())
+}
+
+/// What `#[session_value]` makes of this source.
+fn session_value(arguments: &str, item: &str) -> TokenStream {
+    crate::value::expand(tokens(arguments), tokens(item), &krate())
 }
 
 /// The path of the runtime where a user has renamed it to `session`.

@@ -21,7 +21,15 @@ fn arguments() {
         ("key", "`key` needs a value: write `key = \"user\"`"),
         ("\"user\"", "expected the name of an argument: write `key = \"user\"`"),
         ("key = 3", "expected string literal: write `key = \"user\"`"),
-        ("name = \"user\"", "`name` is no argument of `#[session_state]`: it takes `key = \"..\"`"),
+        (
+            "name = \"user\"",
+            "`name` is no argument of `#[session_state]`: it takes `key = \"..\"` and `on_undecodable = \"default\"`",
+        ),
+        (
+            "on_undecodable = \"skip\"",
+            "write `on_undecodable = \"default\"`: each field that does not decode begins with its default",
+        ),
+        ("on_undecodable", "`on_undecodable` needs a value: write `on_undecodable = \"default\"`"),
     ] {
         assert_mistakes(arguments, user, &[message]);
     }
@@ -72,4 +80,26 @@ fn reshapes() {
            a struct for each type that is stored"],
     );
     assert_mistakes("", "fn user() {}", &["`#[session_state]` goes on a struct with named fields"]);
+}
+
+#[test]
+fn a_field_that_begins_anew_is_stored_by_itself() {
+    let hidden = "with `on_undecodable` each field is read by itself, from under a name of its own and in the form of its \
+                  type: this hides them; take one of the two away";
+    for item in [
+        "struct User { #[serde(flatten)] rest: Rest }",
+        "struct User { #[serde(with = \"other\")] name: Name }",
+        "struct User { #[serde(skip)] name: String }",
+        "#[serde(from = \"Old\")] struct User { name: String }",
+        "#[cfg_attr(unix, serde(rename = \"u\"))] struct User { name: String }",
+        "struct User { #[cfg_attr(unix, serde(rename = \"u\"))] name: String }",
+    ] {
+        assert_mistakes("on_undecodable = \"default\"", item, &[hidden]);
+    }
+    for item in [
+        "struct User { #[serde(rename = \"n\", alias = \"nick\")] name: String }",
+        "#[serde(rename_all = \"camelCase\", default)] struct User { #[serde(default)] first_name: String }",
+    ] {
+        assert_mistakes("on_undecodable = \"default\"", item, &[]);
+    }
 }

@@ -2,17 +2,18 @@
 //! changed runs the application's code: the call catches its panics, once around all of its states. What is held is
 //! [`Contained`], so that the drop of one state cannot panic while the panic of another unwinds.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{any::type_name, borrow::Cow, sync::Arc};
 
 use crate::{
-    backend::Loaded,
+    backend::{Backend, Loaded},
     error::Error,
     panics::{Contained, caught},
     session::{
         change::{Changes, change_of},
-        field::Fields,
-        state::{SessionState, changes_between, changes_since, decode, encode},
-        value::StoredValue,
+        diff::Remembered,
+        field::StoredFields,
+        state::{Lives, Reading, SessionState, changes_between, remember},
+        value::{Known, StoredValue},
     },
     turns::Mode,
 };
@@ -27,7 +28,7 @@ pub trait Access: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     type Lent<'a>;
     #[doc(hidden)]
-    fn load(loaded: Option<&Loaded>) -> Result<Self, Error>;
+    fn load(loaded: Option<&Loaded>, backend: &dyn Backend) -> Result<Self, Error>;
     #[doc(hidden)]
     fn lend(&mut self) -> Self::Lent<'_>;
     #[doc(hidden)]
@@ -43,17 +44,11 @@ pub struct Read<T>(Contained<Arc<T>>);
 pub struct Write<T> {
     /// This call's own until it is committed.
     state: Contained<Arc<T>>,
-    before: Before<T>,
+    /// A state with the same exact fields, shared with readers where all are exact; none where nothing of it is kept as it is.
+    before: Option<Contained<Arc<T>>>,
+    /// The encoding of what is not exact.
+    remembered: Option<Box<Remembered>>,
     from: Option<StoredValue>,
-}
-
-/// A state before the handler ran.
-#[derive(Debug)]
-enum Before<T> {
-    /// Of a type that is `Clone`: shared with readers.
-    Live(Contained<Arc<T>>),
-    /// Of any other type.
-    Encoded(Fields),
 }
 
 /// `Option<&T>`.
@@ -62,14 +57,14 @@ pub struct Maybe<T>(Option<Contained<Arc<T>>>);
 
 impl<T: SessionState> Read<T> {
     pub(crate) fn into_owned(self) -> Result<T, Error> {
-        let state = match Arc::try_unwrap(self.0.into_inner()) {
-            Ok(state) => return Ok(state),
-            Err(state) => Contained::new(state),
-        };
-        caught(|| match state.duplicate() {
-            Some(copy) => Ok(copy),
-            None => decode(&serde_json::Value::Object(encode(&**state)?)),
-        })
+        match Arc::try_unwrap(self.0.into_inner()) {
+            Ok(state) => Ok(state),
+            // Only what is exact is shared.
+            Err(state) => {
+                let state = Contained::new(state);
+                caught(|| copy_of(&**state))
+            }
+        }
     }
 }
 
@@ -78,8 +73,8 @@ impl<T: SessionState> Access for Read<T> {
     const WRITES: bool = false;
     type Lent<'a> = &'a T;
 
-    fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
-        Ok(Self(stored(loaded)?.unwrap_or_else(first)))
+    fn load(loaded: Option<&Loaded>, backend: &dyn Backend) -> Result<Self, Error> {
+        Ok(Self(stored(loaded, backend)?.unwrap_or_else(first)))
     }
 
     fn lend(&mut self) -> &T {
@@ -97,20 +92,25 @@ impl<T: SessionState> Access for Write<T> {
     const WRITES: bool = true;
     type Lent<'a> = &'a mut T;
 
-    fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
+    fn load(loaded: Option<&Loaded>, backend: &dyn Backend) -> Result<Self, Error> {
         let from = loaded.and_then(|loaded| loaded.value(T::KEY)).cloned();
-        let live = from.as_ref().map_or_else(|| Ok(first::<T>()), state)?;
-        let (state, before) = if let Some(copy) = live.duplicate() {
-            (Arc::new(copy), Before::Live(live))
-        } else {
-            let before = encode(&**live)?;
-            let state = match &from {
-                Some(value) => Arc::new(decode(value.json())?),
-                None => live.into_inner(),
-            };
-            (state, Before::Encoded(before))
+        let before = match &from {
+            _ if T::LIVES == Lives::AsItsEncoding => None,
+            Some(value) => Some(decoded(value, backend)?),
+            None => Some(first()),
         };
-        Ok(Self { state: Contained::new(state), before, from })
+        if let (Lives::AsItIs, Some(before)) = (T::LIVES, before.as_ref()) {
+            let state = Contained::new(Arc::new(copy_of(&***before)?));
+            return Ok(Self { state, before: Some(before.clone()), remembered: None, from });
+        }
+        let known = before.as_ref().map(|before| &***before);
+        let state = match &from {
+            Some(value) => value.read(known),
+            None => T::read(&Reading::new(known, StoredFields::Nowhere)),
+        };
+        let state = Contained::new(Arc::new(state?));
+        let remembered = Some(Box::new(remember(&**state)?));
+        Ok(Self { state, before, remembered, from })
     }
 
     fn lend(&mut self) -> &mut T {
@@ -121,20 +121,22 @@ impl<T: SessionState> Access for Write<T> {
     }
 
     fn changes(self, changes: &mut Changes) -> Result<(), Error> {
-        let Self { state, before, from } = self;
-        let fields = match &before {
-            Before::Live(before) => changes_between(&***before, &**state)?,
-            Before::Encoded(before) => changes_since(before, &**state)?,
-        };
+        let Self { state, before, remembered, from } = self;
+        let remembered = remembered.map(|remembered| *remembered).unwrap_or_default();
+        let known = before.as_ref().map_or(&**state, |before| &***before);
+        let fields = changes_between(known, remembered, &**state)?;
         if fields.is_empty() {
             drop(state.into_inner());
         } else {
-            let state = Contained::new(state.into_inner() as _);
-            changes.push((Cow::Borrowed(T::KEY), change_of(fields, from, state)));
+            let after = if T::LIVES == Lives::AsItsEncoding {
+                drop(state.into_inner());
+                None
+            } else {
+                Some(Contained::new(state.into_inner() as _))
+            };
+            changes.push((Cow::Borrowed(T::KEY), change_of(fields, from, after)));
         }
-        if let Before::Live(before) = before {
-            drop(before.into_inner());
-        }
+        drop(before.map(Contained::into_inner));
         Ok(())
     }
 }
@@ -144,8 +146,8 @@ impl<T: SessionState> Access for Maybe<T> {
     const WRITES: bool = false;
     type Lent<'a> = Option<&'a T>;
 
-    fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
-        stored(loaded).map(Self)
+    fn load(loaded: Option<&Loaded>, backend: &dyn Backend) -> Result<Self, Error> {
+        stored(loaded, backend).map(Self)
     }
 
     fn lend(&mut self) -> Option<&T> {
@@ -158,12 +160,41 @@ impl<T: SessionState> Access for Maybe<T> {
     }
 }
 
-fn stored<T: SessionState>(loaded: Option<&Loaded>) -> Result<Option<Contained<Arc<T>>>, Error> {
-    loaded.and_then(|loaded| loaded.value(T::KEY)).map(state).transpose()
+fn stored<T: SessionState>(
+    loaded: Option<&Loaded>,
+    backend: &dyn Backend,
+) -> Result<Option<Contained<Arc<T>>>, Error> {
+    let Some(value) = loaded.and_then(|loaded| loaded.value(T::KEY)) else { return Ok(None) };
+    if T::LIVES == Lives::AsItIs {
+        return decoded(value, backend).map(Some);
+    }
+    let known = known(value, backend);
+    let own = value.read(known.as_ref().map(|known| &***known))?;
+    Ok(Some(Contained::new(Arc::new(own))))
 }
 
-fn state<T: SessionState>(value: &StoredValue) -> Result<Contained<Arc<T>>, Error> {
-    value.state().map(Contained::new)
+/// The value as a state that others may have, too: of it only exact fields count.
+fn decoded<T: SessionState>(value: &StoredValue, backend: &dyn Backend) -> Result<Contained<Arc<T>>, Error> {
+    match known(value, backend) {
+        Some(known) => Ok(known),
+        None => value.decode().map(Contained::new),
+    }
+}
+
+fn known<T: SessionState>(value: &StoredValue, backend: &dyn Backend) -> Option<Contained<Arc<T>>> {
+    let note = |name| backend.registry().structs().note(T::KEY, name);
+    match value.known::<T>() {
+        Known::Decoded(state) => return Some(Contained::new(state)),
+        Known::Other(name) => note(name),
+        Known::Nothing => {}
+    }
+    note(type_name::<T>());
+    None
+}
+
+/// A copy of a state whose fields are all exact.
+fn copy_of<T: SessionState>(state: &T) -> Result<T, Error> {
+    T::read(&Reading::new(Some(state), StoredFields::Nowhere))
 }
 
 /// The state where nothing is stored.
@@ -188,7 +219,7 @@ pub trait States: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     type Lent<'a>;
     #[doc(hidden)]
-    fn load(loaded: Option<&Loaded>) -> Result<Self, Error>;
+    fn load(loaded: Option<&Loaded>, backend: &dyn Backend) -> Result<Self, Error>;
     #[doc(hidden)]
     fn lend(&mut self) -> Self::Lent<'_>;
     #[doc(hidden)]
@@ -272,9 +303,9 @@ macro_rules! states {
             const WRITES: bool = false $(|| $access::WRITES)*;
             type Lent<'a> = ($($access::Lent<'a>,)*);
 
-            fn load(loaded: Option<&Loaded>) -> Result<Self, Error> {
-                let _ = loaded;
-                Ok(($($access::load(loaded)?,)*))
+            fn load(loaded: Option<&Loaded>, backend: &dyn Backend) -> Result<Self, Error> {
+                let _ = (loaded, backend);
+                Ok(($($access::load(loaded, backend)?,)*))
             }
 
             #[allow(non_snake_case, reason = "the types' names serve as the variables'")]

@@ -1,6 +1,6 @@
 //! Committing to a live session: beginning, changing and ending it. A commit once begun runs to its end.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
@@ -16,7 +16,10 @@ use crate::{
     clock::{self, Now},
     error::{Error, ErrorKind},
     process::{Announced, Ending},
-    session::{change::Changes, id::SessionId},
+    session::{
+        change::{Change, Changes},
+        id::SessionId,
+    },
     turns::{Behind, Turn},
 };
 
@@ -130,6 +133,8 @@ impl LiveSession {
         attributes.provisional = provisional;
         let mut new = Write::of(id, Action::Create(attributes.clone()));
         new.changes = work.changes;
+        // Of what was read as nothing there is nothing to remove.
+        new.changes.retain(|(key, _)| !work.intent.removed.iter().any(|keys| keys.contains(&&**key)));
         new.expires = Some(self.settings.lifetimes.expires(&attributes, clock::now()));
         let (created, _) = write(&*self.backend, new, None, self.settings.backend_timeout);
         created.await.map_err(|error| self.note_not_begun(id, error))?;
@@ -185,11 +190,15 @@ impl LiveSession {
     fn update(
         self: &Arc<Self>,
         id: SessionId,
-        work: Work,
+        mut work: Work,
         mut attributes: Attributes,
         turn: Option<Turn>,
         now: OffsetDateTime,
     ) -> Answer<Committed> {
+        for key in work.intent.removed.take().iter().flat_map(|keys| keys.iter()) {
+            work.changes.retain(|(changed, _)| changed != key);
+            work.changes.push((Cow::Borrowed(*key), Change::Remove));
+        }
         let asked = !work.changes.is_empty() || work.intent.anything();
         let active = asked || work.even_if_unchanged;
         // Where it saves nothing that a handler wants; unless it is to tell whether what the call saw was saved.

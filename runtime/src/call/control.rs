@@ -8,7 +8,10 @@ use super::{
     current_call::{CURRENT_CALL, CallNumber},
     intents::{Intent, Intents},
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    session::state::SessionState,
+};
 
 /// Asks something of the session itself: a new id, its end, another expiry.
 ///
@@ -115,6 +118,18 @@ impl SessionControl {
     pub fn set_expiry(&self, expiry: impl Into<Option<Expiry>>) -> Result<(), Error> {
         let expiry = expiry.into();
         self.ask(|intent| intent.expiry = Some(expiry))
+    }
+
+    /// Removes a state from the session: where it is read afterwards it is not there, `None` for an `Option<&T>`. It waits for no
+    /// turn and decodes nothing, so it also removes what does not decode. What this call changed of the state goes, too.
+    ///
+    /// A writer of the state at the same time, in another call, begins it anew with what it changes, if it commits later.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes, or past its call.
+    pub fn remove<T: SessionState>(&self) -> Result<(), Error> {
+        self.ask(|intent| intent.remove(T::KEY))
     }
 
     /// Commits the changes although the handler returns `Err`: for a counter of failed logins.

@@ -151,7 +151,7 @@ impl<S: States> RunningCall<S> {
         loaded: Option<Loaded>,
         turn: Option<Turn>,
     ) -> Begins<S> {
-        let states = caught(|| S::load(loaded.as_ref()))?;
+        let states = caught(|| S::load(loaded.as_ref(), &*live.backend))?;
         if S::WRITES && loaded.is_none() {
             live.writable()?;
         }

@@ -25,7 +25,10 @@ use crate::{
     },
     clock,
     error::{Error, ErrorKind},
-    session::change::{Changes, changed_keys},
+    session::{
+        change::{Change, Changes, changed_keys},
+        encode::{LEVELS, has_at_most},
+    },
 };
 
 /// What a plain `Session` of one request reads from and saves to. A connection keeps the extensions of its handshake,
@@ -89,7 +92,7 @@ impl Open {
         // After `Session::cycle_id` it no longer tells of a `flush`: it has no id to delete.
         let emptied = state.known.as_ref().is_none_or(|known| !known.is_empty());
         let ended = state.intent.cycle_id && emptied && is_empty(&self.session);
-        Intent { flush: state.intent.flush || ended, ..state.intent }
+        Intent { flush: state.intent.flush || ended, ..state.intent.clone() }
     }
 
     /// The expiry that the `Session` was given, if it was.
@@ -128,12 +131,14 @@ impl Open {
     }
 
     /// Notes what the `Session` changed since it was read or saved last.
-    fn note_changes(&mut self, record: &Record) {
+    fn note_changes(&mut self, record: &Record) -> Result<(), Error> {
         let state = self.state();
         let known = state.known.get_or_insert_default();
         let changes = changed_keys(|key| known.get(key), known.keys(), &record.data);
+        readable(&changes)?;
         known.clone_from(&record.data);
         add(&mut state.unsaved, changes);
+        Ok(())
     }
 
     /// What to save at once, unless it is held back.
@@ -314,12 +319,12 @@ impl PlainStore {
             let values = loaded.as_ref().map(values_of).unwrap_or_default();
             self.with(|open| open.note_read(loaded.as_ref(), &values))?;
         }
-        let (before, work) = self.with(|open| {
+        let noted = self.with(|open| {
             let state = open.state();
             let before = (state.known.clone(), state.unsaved.clone());
-            open.note_changes(record);
-            (before, open.work(begin))
+            open.note_changes(record).map(|()| (before, open.work(begin)))
         })?;
+        let (before, work) = noted.map_err(|error| self.refused(error))?;
         let Some(work) = work else { return Ok(()) };
         match live.commit(work, None).outcome().await {
             Ok(()) => self.with(|open| {
@@ -341,6 +346,20 @@ impl PlainStore {
         let text = error.to_string();
         self.with(|open| open.state().error = Some(error)).ok();
         session_store::Error::Backend(text)
+    }
+}
+
+/// An error if what is to be stored could not be read again.
+fn readable(changes: &Changes) -> Result<(), Error> {
+    let too_deep = |change: &Change| matches!(change, Change::Set(value) if !has_at_most(value, LEVELS));
+    match changes.iter().find(|(_, change)| too_deep(change)) {
+        None => Ok(()),
+        Some((key, _)) => Err(Error::with_text(
+            ErrorKind::Encode,
+            format!(
+                "the value under `{key}` cannot be stored: it is nested too deep: more than {LEVELS} levels cannot be read back"
+            ),
+        )),
     }
 }
 
@@ -376,7 +395,7 @@ impl SessionStore for PlainStore {
         let (live, Intent { flush: flushed, cycle_id: cycles, .. }, collecting) = self.with(|open| {
             let live = Arc::clone(&open.live);
             let state = open.state();
-            (live, state.intent, state.collecting)
+            (live, state.intent.clone(), state.collecting)
         })?;
         if flushed {
             if collecting {

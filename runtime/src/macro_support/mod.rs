@@ -10,7 +10,8 @@ pub use crate::{
     },
     session::{
         diff::Differences,
-        exact::{ByExact, ByNothing, Same},
+        exact::{ByExact, ByNothing, CloneExact, CloneNothing, Copied, Exact, Exactness, NotExact, Same},
+        state::{Lives, Reading},
     },
 };
 
@@ -35,34 +36,6 @@ pub mod connect {
 /// For `#[connect_middleware]`.
 pub mod connect_middleware {
     pub use crate::socket::middleware::{Call, Refusal, begin, finish, verdict};
-}
-
-/// A state, which [`ViaClone`] and [`ViaNothing`] duplicate if its type can.
-#[derive(Debug)]
-pub struct Duplicate<'a, T>(pub &'a T);
-
-/// For a type that is `Clone`: found first.
-pub trait ViaClone<T> {
-    /// A copy, if there can be one.
-    fn duplicate(self) -> Option<T>;
-}
-
-impl<T: Clone> ViaClone<T> for Duplicate<'_, T> {
-    fn duplicate(self) -> Option<T> {
-        Some(self.0.clone())
-    }
-}
-
-/// For any other type.
-pub trait ViaNothing<T> {
-    /// A copy, if there can be one.
-    fn duplicate(self) -> Option<T>;
-}
-
-impl<T> ViaNothing<T> for &Duplicate<'_, T> {
-    fn duplicate(self) -> Option<T> {
-        None
-    }
 }
 
 /// The value that a field begins with.

@@ -7,6 +7,7 @@ pub(crate) mod disconnects;
 mod endings;
 mod nodes;
 mod sockets;
+mod structs;
 mod unsettled;
 
 use std::{fmt, sync::Arc};
@@ -20,6 +21,7 @@ use self::{
     disconnects::{Cause, Sockets},
     endings::Endings,
     sockets::BoundSockets,
+    structs::Structs,
     unsettled::Unsettled,
 };
 use crate::{
@@ -46,6 +48,7 @@ struct Inner {
     unsettled: Unsettled,
     unsaved_touches: LogLimit,
     unwatched: LogLimit,
+    structs: Structs,
 }
 
 impl Default for Registry {
@@ -68,7 +71,7 @@ impl Registry {
 
     fn of(sockets: BoundSockets, among_nodes: bool) -> Self {
         let (endings, connections, expiry_watch, unsettled) = Default::default();
-        let (unsaved_touches, unwatched) = Default::default();
+        let (unsaved_touches, unwatched, structs) = Default::default();
         let turns = Arc::new(Turns::new());
         Self(Arc::new(Inner {
             among_nodes,
@@ -80,6 +83,7 @@ impl Registry {
             unsettled,
             unsaved_touches,
             unwatched,
+            structs,
         }))
     }
 
@@ -108,6 +112,11 @@ impl Registry {
 
     pub(crate) fn connections(&self) -> &Connections {
         &self.0.connections
+    }
+
+    /// Which structs values were decoded into.
+    pub(crate) fn structs(&self) -> &Structs {
+        &self.0.structs
     }
 
     /// The task that notices that a session with sockets has expired.

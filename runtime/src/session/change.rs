@@ -1,6 +1,6 @@
 //! What a commit writes: the changed fields of states, whole values, and how both are applied to what is stored.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde_json::Value;
 use smallvec::SmallVec;
@@ -148,9 +148,14 @@ impl Change {
     }
 }
 
-/// The change that these fields are. `state`: what the state is after it. `from`: the value from which it was read.
-pub(crate) fn change_of(fields: ChangedFields, from: Option<StoredValue>, state: Decoded) -> Change {
-    Change::Fields(FieldChanges { fields, result: Some(Resulting { from, state }) })
+/// The change that these fields are. `state`: what the state is after it, if that may be kept. `from`: the value from which
+/// it was read; if that is no object, one begins in its place.
+pub(crate) fn change_of(fields: ChangedFields, from: Option<StoredValue>, state: Option<Decoded>) -> Change {
+    if from.as_ref().is_some_and(|from| !from.is_object()) {
+        let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value.into_json()?)));
+        return Change::Set(fields.map(|(name, json)| (name, Arc::unwrap_or_clone(json))).collect());
+    }
+    Change::Fields(FieldChanges { fields, result: state.map(|state| Resulting { from, state }) })
 }
 
 /// The keys that differ between what a plain `Session` loaded and what it saves.

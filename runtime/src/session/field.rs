@@ -11,6 +11,36 @@ pub(crate) type Fields = Map<String, Value>;
 /// A field's name and its value.
 pub(crate) type Field = (Cow<'static, str>, Arc<Value>);
 
+/// Where the fields of a state are stored that are not in a state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StoredFields<'a> {
+    Nowhere,
+    Object(&'a Fields),
+    List(&'a [Field]),
+}
+
+impl<'a> StoredFields<'a> {
+    /// The value under the first of these names that there is.
+    pub(super) fn get(self, names: &[&str]) -> Option<&'a Value> {
+        names.iter().find_map(|name| match self {
+            Self::Nowhere => None,
+            Self::Object(fields) => fields.get(*name),
+            Self::List(fields) => fields.iter().find(|(stored, _)| stored == name).map(|(_, value)| &**value),
+        })
+    }
+
+    /// All of them.
+    pub(super) fn to_object(self) -> Cow<'a, Fields> {
+        match self {
+            Self::Nowhere => Cow::Owned(Fields::new()),
+            Self::Object(fields) => Cow::Borrowed(fields),
+            Self::List(fields) => Cow::Owned(
+                fields.iter().map(|(name, value)| (name.to_string(), Value::clone(value))).collect(),
+            ),
+        }
+    }
+}
+
 /// Which field of its struct a field of an exact type is, among the first 64. What it serialises to depends on nothing
 /// else, so that it may stay in the decoded state until somebody asks for its JSON.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@
 pub(crate) mod attributes;
 pub(crate) mod change;
 pub(crate) mod diff;
+pub(crate) mod encode;
 pub(crate) mod exact;
 pub(crate) mod field;
 pub(crate) mod id;

@@ -1,8 +1,10 @@
 //! A stored value: the fields that are there only as JSON, and the decoded state, in which those are that a commit of
 //! it wrote. So a session that handlers alone use is kept once, many handlers decode once, and a commit copies little.
+//! Of the decoded state only exact fields count; what is not exact is read from its encoding by each call, so that no call
+//! sees what another one did and did not commit, and so that the same is read as from any other backend.
 
 use std::{
-    any::Any,
+    any::{Any, TypeId, type_name},
     borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
@@ -12,8 +14,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use super::{
-    field::{Field, FieldIndex, FieldSet},
-    state::{SessionState, decode, fields_of},
+    field::{Field, FieldIndex, FieldSet, StoredFields},
+    state::{Lives, Reading, SessionState, fields_of, fields_of_json},
 };
 use crate::{error::Error, panics::Contained};
 
@@ -43,12 +45,27 @@ pub(crate) type Decoded = Contained<Arc<dyn Live>>;
 pub(crate) trait Live: Any + Send + Sync {
     /// These fields as JSON.
     fn fields(&self, fields: FieldSet) -> Vec<Field>;
+
+    /// The struct's whole name.
+    fn type_name(&self) -> &'static str;
 }
 
 impl<T: SessionState> Live for T {
     fn fields(&self, fields: FieldSet) -> Vec<Field> {
         fields_of(self, fields)
     }
+
+    fn type_name(&self) -> &'static str {
+        type_name::<T>()
+    }
+}
+
+/// What a value was decoded into before.
+pub(crate) enum Known<T> {
+    Decoded(Arc<T>),
+    /// Another struct, of this name.
+    Other(&'static str),
+    Nothing,
 }
 
 impl StoredValue {
@@ -79,10 +96,9 @@ impl StoredValue {
     /// What a value is made of that comes out of this one, if this is an object. Fields stay in the state only if the
     /// new value has one of the same type.
     pub(crate) fn parts(&self, state: Option<&Decoded>) -> Option<Parts> {
-        let Inner { parts, state: own, json } = &*self.0;
+        let Inner { parts, state: own, .. } = &*self.0;
         let type_of = |state: &Decoded| (***state).type_id();
-        let in_parts = !parts.is_empty() || json.get().is_none();
-        if in_parts && (parts.live.is_empty() || state.map(type_of) == own.get().map(type_of)) {
+        if self.0.is_in_parts() && (parts.live.is_empty() || state.map(type_of) == own.get().map(type_of)) {
             return Some(parts.clone());
         }
         let fields = self.json().as_object()?.iter();
@@ -101,21 +117,50 @@ impl StoredValue {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The value as a state, decoded at most once for all clones.
-    pub(crate) fn state<T: SessionState>(&self) -> Result<Arc<T>, Error> {
-        if let Some(state) = self.0.state.get()
-            && let Ok(state) = Arc::downcast::<T>(Arc::clone(&**state) as Arc<dyn Any + Send + Sync>)
-        {
-            return Ok(state);
+    /// Whether fields can change in it.
+    pub(crate) fn is_object(&self) -> bool {
+        self.0.is_in_parts() || self.json().is_object()
+    }
+
+    /// The state that it is known to be: of one whose fields are not all exact, those that are.
+    #[inline]
+    pub(crate) fn known<T: SessionState>(&self) -> Known<T> {
+        let Some(state) = self.0.state.get() else { return Known::Nothing };
+        match Arc::downcast::<T>(Arc::clone(&**state) as Arc<dyn Any + Send + Sync>) {
+            Ok(state) => Known::Decoded(state),
+            Err(_) => Known::Other((***state).type_name()),
         }
-        let state = Arc::new(decode::<T>(self.json())?);
-        // Another type under the same key may have been first: then this one is decoded each time.
-        self.0.state.set(Contained::new(Arc::clone(&state) as _)).ok();
+    }
+
+    /// Decodes the value. Clones are told of it, but for what must be read anew by each call.
+    pub(crate) fn decode<T: SessionState>(&self) -> Result<Arc<T>, Error> {
+        let state = Arc::new(T::read(&Reading::new(None, fields_of_json::<T>(self.json())?))?);
+        if T::LIVES != Lives::AsItsEncoding {
+            // Another type under the same key may have been first: then this one is decoded each time.
+            self.0.state.set(Contained::new(Arc::clone(&state) as _)).ok();
+        }
         Ok(state)
+    }
+
+    /// A state of a call's own. `known`: what it is [known](Self::known) to be, or was decoded into.
+    pub(crate) fn read<T: SessionState>(&self, known: Option<&T>) -> Result<T, Error> {
+        let kept = || self.0.state.get().is_some_and(|state| (***state).type_id() == TypeId::of::<T>());
+        // Where it is what is kept here, it has all that is not in the list.
+        let stored = if known.is_some() && self.0.is_in_parts() && kept() {
+            StoredFields::List(&self.0.parts.fields)
+        } else {
+            fields_of_json::<T>(self.json())?
+        };
+        T::read(&Reading::new(known, stored))
     }
 }
 
 impl Inner {
+    /// Whether it is an object that did not come as JSON.
+    fn is_in_parts(&self) -> bool {
+        !self.parts.is_empty() || self.json.get().is_none()
+    }
+
     /// All fields, where the value is not there as JSON from the beginning.
     fn fields(&self) -> impl Iterator<Item = Field> {
         let live = self.state.get().map(|state| state.fields(self.parts.live));

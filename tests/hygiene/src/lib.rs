@@ -8,7 +8,7 @@
 use ::axum::{Router, routing::get};
 use ::renamed::{
     Backend, SessionControl, SessionLayer, Shared, connect_handler, connect_middleware, http_handler,
-    session_state, socket_handler,
+    session_state, session_value, socket_handler,
 };
 use ::socketioxide::{
     SocketIo,
@@ -47,6 +47,25 @@ pub struct State {
     pub text: ::std::option::Option<::std::string::String>,
     #[session(default = 7)]
     pub seven: u8,
+}
+
+/// A value of such a world.
+#[session_value]
+#[derive(::std::fmt::Debug, ::std::default::Default)]
+pub enum Choice {
+    #[default]
+    None,
+    Some(u32),
+    Named {
+        text: ::std::string::String,
+    },
+}
+
+#[session_state(on_undecodable = "default")]
+pub struct Chosen {
+    #[serde(alias = "Choice")]
+    pub choice: Choice,
+    pub state: State,
 }
 
 type Outcome<T> = ::std::result::Result<T, Refusal>;

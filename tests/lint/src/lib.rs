@@ -137,6 +137,10 @@ mod tests {
     #[test]
     fn every_form_is_mounted() {
         drop(application());
-        assert_eq!(states::all(), [false, false, false, true, true, true, true, true, true], "first values");
+        assert_eq!(
+            states::all(),
+            [false, false, false, true, true, true, true, true, true, true],
+            "first values"
+        );
     }
 }

@@ -4,7 +4,7 @@ use core::{marker::PhantomData, time::Duration};
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use socketioxide_session::session_state;
+use socketioxide_session::{session_state, session_value};
 
 /// Nothing but the attribute.
 #[session_state]
@@ -227,7 +227,7 @@ pub fn in_a_function() -> u8 {
 
 /// All of the crate's, as they are where nothing is stored.
 #[must_use]
-pub fn all() -> [bool; 9] {
+pub fn all() -> [bool; 10] {
     [
         Settings::default() == Settings { theme: Theme::Dark, ..Settings::default() },
         Derived::default().last_visit > 0,
@@ -238,5 +238,55 @@ pub fn all() -> [bool; 9] {
         Second::default().value.is_some(),
         matches!(First::default(), First { value: 1 }),
         matches!(Empty::default(), Empty {}),
+        matches!(
+            Wardrobe::default().main_skin.0,
+            Dressed { inner: 0, dressed_in: Skin::Light | Skin::Dark { .. } | Skin::Own(..) }
+        ),
     ]
+}
+
+/// A value of each form.
+#[session_value]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Skin {
+    /// Without anything.
+    #[default]
+    Light,
+    /// With names.
+    Dark {
+        /// How much.
+        contrast: u8,
+    },
+    /// Without names.
+    Own(String, Box<Self>),
+}
+
+/// A generic one.
+#[session_value]
+#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
+pub(crate) struct Dressed<T> {
+    /// What is dressed.
+    pub(crate) inner: T,
+    /// In this.
+    #[cfg(not(windows))]
+    pub(crate) dressed_in: Skin,
+}
+
+/// One that wraps another.
+#[session_value]
+#[derive(Debug, Default)]
+pub(crate) struct Wrapped(Dressed<u8>);
+
+/// A state that begins anew where it does not decode, with other names, and with a field that is not exact.
+#[session_state(key = "wardrobe", on_undecodable = "default")]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Wardrobe {
+    /// Exact.
+    #[serde(alias = "skin")]
+    pub(crate) main_skin: Wrapped,
+    /// Not exact.
+    #[cfg(not(windows))]
+    #[serde(rename = "s")]
+    pub(crate) settings: Settings,
 }

@@ -35,10 +35,48 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
+    const LIVES: ::session::__private::Lives = {
         #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        {
+            __exact &= ::session::__private::Exactness::<Option<String>>::IS_EXACT;
+        }
+        {
+            __exact &= ::session::__private::Exactness::<u32>::IS_EXACT;
+        }
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {
+            name: __reading
+                .field(
+                    &["name"],
+                    |__state| ::session::__private::Copied(&__state.name).copied(),
+                    || -> Option<String> {
+                        <Option<
+                            String,
+                        > as ::session::__private::FirstValue>::first_value()
+                    },
+                )?,
+            visits: __reading
+                .field(
+                    &["visits"],
+                    |__state| ::session::__private::Copied(&__state.visits).copied(),
+                    || -> u32 { 1 + 2 },
+                )?,
+        })
     }
     fn compare(
         __before: &Self,
@@ -51,14 +89,12 @@ impl ::session::SessionState for User {
             .field(
                 "name",
                 ::session::__private::Same(&__before.name, &__after.name).same(),
-                &__before.name,
                 &__after.name,
             )?;
         __differences
             .field(
                 "visits",
                 ::session::__private::Same(&__before.visits, &__after.visits).same(),
-                &__before.visits,
                 &__after.visits,
             )?;
         ::core::result::Result::Ok(())
@@ -96,10 +132,41 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "account";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
+    const LIVES: ::session::__private::Lives = {
         #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        #[cfg(unix)]
+        {
+            __exact &= ::session::__private::Exactness::<Option<String>>::IS_EXACT;
+        }
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {
+            #[cfg(unix)]
+            name: __reading
+                .field(
+                    &["name"],
+                    |__state| ::session::__private::Copied(&__state.name).copied(),
+                    || -> Option<String> {
+                        <Option<
+                            String,
+                        > as ::session::__private::FirstValue>::first_value()
+                    },
+                )?,
+        })
     }
     fn compare(
         __before: &Self,
@@ -113,7 +180,6 @@ impl ::session::SessionState for User {
             .field(
                 "name",
                 ::session::__private::Same(&__before.name, &__after.name).same(),
-                &__before.name,
                 &__after.name,
             )?;
         ::core::result::Result::Ok(())
@@ -142,10 +208,25 @@ impl ::core::default::Default for ShoppingCart {
 impl ::session::SessionState for ShoppingCart {
     const KEY: &'static str = "shopping_cart";
     const NAME: &'static str = "ShoppingCart";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
+    const LIVES: ::session::__private::Lives = {
         #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {})
     }
     fn compare(
         __before: &Self,
@@ -186,10 +267,35 @@ impl ::core::default::Default for r#Type {
 impl ::session::SessionState for r#Type {
     const KEY: &'static str = "type";
     const NAME: &'static str = "Type";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
+    const LIVES: ::session::__private::Lives = {
         #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        {
+            __exact &= ::session::__private::Exactness::<u8>::IS_EXACT;
+        }
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {
+            r#type: __reading
+                .field(
+                    &["type"],
+                    |__state| ::session::__private::Copied(&__state.r#type).copied(),
+                    || -> u8 { <u8 as ::session::__private::FirstValue>::first_value() },
+                )?,
+        })
     }
     fn compare(
         __before: &Self,
@@ -202,7 +308,6 @@ impl ::session::SessionState for r#Type {
             .field(
                 "type",
                 ::session::__private::Same(&__before.r#type, &__after.r#type).same(),
-                &__before.r#type,
                 &__after.r#type,
             )?;
         ::core::result::Result::Ok(())
@@ -230,10 +335,25 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
+    const LIVES: ::session::__private::Lives = {
         #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {})
     }
     fn compare(
         __before: &Self,
@@ -267,10 +387,25 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
+    const LIVES: ::session::__private::Lives = {
         #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {})
     }
     fn compare(
         __before: &Self,
@@ -307,10 +442,25 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
+    const LIVES: ::session::__private::Lives = {
         #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {})
     }
     fn compare(
         __before: &Self,
@@ -323,11 +473,117 @@ impl ::session::SessionState for User {
     }
 }
 
-// A field with a form of its own in serde: the state is compared as it is encoded.
+// Other names: they are written under one, and read under all.
+//
+// #[session_state(on_undecodable = "default")]
+// #[serde(rename_all = "camelCase")]
+// struct User {
+//     #[serde(alias = "name", alias = "nick")]
+//     first_name: String,
+//     #[serde(rename = "n")]
+//     number: u8,
+// }
+
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(rename_all = "camelCase")]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct User {
+    #[serde(alias = "name", alias = "nick")]
+    first_name: String,
+    #[serde(rename = "n")]
+    number: u8,
+}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        Self {
+            first_name: <String as ::session::__private::FirstValue>::first_value(),
+            number: <u8 as ::session::__private::FirstValue>::first_value(),
+        }
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    const ALIASES: &'static [(&'static str, &'static [&'static str])] = &[
+        ("firstName", &["name", "nick"]),
+    ];
+    const BEGINS_ANEW: bool = true;
+    const LIVES: ::session::__private::Lives = {
+        #[allow(unused_imports)]
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        {
+            __exact &= ::session::__private::Exactness::<String>::IS_EXACT;
+        }
+        {
+            __exact &= ::session::__private::Exactness::<u8>::IS_EXACT;
+        }
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {
+            first_name: __reading
+                .field(
+                    &["firstName", "name", "nick"],
+                    |__state| ::session::__private::Copied(&__state.first_name).copied(),
+                    || -> String {
+                        <String as ::session::__private::FirstValue>::first_value()
+                    },
+                )?,
+            number: __reading
+                .field(
+                    &["n"],
+                    |__state| ::session::__private::Copied(&__state.number).copied(),
+                    || -> u8 { <u8 as ::session::__private::FirstValue>::first_value() },
+                )?,
+        })
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        __differences
+            .field(
+                "firstName",
+                ::session::__private::Same(&__before.first_name, &__after.first_name)
+                    .same(),
+                &__after.first_name,
+            )?;
+        __differences
+            .field(
+                "n",
+                ::session::__private::Same(&__before.number, &__after.number).same(),
+                &__after.number,
+            )?;
+        ::core::result::Result::Ok(())
+    }
+}
+
+// A field with a form of its own in serde: the state is read, kept and compared as it is encoded.
 //
 // #[session_state]
 // struct User {
-//     #[serde(rename = "n")]
+//     #[serde(with = "other", alias = "nick")]
 //     name: String,
 // }
 
@@ -338,7 +594,7 @@ impl ::session::SessionState for User {
 #[serde(crate = "::session::__private::serde")]
 #[serde(default)]
 struct User {
-    #[serde(rename = "n")]
+    #[serde(with = "other", alias = "nick")]
     name: String,
 }
 #[automatically_derived]
@@ -353,11 +609,9 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
-    }
+    const ALIASES: &'static [(&'static str, &'static [&'static str])] = &[
+        ("name", &["nick"]),
+    ];
 }
 
 // A deprecated field.
@@ -391,10 +645,37 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
+    const LIVES: ::session::__private::Lives = {
         #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        {
+            __exact &= ::session::__private::Exactness::<String>::IS_EXACT;
+        }
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {
+            name: __reading
+                .field(
+                    &["name"],
+                    |__state| ::session::__private::Copied(&__state.name).copied(),
+                    || -> String {
+                        <String as ::session::__private::FirstValue>::first_value()
+                    },
+                )?,
+        })
     }
     fn compare(
         __before: &Self,
@@ -407,7 +688,6 @@ impl ::session::SessionState for User {
             .field(
                 "name",
                 ::session::__private::Same(&__before.name, &__after.name).same(),
-                &__before.name,
                 &__after.name,
             )?;
         ::core::result::Result::Ok(())
@@ -443,11 +723,6 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
-    }
 }
 
 // A mistake at a field: our attribute goes all the same.
@@ -517,11 +792,6 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
-    }
 }
 
 // What can be no state gets a stand-in.
@@ -548,11 +818,6 @@ impl ::core::default::Default for User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
-    }
 }
 
 // So does an enum, whose own `Default` stays.
@@ -581,11 +846,6 @@ enum User {
 impl ::session::SessionState for User {
     const KEY: &'static str = "user";
     const NAME: &'static str = "User";
-    fn duplicate(&self) -> ::core::option::Option<Self> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ViaClone as _, ViaNothing as _};
-        ::session::__private::Duplicate(self).duplicate()
-    }
 }
 
 // Of what is generic, or a union, nothing can stand in.
