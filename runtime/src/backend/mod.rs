@@ -312,8 +312,11 @@ impl LeaseHome for Releases {
         if let Answer::Pending(released) = self.backend.release(session, lease)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let limit = self.limit;
-            runtime.spawn(async move { timeout(limit, released).await });
+            let (limit, release) = (self.limit, self.backend.registry().release_begins());
+            runtime.spawn(async move {
+                timeout(limit, released).await.ok();
+                drop(release);
+            });
         }
     }
 }

@@ -62,6 +62,12 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
+    /// Whether it comes from outside, and not from a call, or another task, that is at work. `around`: the turns that are
+    /// held around it.
+    pub(crate) fn is_new(&self, around: &HeldTurns) -> bool {
+        !matches!(self, Self::Shared) && around.is_empty()
+    }
+
     /// Who polls the call while it waits: socketioxide spawns each event, and each connection, on a task of its own.
     pub(crate) fn polled(&self) -> Polled {
         match self {

@@ -64,6 +64,9 @@ impl<S: States> ArrivedCall<S> {
     /// Takes the call's places in the queues, and loads its states if it needs none.
     pub(crate) fn at(live: &Arc<LiveSession>, caller: Caller) -> Result<Self, Error> {
         let (live, around) = (Arc::clone(live), turns_around());
+        if live.registry().is_shutting_down() && caller.is_new(&around) {
+            return Err(Error::logged(ErrorKind::Backend, "this server is shutting down: try again"));
+        }
         Ok(match live.arrive::<S>(caller.polled(), &around)? {
             Arrival::Stateless => Self::Begun(RunningCall::with(live, caller, around, None, None)?),
             Arrival::Snapshot(loaded) => {

@@ -176,6 +176,43 @@ impl SessionLayer {
         self.with_call(|settings| settings.backend_timeout = timeout)
     }
 
+    /// Ends in an orderly way what this process does for its sessions, within this time; for all layers with this backend.
+    ///
+    /// - The Socket.IO servers that have sockets of these sessions close all their connections, so that no long poll holds
+    ///   up axum's graceful shutdown. The official client comes back by itself: to another node, or when the server has
+    ///   started again. A handshake is a 503 from now on.
+    /// - New calls are refused: [`Backend`](crate::ErrorKind::Backend), a 503. Those that have turns, or wait for them, go
+    ///   on and commit; what an event would have acknowledged, its client does not hear. [`Shared`](crate::Shared) works on.
+    /// - On `RedisBackend` their leases go back, so that nobody on another node waits for one of a process that is gone.
+    ///
+    /// Returns when all of that is done: `true`; or `false` when the time was over before. What runs on then ends with the
+    /// process, and nothing of it is half written.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use axum::Router;
+    /// use socketioxide_session::{MemoryBackend, SessionLayer};
+    ///
+    /// # async fn serve(listener: tokio::net::TcpListener) -> std::io::Result<()> {
+    /// let sessions = SessionLayer::new(MemoryBackend::default());
+    /// let app = Router::new().layer(sessions.clone());
+    /// axum::serve(listener, app)
+    ///     .with_graceful_shutdown(async move {
+    ///         tokio::signal::ctrl_c().await.ok(); // or SIGTERM: `tokio::signal::unix`
+    ///         sessions.shutdown(Duration::from_secs(10)).await;
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its end, new calls are refused all the same.
+    pub async fn shutdown(&self, within: Duration) -> bool {
+        self.backend.registry().shut_down(within).await
+    }
+
     /// How many calls may wait for one state of one session; more are told
     /// [`TooManyWaiters`](crate::ErrorKind::TooManyWaiters). Default: 4096.
     #[must_use]

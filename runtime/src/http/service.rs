@@ -259,6 +259,12 @@ impl RequestWork {
 
     /// The session of a connection: the one whose cookie is shown, or one that begins now.
     async fn session_of_connection(&self) -> Result<Binding, Response<Body>> {
+        if self.live.registry().is_shutting_down() {
+            return Err(respond(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "this server is shutting down: connect again",
+            ));
+        }
         self.live.resolve().await.map_err(refuse)?;
         if !self.live.is_stored() {
             if self.visitor.shown.is_some_and(|id| self.live.registry().has_just_ended(id)) {

@@ -6,6 +6,7 @@ mod connections;
 pub(crate) mod disconnects;
 mod endings;
 mod nodes;
+mod shutdown;
 mod sockets;
 mod structs;
 mod unsettled;
@@ -20,6 +21,7 @@ pub(crate) use self::{
 use self::{
     disconnects::{Cause, Sockets},
     endings::Endings,
+    shutdown::Shutdown,
     sockets::BoundSockets,
     structs::Structs,
     unsettled::Unsettled,
@@ -49,6 +51,7 @@ struct Inner {
     unsaved_touches: LogLimit,
     unwatched: LogLimit,
     structs: Structs,
+    shutdown: Shutdown,
 }
 
 impl Default for Registry {
@@ -71,7 +74,7 @@ impl Registry {
 
     fn of(sockets: BoundSockets, among_nodes: bool) -> Self {
         let (endings, connections, expiry_watch, unsettled) = Default::default();
-        let (unsaved_touches, unwatched, structs) = Default::default();
+        let (unsaved_touches, unwatched, structs, shutdown) = Default::default();
         let turns = Arc::new(Turns::new());
         Self(Arc::new(Inner {
             among_nodes,
@@ -84,6 +87,7 @@ impl Registry {
             unsaved_touches,
             unwatched,
             structs,
+            shutdown,
         }))
     }
 

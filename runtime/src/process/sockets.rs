@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    mem, ptr,
+    future::Future,
+    mem,
+    pin::Pin,
+    ptr,
     sync::{Arc, Weak},
 };
 
@@ -22,6 +25,8 @@ pub(crate) trait SessionSocket: Send + Sync {
     fn leave_rooms(&self);
     /// Ends the socket in all namespaces of its connection, where its client is told how its session ended.
     fn disconnect(self: Arc<Self>, ended: Option<Ending>);
+    /// Closes all connections of the Socket.IO server that the socket is of.
+    fn close_server(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 #[derive(Default)]
@@ -101,6 +106,12 @@ impl BoundSockets {
     /// Whether no session has any.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().by_session.is_empty()
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<dyn SessionSocket>> {
+        let inner = self.0.lock();
+        inner.by_session.values().flat_map(|of| &of.bound).filter_map(Weak::upgrade).collect()
     }
 
     /// The sessions that have any.

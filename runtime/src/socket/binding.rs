@@ -1,6 +1,8 @@
 //! The binding of a socket to its session, and the socket's end with it, in all namespaces of its connection.
 
 use std::{
+    future::Future,
+    pin::Pin,
     ptr,
     sync::{Arc, Weak},
     time::Duration,
@@ -103,6 +105,18 @@ impl<A: Adapter> SessionSocket for BoundSocket<A> {
         if let Some(socket) = self.socket.upgrade() {
             end_everywhere(socket, ended);
         }
+    }
+
+    fn close_server(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let server = self.socket.upgrade().map(|socket| {
+            let Ok(io) = SocketIo::from_connect_parts(&socket, &None);
+            io
+        });
+        Box::pin(async move {
+            if let Some(server) = server {
+                server.close().await;
+            }
+        })
     }
 }
 

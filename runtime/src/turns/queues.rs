@@ -236,8 +236,7 @@ impl Turns {
         Arrivals(queues.map_or(0, |queues| queues.session.lock().next))
     }
 
-    /// How many sessions have queues at this moment.
-    #[cfg(test)]
+    /// How many sessions have queues at this moment: those of which a call has a turn, or waits for one.
     pub(crate) fn sessions(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }

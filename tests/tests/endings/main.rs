@@ -7,5 +7,6 @@ mod end;
 mod expiry;
 mod kept_alive;
 mod late;
+mod shutdown;
 mod told;
 mod touches;
