@@ -7,7 +7,7 @@
 mod chat;
 mod own_redis;
 
-use std::{env, io::Read, process::Stdio, thread};
+use std::{env, io::Read, process::Stdio, thread, time::Duration};
 
 use redis::{Client, IntoConnectionInfo, ProtocolVersion};
 use socketioxide::SocketIo;
@@ -51,15 +51,21 @@ async fn node(port: u16, redis: &str) -> Outcome {
     let (sockets, io) = SocketIo::builder().with_adapter::<RedisAdapter<_>>(adapter).build_layer();
     io.ns("/", chat::connected).await?;
 
+    // Over plain http a Secure cookie travels to localhost alone, if at all.
+    let sessions = SessionLayer::new(sessions).with_secure(false);
     let app = chat::pages()
         .layer(sockets)
         // Cookies belong to a host, whatever the port: a browser shows the one it got from the first node to the second
         // one, too. Nodes on several hosts stand behind one balancer, which is the only host that browsers know.
-        // Over plain http a Secure cookie travels to localhost alone, if at all.
-        .layer(SessionLayer::new(sessions).with_secure(false));
+        .layer(sessions.clone());
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}", listener.local_addr()?);
-    Ok(axum::serve(listener, app).await?)
+    let stopped = async move {
+        tokio::signal::ctrl_c().await.ok();
+        // Sockets go to another node, handlers at work end, and no turn waits for a node that is gone.
+        sessions.shutdown(Duration::from_secs(10)).await;
+    };
+    Ok(axum::serve(listener, app).with_graceful_shutdown(stopped).await?)
 }
 
 /// Runs this program a second time, until one of the two ends.

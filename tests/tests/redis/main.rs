@@ -12,6 +12,7 @@ mod options;
 mod processes;
 mod proxy;
 mod relays;
+mod shutdown;
 mod tampering;
 mod turns;
 
