@@ -52,6 +52,14 @@ fn change_of_attributes(work: &Work, known: &Attributes) -> AttributeChanges {
     AttributeChanges { expiry: work.intent.expiry, written: known.provisional && writes }
 }
 
+/// What was asked to go goes, with what was changed in it.
+fn remove(work: &mut Work) {
+    for key in std::mem::take(&mut work.intent.removed).keys() {
+        work.changes.retain(|(changed, _)| changed != key);
+        work.changes.push((Cow::Borrowed(key), Change::Remove));
+    }
+}
+
 /// What follows a commit beside what is stored. Boxed, for most have none.
 struct Consequences {
     /// The new id, and that the old one is about to end.
@@ -134,7 +142,10 @@ impl LiveSession {
         let mut new = Write::of(id, Action::Create(attributes.clone()));
         new.changes = work.changes;
         // Of what was read as nothing there is nothing to remove.
-        new.changes.retain(|(key, _)| !work.intent.removed.iter().any(|keys| keys.contains(&&**key)));
+        if !work.intent.removed.is_empty() {
+            let removed = work.intent.removed.keys();
+            new.changes.retain(|(key, _)| !removed.contains(&**key));
+        }
         new.expires = Some(self.settings.lifetimes.expires(&attributes, clock::now()));
         let (created, _) = write(&*self.backend, new, None, self.settings.backend_timeout);
         created.await.map_err(|error| self.note_not_begun(id, error))?;
@@ -195,9 +206,8 @@ impl LiveSession {
         turn: Option<Turn>,
         now: OffsetDateTime,
     ) -> Answer<Committed> {
-        for key in work.intent.removed.take().iter().flat_map(|keys| keys.iter()) {
-            work.changes.retain(|(changed, _)| changed != key);
-            work.changes.push((Cow::Borrowed(*key), Change::Remove));
+        if !work.intent.removed.is_empty() {
+            remove(&mut work);
         }
         let asked = !work.changes.is_empty() || work.intent.anything();
         let active = asked || work.even_if_unchanged;

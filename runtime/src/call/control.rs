@@ -129,7 +129,7 @@ impl SessionControl {
     ///
     /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes, or past its call.
     pub fn remove<T: SessionState>(&self) -> Result<(), Error> {
-        self.ask(|intent| intent.remove(T::KEY))
+        self.ask(|intent| intent.removed = intent.removed.with(T::KEY))
     }
 
     /// Commits the changes although the handler returns `Err`: for a counter of failed logins.

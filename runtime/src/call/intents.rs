@@ -1,15 +1,13 @@
 //! What a call, or a request, wants of the session itself, and where that is collected until its end is known.
 
-use std::sync::Arc;
-
 use parking_lot::{Mutex, MutexGuard};
 use tower_sessions::Expiry;
 
-use super::after_commit::AfterCommit;
+use super::{after_commit::AfterCommit, removed::Removed};
 use crate::error::{Error, ErrorKind};
 
 /// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub(crate) struct Intent {
     pub(crate) cycle_id: bool,
@@ -20,14 +18,14 @@ pub(crate) struct Intent {
     /// The outer `Option`: whether it was asked for at all.
     #[allow(clippy::option_option, reason = "no expiry of its own is an expiry to ask for")]
     pub(crate) expiry: Option<Option<Expiry>>,
-    /// The keys of states that are to go, if any.
-    pub(crate) removed: Option<Arc<[&'static str]>>,
+    /// The states that are to go.
+    pub(crate) removed: Removed,
 }
 
 impl Intent {
     /// Whether there is something to carry out.
     pub(crate) fn anything(&self) -> bool {
-        self.cycle_id || self.flush || self.expiry.is_some() || self.removed.is_some()
+        self.cycle_id || self.flush || self.expiry.is_some() || !self.removed.is_empty()
     }
 
     /// Both. Of two expiries the other one counts.
@@ -38,17 +36,8 @@ impl Intent {
             keep_changes: self.keep_changes || other.keep_changes,
             keep_plain: self.keep_plain || other.keep_plain,
             expiry: other.expiry.or(self.expiry),
-            removed: match (self.removed, other.removed) {
-                (Some(own), Some(others)) => Some(own.iter().chain(&*others).copied().collect()),
-                (own, others) => own.or(others),
-            },
+            removed: self.removed.and(other.removed),
         }
-    }
-
-    /// Has the state under this key go, too.
-    pub(crate) fn remove(&mut self, key: &'static str) {
-        let so_far = self.removed.iter().flat_map(|keys| keys.iter()).copied();
-        self.removed = Some(so_far.chain([key]).collect());
     }
 }
 
@@ -125,7 +114,7 @@ impl Intents {
     }
 
     pub(crate) fn so_far(&self) -> Intent {
-        self.collected.lock().intent.clone()
+        self.collected.lock().intent
     }
 
     /// Takes what was asked for, to carry it out. More may be asked for after it.
@@ -149,6 +138,8 @@ impl Intents {
         *cycle_id &= before.cycle_id;
         *keep_changes &= before.keep_changes;
         *expiry = expiry.and(before.expiry);
-        *removed = removed.take().and(before.removed);
+        if !removed.is_empty() {
+            *removed = before.removed;
+        }
     }
 }

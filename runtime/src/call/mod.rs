@@ -15,6 +15,7 @@ pub(crate) mod held;
 pub(crate) mod intents;
 pub(crate) mod live_session;
 pub(crate) mod outcome;
+pub(crate) mod removed;
 pub(crate) mod returned;
 pub(crate) mod running_call;
 pub(crate) mod settings;

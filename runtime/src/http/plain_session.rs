@@ -92,7 +92,7 @@ impl Open {
         // After `Session::cycle_id` it no longer tells of a `flush`: it has no id to delete.
         let emptied = state.known.as_ref().is_none_or(|known| !known.is_empty());
         let ended = state.intent.cycle_id && emptied && is_empty(&self.session);
-        Intent { flush: state.intent.flush || ended, ..state.intent.clone() }
+        Intent { flush: state.intent.flush || ended, ..state.intent }
     }
 
     /// The expiry that the `Session` was given, if it was.
@@ -395,7 +395,7 @@ impl SessionStore for PlainStore {
         let (live, Intent { flush: flushed, cycle_id: cycles, .. }, collecting) = self.with(|open| {
             let live = Arc::clone(&open.live);
             let state = open.state();
-            (live, state.intent.clone(), state.collecting)
+            (live, state.intent, state.collecting)
         })?;
         if flushed {
             if collecting {
