@@ -169,6 +169,10 @@ impl<S: States> RunningCall<S> {
         Ok(Box::new(Self { states, scope, live, turn, found }))
     }
 
+    pub(crate) fn live(&self) -> &Arc<LiveSession> {
+        &self.live
+    }
+
     /// What is known of the session, and when it expires.
     pub(crate) fn found(&self) -> Option<&Found> {
         self.found.as_ref()

@@ -96,8 +96,11 @@ struct BoundSocket<A: Adapter> {
 
 impl<A: Adapter> SessionSocket for BoundSocket<A> {
     fn leave_rooms(&self) {
-        for socket in self.socket.upgrade().into_iter().flat_map(of_all_namespaces) {
+        if let Some(socket) = self.socket.upgrade() {
             socket.leave_all();
+            for socket in of_all_namespaces(&socket) {
+                socket.leave_all();
+            }
         }
     }
 
@@ -129,7 +132,12 @@ impl<A: Adapter> Drop for BoundSocket<A> {
 /// Ends the sockets of a connection. `ended`: how their session ended, which their clients are told, once, if the buffer
 /// has room.
 pub(super) fn end_everywhere<A: Adapter>(socket: Arc<Socket<A>>, ended: Option<Ending>) {
-    for socket in of_all_namespaces(socket) {
+    let sockets = of_all_namespaces(&socket);
+    if sockets.iter().all(|found| found.ns() != socket.ns()) {
+        // Its middlewares may take long, and it shall not stay longer for that.
+        tokio::spawn(disconnect_once_connected(Arc::downgrade(&socket)));
+    }
+    for socket in sockets {
         if let Some(ended) = ended
             && socket.extensions.insert(Told).is_none()
         {
@@ -152,14 +160,21 @@ struct SessionEnded {
     reason: &'static str,
 }
 
-/// The sockets of the connection: they have the same id in each namespace.
-fn of_all_namespaces<A: Adapter>(socket: Arc<Socket<A>>) -> Vec<SocketRef<A>> {
-    let Ok(io) = SocketIo::from_connect_parts(&socket, &None);
-    let mut sockets: Vec<_> = io.nsps().iter().filter_map(|ns| ns.get_socket(socket.id)).collect();
-    if sockets.iter().all(|found| found.ns() != socket.ns()) {
-        sockets.push(SocketRef::from(socket));
+/// The sockets of the connection, as far as their middlewares have let them in: they have the same id in each namespace.
+fn of_all_namespaces<A: Adapter>(socket: &Arc<Socket<A>>) -> Vec<SocketRef<A>> {
+    let Ok(io) = SocketIo::from_connect_parts(socket, &None);
+    io.nsps().iter().filter_map(|ns| ns.get_socket(socket.id)).collect()
+}
+
+/// Ends a socket that is not let in yet as soon as it is connected, if it ever is.
+async fn disconnect_once_connected<A: Adapter>(socket: Weak<Socket<A>>) {
+    while let Some(connecting) = socket.upgrade() {
+        if connecting.connected() {
+            return disconnect(SocketRef::from(connecting)).await;
+        }
+        drop(connecting);
+        sleep(PAUSE.0).await;
     }
-    sockets
 }
 
 /// Ends a socket in its namespace. Waits for room in a full buffer, for the client is told; and shortly for a

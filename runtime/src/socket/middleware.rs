@@ -78,8 +78,13 @@ pub async fn finish<P: States>(
         Ok(Err(refusal)) => (Outcome::Failed, Some(refusal)),
         Err(panicked) => (Outcome::Panicked, Some(Refusal::own(panicked.error()))),
     };
+    let live = Arc::clone(held.call.live());
     held.call.conclude(outcome).work.outcome().await.map_err(Refusal::own)?;
-    refusal.map_or(Ok(()), Err)
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    // It may have taken long, and the session's sockets of that moment were disconnected meanwhile.
+    live.registry().ending(live.id()).map_or(Ok(()), |ending| Err(Refusal::own(Error::new(ending.kind()))))
 }
 
 /// A connect middleware for namespaces whose connect handler is not annotated: lets sockets in whose session is

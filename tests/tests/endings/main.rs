@@ -8,5 +8,6 @@ mod expiry;
 mod kept_alive;
 mod late;
 mod shutdown;
+mod slow_connect;
 mod told;
 mod touches;
