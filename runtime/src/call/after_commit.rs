@@ -1,4 +1,4 @@
-//! What a handler wants begun once its commit is in: outside of the call, in the order of the commits.
+//! What a handler wants begun once its commit is in, in the order of the commits.
 
 use std::{
     any::Any,
@@ -11,7 +11,6 @@ use std::{
 
 use futures_util::FutureExt;
 
-use super::current_call::outside_of_calls;
 use crate::panics::panicked;
 
 type Begun = Pin<Box<dyn Future<Output = Result<(), Box<dyn Any + Send>>> + Send>>;
@@ -28,7 +27,7 @@ impl AfterCommit {
     /// Polls each once, here, so that what it does before its first wait comes in the order of the commits. The rest goes on
     /// on a task of its own.
     pub(super) fn begin(self) {
-        outside_of_calls(|| self.0.into_iter().for_each(begin));
+        self.0.into_iter().for_each(begin);
     }
 }
 

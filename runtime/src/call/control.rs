@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use tower_sessions::Expiry;
 
 use super::{
-    current_call::{CURRENT_CALL, CallNumber},
+    current_call::{CURRENT_CALL, CallNumber, outside_of_calls},
     intents::{Intent, Intents},
 };
 use crate::{
@@ -176,7 +176,7 @@ impl SessionControl {
     ///
     /// [`ErrorKind::Unavailable`] on a socket without one of this crate's attributes, or past its call.
     pub fn after_commit(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        self.with(|intents| intents.after_commit(future))
+        self.with(|intents| intents.after_commit(outside_of_calls(future)))
     }
 
     fn ask(&self, change: impl FnOnce(&mut Intent)) -> Result<(), Error> {

@@ -82,9 +82,9 @@ pub(crate) fn turns_around() -> HeldTurns {
     CURRENT_CALL.try_with(|call| call.turns.clone()).unwrap_or_default()
 }
 
-/// Runs this as if it were inside of no call.
-pub(super) fn outside_of_calls(act: impl FnOnce()) {
-    CURRENT_CALL.sync_scope(CurrentCall { intents: None, turns: HeldTurns::default() }, act);
+/// Runs this as if it were inside of no call, wherever it is polled.
+pub(super) fn outside_of_calls<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    CURRENT_CALL.scope(CurrentCall { intents: None, turns: HeldTurns::default() }, future)
 }
 
 /// The call of an annotated handler. Dropped before its end, it was cancelled.
