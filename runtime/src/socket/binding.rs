@@ -106,7 +106,7 @@ impl<A: Adapter> SessionSocket for BoundSocket<A> {
 
     fn disconnect(self: Arc<Self>, ended: Option<Ending>) {
         if let Some(socket) = self.socket.upgrade() {
-            end_everywhere(socket, ended);
+            end_everywhere(&socket, ended);
         }
     }
 
@@ -131,11 +131,11 @@ impl<A: Adapter> Drop for BoundSocket<A> {
 
 /// Ends the sockets of a connection. `ended`: how their session ended, which their clients are told, once, if the buffer
 /// has room.
-pub(super) fn end_everywhere<A: Adapter>(socket: Arc<Socket<A>>, ended: Option<Ending>) {
-    let sockets = of_all_namespaces(&socket);
+pub(super) fn end_everywhere<A: Adapter>(socket: &Arc<Socket<A>>, ended: Option<Ending>) {
+    let sockets = of_all_namespaces(socket);
     if sockets.iter().all(|found| found.ns() != socket.ns()) {
         // Its middlewares may take long, and it shall not stay longer for that.
-        tokio::spawn(disconnect_once_connected(Arc::downgrade(&socket)));
+        tokio::spawn(disconnect_once_connected(Arc::downgrade(socket)));
     }
     for socket in sockets {
         if let Some(ended) = ended

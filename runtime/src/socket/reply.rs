@@ -88,7 +88,7 @@ impl<A: Adapter> Peer for Socket<A> {
     }
 
     fn end(self: Arc<Self>, ended: Option<Ending>) {
-        binding::end_everywhere(self, ended);
+        binding::end_everywhere(&self, ended);
     }
 
     fn refuse(self: Arc<Self>, ack_id: Option<i64>) {

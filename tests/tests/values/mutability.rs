@@ -64,7 +64,7 @@ async fn turn_while_reading(meters: &Meters, meter: &Meter) {
 
 #[http_handler(meters, meter)]
 async fn turn_and_fail(meters: &mut Meters, meter: &mut Meter) -> StatusCode {
-    meters.name = "failed".to_owned();
+    "failed".clone_into(&mut meters.name);
     meters.turn();
     meter.turns.fetch_add(1, Ordering::Relaxed);
     StatusCode::INTERNAL_SERVER_ERROR

@@ -41,6 +41,7 @@ struct Cart {
     visits: u32,
     total: f64,
     lines: BTreeMap<String, Vec<Line>>,
+    #[allow(clippy::option_option, reason = "what JSON cannot tell apart")]
     note: Option<Option<u8>>,
     big: u128,
     keys: BTreeMap<Option<u8>, u8>,

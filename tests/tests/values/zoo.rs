@@ -207,8 +207,11 @@ enum Internal {
 #[serde(tag = "kind", content = "what")]
 enum Adjacent {
     Unit,
+    #[allow(clippy::option_option, reason = "what JSON cannot tell apart")]
     New(Option<Option<u8>>),
-    Named { a: BTreeMap<u8, char> },
+    Named {
+        a: BTreeMap<u8, char>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -244,6 +247,7 @@ struct Skipping {
 mod tens {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
     pub(super) fn serialize<S: Serializer>(number: &u32, serializer: S) -> Result<S::Ok, S::Error> {
         (number / 10).serialize(serializer)
     }
@@ -266,7 +270,7 @@ struct OneWay(u8);
 
 impl Serialize for OneWay {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 % 2 == 0 { self.0.serialize(serializer) } else { "odd".serialize(serializer) }
+        if self.0.is_multiple_of(2) { self.0.serialize(serializer) } else { "odd".serialize(serializer) }
     }
 }
 
