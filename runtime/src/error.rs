@@ -46,6 +46,10 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// A [`SessionControl`](crate::SessionControl) method was called where it cannot act. 500, `unavailable`.
     Unavailable,
+    /// An extractor of a socket handler failed: what the event carries is not what the handler takes. 400, `bad_argument`.
+    BadArgument,
+    /// An event came before its socket was set up: it found no handler, or the connect handler failed. 503, `too_early`.
+    TooEarly,
     /// The handler panicked, or the code of a value of its did: a state, what it returned. 500, `panicked`.
     Panicked,
 }
@@ -54,9 +58,10 @@ impl ErrorKind {
     /// The HTTP status that answers a request that failed like this.
     pub const fn status(self) -> StatusCode {
         match self {
+            Self::BadArgument => StatusCode::BAD_REQUEST,
             Self::NoSession => StatusCode::FORBIDDEN,
             Self::SessionEnded | Self::IdChanged => StatusCode::CONFLICT,
-            Self::TurnTimeout | Self::TooManyWaiters | Self::TurnLost | Self::Backend => {
+            Self::TurnTimeout | Self::TooManyWaiters | Self::TurnLost | Self::Backend | Self::TooEarly => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::LayerMissing
@@ -85,6 +90,8 @@ impl ErrorKind {
             Self::Backend => "backend",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Unavailable => "unavailable",
+            Self::BadArgument => "bad_argument",
+            Self::TooEarly => "too_early",
             Self::Panicked => "panicked",
         }
     }
@@ -116,6 +123,10 @@ impl ErrorKind {
                 "the session backend's answer was lost: the change may or may not be saved"
             }
             Self::Unavailable => "this is not possible here",
+            Self::BadArgument => {
+                "the handler of this event was not called: an argument that it takes could not be had from the event"
+            }
+            Self::TooEarly => "the event came before its socket was set up; nothing was done with it",
             Self::Panicked => "the handler, or the code of one of its values, panicked",
         }
     }
@@ -179,7 +190,8 @@ impl Error {
     pub(crate) fn log(&self, place: &str) {
         let code = self.kind().code();
         // serde quotes the value that does not decode, which belongs into no log.
-        let source = self.0.source.as_deref();
+        // What an extractor says of its event, too, may quote it.
+        let source = self.0.source.as_deref().filter(|_| self.kind() != ErrorKind::BadArgument);
         let cause = source.filter(|source| !quotes_a_value(*source)).map(tracing::field::display);
         match self.kind() {
             _ if self.0.is_logged => tracing::debug!(code, cause, "{place}: {self}"),
@@ -187,7 +199,8 @@ impl Error {
             | ErrorKind::SessionEnded
             | ErrorKind::IdChanged
             | ErrorKind::TurnTimeout
-            | ErrorKind::TooManyWaiters => tracing::debug!(code, cause, "{place}: {self}"),
+            | ErrorKind::TooManyWaiters
+            | ErrorKind::TooEarly => tracing::debug!(code, cause, "{place}: {self}"),
             _ => tracing::error!(code, cause, "{place}: {self}"),
         }
     }

@@ -334,5 +334,5 @@ pub use crate::{
     error::{Error, ErrorKind},
     http::{SessionLayer, SessionService, SigningKeys},
     session::state::SessionState,
-    socket::session_alive,
+    socket::{EventRouter, session_alive},
 };

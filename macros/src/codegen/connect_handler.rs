@@ -13,24 +13,30 @@ use crate::model::Role;
 
 pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let handler = expansion.handler;
-    let (vis, name) = (&handler.vis, &handler.signature.ident);
+    let Expansion { handler, private, .. } = expansion;
+    let (vis, name, marker) = (&handler.vis, &handler.signature.ident, marker(expansion));
     // At the user's name, so that the compiler's words about the item point there.
-    let structure = quote_spanned!(site_of(name)=> #vis struct #name;);
-    let on_struct = handler.attributes_with(&[Role::Condition, Role::Item, Role::Lint]);
-    let on_both = handler.attributes_with(&[Role::Condition]);
+    let constant = quote_spanned! {site_of(name)=>
+        #vis const #name: #private::connect::Annotated<#marker> = #private::connect::Annotated::new();
+    };
+    let on_constant = handler.attributes_with(&[Role::Condition, Role::Item, Role::Lint]);
+    let on_all = handler.attributes_with(&[Role::Condition]);
     let on_function =
         handler.attributes_with(&[Role::Lint, Role::Expectation, Role::Instrument, Role::Other]);
     let distinct = expansion.distinct_keys();
     let user_function = expansion.user_function(&on_function);
     let implementation = implementation(expansion);
     quote_spanned! {site=>
-        #(#on_struct)*
-        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-        #[allow(non_camel_case_types, clippy::exhaustive_structs)]
-        #structure
+        #(#on_constant)*
+        #[allow(non_upper_case_globals)]
+        #constant
 
-        #(#on_both)*
+        #(#on_all)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, dead_code, missing_debug_implementations, clippy::exhaustive_enums)]
+        #vis enum #marker {}
+
+        #(#on_all)*
         const _: () = {
             #distinct
             #user_function
@@ -39,45 +45,42 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     }
 }
 
+/// The type that stands for the function in its constant's type: its name alone would be taken from what else the user
+/// calls so.
+fn marker(expansion: &Expansion<'_>) -> Ident {
+    format_ident!("__connect_handler_{}", expansion.handler.signature.ident, span = Span::mixed_site())
+}
+
 fn implementation(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Expansion { handler, private, .. } = expansion;
-    let name = &handler.signature.ident;
+    let marker = marker(expansion);
+    let text = handler.signature.ident.to_string();
     let (adapter, adapter_parameter) = adapter(expansion);
     let predicates = predicates(expansion, &adapter);
-    let call = call(expansion, &adapter);
     let states = expansion.states_type();
+    let types = handler.extractors().map(|extractor| &extractor.ty);
+    let names = (0..handler.extractors().count()).map(extractor_ident);
+    let returned = socket_handler::returned(expansion);
+    let finish = socket_handler::finish(expansion, &quote_spanned!(site=> connect));
     quote_spanned! {site=>
         // A deprecated handler still has its implementation, and the user may bound the adapter as well.
         #[allow(deprecated, trivial_bounds)]
         #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
-        impl<#adapter_parameter> #private::connect::ConnectHandler<#adapter, #private::connect::ByAttribute>
-            for #name
+        impl<#adapter_parameter> #private::connect::ConnectFunction<#adapter> for #marker
         where
             #predicates
         {
-            #call
+            const NAME: &'static ::core::primitive::str = #text;
+            type States = #states;
+            type Arguments = (#(#types,)*);
 
-            fn call_middleware<'a>(
-                &'a self,
-                __socket: ::std::sync::Arc<#private::connect::Socket<#adapter>>,
-                _: &'a ::core::option::Option<#private::connect::Value>,
-            ) -> #private::connect::Prepared<'a> {
-                #private::connect::prepare::<#adapter, #states>(__socket)
-            }
-
-            fn with<__M, __T>(
-                self,
-                __middleware: __M,
-            ) -> impl #private::connect::ConnectHandler<#adapter, #private::connect::ByAttribute>
-            where
-                __M: #private::connect::ConnectMiddleware<#adapter, __T>
-                    + ::core::marker::Send
-                    + ::core::marker::Sync
-                    + 'static,
-                __T: ::core::marker::Send + ::core::marker::Sync + 'static,
-            {
-                #private::connect::Layered::<#adapter, Self, __M, __T>::new(self, __middleware)
+            async fn run(
+                mut __held: #private::connect::Held<Self::States, #private::connect::Connected<#adapter>>,
+                (#(#names,)*): Self::Arguments,
+            ) {
+                let __returned = #returned;
+                #finish;
             }
         }
     }
@@ -113,42 +116,4 @@ fn predicates(expansion: &Expansion<'_>, adapter: &Ident) -> TokenStream {
         quote_spanned!(site_of(ty)=> #ty: #private::connect::FromConnectParts<#adapter>)
     });
     quote_spanned!(Span::mixed_site()=> #(#users,)* #(#states,)* #(#extractors,)*)
-}
-
-fn call(expansion: &Expansion<'_>, adapter: &Ident) -> TokenStream {
-    let site = Span::mixed_site();
-    let private = &expansion.private;
-    let states = expansion.states_type();
-    let returned = socket_handler::returned(expansion);
-    let finish = socket_handler::finish(expansion, &quote_spanned!(site=> connect));
-    let extracted = expansion.handler.extractors().enumerate().map(|(index, extractor)| {
-        let name = extractor_ident(index);
-        let ty = &extractor.ty;
-        quote_spanned! {site=>
-            let #name = match <#ty as #private::connect::FromConnectParts<#adapter>>::from_connect_parts(
-                &__socket,
-                &__auth,
-            ) {
-                ::core::result::Result::Ok(__value) => __value,
-                ::core::result::Result::Err(__error) => {
-                    return #private::connect::not_extracted(__held, &__error);
-                }
-            };
-        }
-    });
-    quote_spanned! {site=>
-        fn call(
-            &self,
-            __socket: ::std::sync::Arc<#private::connect::Socket<#adapter>>,
-            __auth: ::core::option::Option<#private::connect::Value>,
-        ) {
-            let __begun = #private::connect::begin::<#adapter, #states>(&__socket);
-            let ::core::option::Option::Some(mut __held) = __begun else { return };
-            #(#extracted)*
-            #private::connect::start(async move {
-                let __returned = #returned;
-                #finish;
-            });
-        }
-    }
 }

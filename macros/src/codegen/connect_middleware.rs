@@ -19,7 +19,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
         let __verdict = #verdict;
         #private::connect_middleware::finish(__held, __verdict).await
     };
-    expansion.wrapper(&call, &output, &body)
+    expansion.wrapper(&expansion.call_and_extractors(&call), &output, &body)
 }
 
 /// What the user's function returned, its error as text: made while the states are lent, because `impl Display`

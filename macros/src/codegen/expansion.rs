@@ -131,14 +131,13 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// The function that stands where the user's stood, with the user's function inside. Its parameters are the
-    /// runtime's `call` and the extractors.
+    /// The function that stands where the user's stood, with the user's function inside.
     ///
     /// Its first and last token have the span of the user's, so that the compiler takes it for the user's item and
     /// says of it what it says of any function: "is never used", "missing documentation".
     pub(super) fn wrapper(
         &self,
-        call: &TokenStream,
+        parameters: &TokenStream,
         output: &TokenStream,
         body: &TokenStream,
     ) -> TokenStream {
@@ -146,7 +145,7 @@ impl<'a> Expansion<'a> {
         let Handler { vis, signature, .. } = self.handler;
         let (asyncness, fn_token, name) = (&signature.asyncness, &signature.fn_token, &signature.ident);
         let attributes = self.outer_attributes();
-        let (generics, parameters) = (self.wrapper_generics(), self.wrapper_parameters());
+        let generics = self.wrapper_generics();
         let where_clause = self.wrapper_where();
         let distinct = self.distinct_keys();
         let user_function = self.user_function(&self.handler.attributes_with(&[Role::Instrument]));
@@ -157,7 +156,7 @@ impl<'a> Expansion<'a> {
         quote_spanned! {site=>
             #(#attributes)*
             #lints
-            #vis #asyncness #fn_token #name #generics(__call: #call, #parameters) #output #where_clause #block
+            #vis #asyncness #fn_token #name #generics(#parameters) #output #where_clause #block
         }
     }
 
@@ -186,15 +185,15 @@ impl<'a> Expansion<'a> {
         quote_spanned!(signature.ident.span()=> where #(#predicates,)*)
     }
 
-    /// The wrapper's parameters for the user's extractors.
-    fn wrapper_parameters(&self) -> TokenStream {
+    /// The parameters of a wrapper whose extractors are the framework's to call: the runtime's `call`, and then them.
+    pub(super) fn call_and_extractors(&self, call: &TokenStream) -> TokenStream {
         let parameters = self.handler.extractors().enumerate().map(|(index, extractor)| {
             let conditions = &extractor.conditions;
             let name = extractor_ident(index);
             let ty = &extractor.ty;
             quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #ty)
         });
-        quote_spanned!(Span::mixed_site()=> #(#parameters,)*)
+        quote_spanned!(Span::mixed_site()=> __call: #call, #(#parameters,)*)
     }
 
     /// The wrapper's generics: the user's, without the lifetimes that only borrow states.

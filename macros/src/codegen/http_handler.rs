@@ -19,7 +19,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
         let __answer = #answer;
         #private::http::finish(__held, __answer).await
     };
-    expansion.wrapper(&call, &output, &body)
+    expansion.wrapper(&expansion.call_and_extractors(&call), &output, &body)
 }
 
 /// Whether the user's function returned an `Err`, and the response: made while the states are lent, because

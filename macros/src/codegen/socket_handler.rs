@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
 use super::{Expansion, expansion::extractor_ident};
-use crate::tokens;
+use crate::{model::Extractor, tokens};
 
 pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
@@ -13,8 +13,15 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let acknowledges_itself = acknowledges_itself(expansion);
     let returned = returned(expansion);
     let finish = finish(expansion, &quote_spanned!(site=> socket));
-    let call = quote_spanned!(site=> #private::socket::Call<#states>);
+    let (types, arguments) = (argument_types(expansion), arguments(expansion));
+    let event = quote_spanned!(site=> __event: #private::socket::Event<#states, fn(#types)>);
+    let name = expansion.handler.signature.ident.to_string();
     let body = quote_spanned! {site=>
+        let (__call, __arguments) = match __event.extracted() {
+            ::core::result::Result::Ok(__extracted) => __extracted,
+            ::core::result::Result::Err(__refused) => return __refused.tell(#name).await,
+        };
+        #arguments
         let __acknowledges_itself = #acknowledges_itself;
         let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __acknowledges_itself).await else {
             return
@@ -22,7 +29,29 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
         let __returned = #returned;
         #finish;
     };
-    expansion.wrapper(&call, &TokenStream::new(), &body)
+    expansion.wrapper(&event, &TokenStream::new(), &body)
+}
+
+/// The types of the extractors, as parameters of a function: they can be under a `#[cfg]` there.
+fn argument_types(expansion: &Expansion<'_>) -> TokenStream {
+    let types = expansion
+        .handler
+        .extractors()
+        .map(|Extractor { conditions, ty }| quote_spanned!(Span::mixed_site()=> #(#conditions)* #ty));
+    quote_spanned!(Span::mixed_site()=> #(#types),*)
+}
+
+/// Takes the arguments apart, each under its `#[cfg]`.
+fn arguments(expansion: &Expansion<'_>) -> TokenStream {
+    let site = Span::mixed_site();
+    let each = expansion.handler.extractors().enumerate().map(|(index, Extractor { conditions, .. })| {
+        let name = extractor_ident(index);
+        quote_spanned!(site=> #(#conditions)* let (#name, __arguments) = __arguments;)
+    });
+    quote_spanned! {site=>
+        #(#each)*
+        let () = __arguments;
+    }
 }
 
 /// Whether the user's function answers by itself: the types of its extractors say so.

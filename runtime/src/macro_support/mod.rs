@@ -22,14 +22,17 @@ pub mod http {
 
 /// For `#[socket_handler]`.
 pub mod socket {
-    pub use crate::socket::event::{Argument, Call, TakesAck, TakesNoAck, begin, finish};
+    pub use crate::socket::event::{Argument, Event, TakesAck, TakesNoAck, begin, finish};
 }
 
 /// For `#[connect_handler]`.
 pub mod connect {
-    pub use crate::socket::connect::{
-        Adapter, ByAttribute, ConnectHandler, ConnectMiddleware, FromConnectParts, Layered, Prepared, Socket,
-        Value, begin, finish, not_extracted, prepare, start,
+    pub use crate::{
+        call::held::Held,
+        socket::{
+            connect::{Adapter, ConnectFunction, Connected, FromConnectParts, finish},
+            router::Annotated,
+        },
     };
 }
 

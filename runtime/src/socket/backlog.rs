@@ -8,7 +8,10 @@ use parking_lot::Mutex;
 use socketioxide::{adapter::Adapter, socket::Socket};
 use tokio::time::sleep;
 
-use crate::{call::backlog::Backlog, error::Error};
+use crate::{
+    call::backlog::Backlog,
+    error::{Error, ErrorKind},
+};
 
 /// The pause before the next look for room in a full buffer: the first one, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
@@ -55,14 +58,16 @@ pub(super) async fn send_when_there_is_room(
     }
 }
 
+/// The acknowledgement that the client waits for, if it does, and why its event is refused.
+pub(super) type Refusal = (Option<i64>, ErrorKind);
+
 /// The refusals of one socket that are not sent yet.
 #[derive(Default)]
 struct Refusals(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    /// The acknowledgement that the client waits for, if it does.
-    acks: VecDeque<Option<i64>>,
+    refusals: VecDeque<Refusal>,
     is_sent: bool,
 }
 
@@ -70,8 +75,8 @@ struct Waiting {
 /// given up.
 pub(super) fn keep_refusal<A: Adapter, F: Future<Output = ()> + Send>(
     socket: &Arc<Socket<A>>,
-    ack_id: Option<i64>,
-    tell: impl Fn(Arc<Socket<A>>, Option<i64>) -> F + Send + 'static,
+    refusal: Refusal,
+    tell: impl Fn(Arc<Socket<A>>, Refusal) -> F + Send + 'static,
 ) -> bool {
     let refusals = socket.extensions.get::<Arc<Refusals>>().unwrap_or_else(|| {
         let refusals = Arc::<Refusals>::default();
@@ -79,18 +84,18 @@ pub(super) fn keep_refusal<A: Adapter, F: Future<Output = ()> + Send>(
         refusals
     });
     let mut waiting = refusals.0.lock();
-    if waiting.acks.len() == MOST_REFUSALS {
+    if waiting.refusals.len() == MOST_REFUSALS {
         return false;
     }
-    waiting.acks.push_back(ack_id);
+    waiting.refusals.push_back(refusal);
     if !std::mem::replace(&mut waiting.is_sent, true) {
         drop(waiting);
         let socket = Arc::downgrade(socket);
         tokio::spawn(async move {
-            while let Some(ack_id) = refusals.next()
+            while let Some(refusal) = refusals.next()
                 && let Some(socket) = socket.upgrade()
             {
-                tell(socket, ack_id).await;
+                tell(socket, refusal).await;
             }
         });
     }
@@ -98,13 +103,9 @@ pub(super) fn keep_refusal<A: Adapter, F: Future<Output = ()> + Send>(
 }
 
 impl Refusals {
-    #[allow(
-        clippy::option_option,
-        reason = "there is one to send, and it may answer an event that awaits none"
-    )]
-    fn next(&self) -> Option<Option<i64>> {
+    fn next(&self) -> Option<Refusal> {
         let mut waiting = self.0.lock();
-        let next = waiting.acks.pop_front();
+        let next = waiting.refusals.pop_front();
         waiting.is_sent = next.is_some();
         next
     }

@@ -1,10 +1,10 @@
 //! What `#[connect_handler]` expands to. Whatever must be waited for is awaited before
-//! CONNECT is answered; then the user's function starts without a wait, so that its `socket.on` comes in time.
+//! CONNECT is answered; then the user's function starts without a wait. What its client sends before its first wait is kept
+//! (`gates`).
 
 use std::{
     fmt::Display,
     future::Future,
-    marker::PhantomData,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -12,16 +12,14 @@ use std::{
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use socketioxide::extract::SocketRef;
-pub use socketioxide::{
-    adapter::Adapter,
-    handler::{ConnectHandler, ConnectMiddleware, FromConnectParts, Value},
-    socket::Socket,
-};
+pub use socketioxide::{adapter::Adapter, handler::FromConnectParts};
+use socketioxide::{extract::SocketRef, handler::Value, socket::Socket};
 
 use super::{
+    arguments::FromConnect,
     binding,
     event::outcome_of,
+    gates::Gates,
     middleware::{Refusal, arrive, begin_call},
     reply::{Reply, Said},
 };
@@ -37,94 +35,52 @@ use crate::{
 };
 
 /// What CONNECT waits for.
-pub type Prepared<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
+pub(super) type Prepared<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
 
-/// Marks the `ConnectHandler` implementations of this crate's attribute.
-#[derive(Debug)]
-pub enum ByAttribute {}
+/// The function that stands below `#[connect_handler]`, over the adapters that it can be called with.
+pub trait ConnectFunction<A: Adapter>: 'static {
+    /// As the user wrote it, for the log.
+    const NAME: &'static str;
+    /// What it takes of the session.
+    type States: States;
+    /// What else it takes.
+    type Arguments: FromConnect<A>;
 
-/// The socket of a connect handler, over any adapter.
-pub struct Connected {
+    /// Runs it, from its states to its commit.
+    fn run(
+        held: Held<Self::States, Connected<A>>,
+        arguments: Self::Arguments,
+    ) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// The socket of a connect handler.
+pub struct Connected<A: Adapter> {
+    socket: Arc<Socket<A>>,
     reply: Reply,
-    /// Ends the socket.
-    disconnect: Box<dyn FnOnce() + Send + Sync>,
+    gates: Arc<Gates<A>>,
 }
 
 /// Waits between the middlewares and CONNECT, in the socket's extensions. If the client goes, the socket is
 /// dropped, and the turn with it.
-struct Waiting<P>(Arc<Mutex<Option<Box<RunningCall<P>>>>>);
+struct Waiting<A: Adapter, P>(Arc<Mutex<Option<Ready<A, P>>>>);
 
-impl<P> Clone for Waiting<P> {
+/// The call of a connect handler, with its states, and the gates that wait for it.
+type Ready<A, P> = (Box<RunningCall<P>>, Arc<Gates<A>>);
+
+impl<A: Adapter, P> Clone for Waiting<A, P> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
 /// Before CONNECT: binds the socket to its session, waits for the turn and loads the states.
-pub fn prepare<'a, A: Adapter, P: States>(socket: Arc<Socket<A>>) -> Prepared<'a> {
-    Box::pin(async move {
-        let call = enter::<P, A>(&socket).await.map_err(refusal)?;
-        socket.extensions.insert(Waiting(Arc::new(Mutex::new(Some(call)))));
-        Ok(())
-    })
-}
-
-/// After CONNECT: what [`prepare`] got.
-pub fn begin<A: Adapter, P: States>(socket: &Arc<Socket<A>>) -> Option<Held<P, Connected>> {
-    let call = socket.extensions.remove::<Waiting<P>>()?.0.lock().take()?;
-    call.extracts();
-    let reply = Reply::to_event(socket, None);
-    let weak = Arc::downgrade(socket);
-    let disconnect = Box::new(move || {
-        if let Some(socket) = weak.upgrade() {
-            tokio::spawn(binding::disconnect(SocketRef::from(socket)));
-        }
-    });
-    Some(Held { call, context: Connected { reply, disconnect } })
-}
-
-/// An extractor of the user's failed: as in socketioxide, the function is not called.
-#[allow(clippy::needless_pass_by_value, reason = "the states are given back here")]
-pub fn not_extracted<P: States>(held: Held<P, Connected>, error: &dyn std::error::Error) {
-    tracing::error!("a connect handler is not called, because an argument cannot be extracted: {error}");
-    drop(held);
-}
-
-/// Starts the user's function at once, on this task, as far as its first wait; the rest goes on a task of its own.
-pub fn start(function: impl Future<Output = ()> + Send + 'static) {
-    let mut function = Box::pin(function);
-    let mut context = Context::from_waker(Waker::noop());
-    if pin!(&mut function).poll(&mut context) == Poll::Pending {
-        tokio::spawn(function);
-    }
-}
-
-/// Commits or discards. A client that was told CONNECT already hears of a failed commit by `session_error`, and is
-/// disconnected.
-pub async fn finish<P: States, T, E: Serialize + Sync + 'static>(
-    held: Held<P, Connected>,
-    returned: Returned<T, E>,
-) {
-    let Held { call, context: Connected { reply, disconnect } } = held;
-    let returned = Contained::new(returned);
-    let Concluded { work, ends_session, .. } = call.conclude(outcome_of(&returned));
-    match work.outcome().await {
-        Ok(()) => match &*returned {
-            Returned::Value(_) => {}
-            Returned::Error(error) => reply.say(Said::error(error)).await,
-            Returned::Panicked(panicked) => {
-                let error = panicked.error();
-                error.log("a connect handler");
-                reply.say(Said::Error(&error)).await;
-            }
-        },
-        Err(error) => {
-            error.log("a connect handler");
-            reply.say(Said::Error(&error)).await;
-            disconnect();
-        }
-    }
-    reply.end_sockets(ends_session);
+pub(super) async fn prepare<A: Adapter, F: ConnectFunction<A>>(
+    socket: Arc<Socket<A>>,
+    gates: Arc<Gates<A>>,
+) -> Result<(), Box<dyn Display + Send>> {
+    let call = enter::<F::States, A>(&socket).await.map_err(refusal)?;
+    socket.extensions.insert(Waiting(Arc::new(Mutex::new(Some((call, gates))))));
+    Ok(())
 }
 
 async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Box<RunningCall<P>>, Error> {
@@ -135,50 +91,74 @@ fn refusal(error: Error) -> Box<dyn Display + Send> {
     Box::new(Refusal::own(error))
 }
 
-/// A connect handler with a middleware before it. socketioxide's own would not call the handler's part before
-/// CONNECT.
-pub struct Layered<A, H, M, T> {
-    handler: H,
-    middleware: M,
-    arguments: PhantomData<fn() -> (A, T)>,
-}
-
-impl<A, H, M, T> Layered<A, H, M, T> {
-    /// The middleware comes first.
-    pub fn new(handler: H, middleware: M) -> Self {
-        Self { handler, middleware, arguments: PhantomData }
+/// After CONNECT: extracts the arguments, and starts the user's function at once, on this task, as far as its first wait;
+/// the rest goes on a task of its own.
+pub(super) fn start<A: Adapter, F: ConnectFunction<A>>(socket: &Arc<Socket<A>>, auth: &Option<Value>) {
+    let Some(waiting) = socket.extensions.remove::<Waiting<A, F::States>>() else { return };
+    let Some((call, gates)) = waiting.0.lock().take() else { return };
+    call.extracts();
+    let reply = Reply::to_event(socket, None);
+    let connected = Connected { socket: Arc::clone(socket), reply, gates: Arc::clone(&gates) };
+    let arguments = match F::Arguments::from_connect(socket, auth) {
+        Ok(arguments) => arguments,
+        Err(why) => {
+            why.log("connect", F::NAME);
+            drop(call);
+            connected.gates.fail();
+            tokio::spawn(async move { connected.is_not_set_up(Some(Said::Error(&why.error))).await });
+            return;
+        }
+    };
+    let mut function = Box::pin(F::run(Held { call, context: connected }, arguments));
+    let mut context = Context::from_waker(Waker::noop());
+    if pin!(&mut function).poll(&mut context) == Poll::Pending {
+        gates.open(socket);
+        tokio::spawn(function);
     }
 }
 
-impl<A, H: Clone, M: Clone, T> Clone for Layered<A, H, M, T> {
-    fn clone(&self) -> Self {
-        Self::new(self.handler.clone(), self.middleware.clone())
+/// Commits or discards. A client that was told CONNECT already hears of a failure by `session_error`. If there was one
+/// before the first wait, or the commit failed, it is disconnected.
+pub async fn finish<A: Adapter, P: States, T, E: Serialize + Sync + 'static>(
+    held: Held<P, Connected<A>>,
+    returned: Returned<T, E>,
+) {
+    let Held { call, context: connected } = held;
+    let returned = Contained::new(returned);
+    let outcome = outcome_of(&returned);
+    let failed_early = !matches!(*returned, Returned::Value(_)) && connected.gates.fail();
+    let Concluded { work, ends_session, .. } = call.conclude(outcome);
+    let error = match (work.outcome().await, &*returned) {
+        (Err(error), _) => Some(error),
+        (Ok(()), Returned::Panicked(panicked)) => Some(panicked.error()),
+        (Ok(()), Returned::Value(_) | Returned::Error(_)) => None,
+    };
+    if let Some(error) = &error {
+        error.log("a connect handler");
     }
+    let commit_failed = error.is_some() && matches!(*returned, Returned::Value(_));
+    let said = match (&error, &*returned) {
+        (Some(error), _) => Some(Said::Error(error)),
+        (None, Returned::Error(error)) => Some(Said::error(error)),
+        (None, Returned::Value(_) | Returned::Panicked(_)) => None,
+    };
+    if failed_early || commit_failed {
+        connected.gates.fail();
+        connected.is_not_set_up(said).await;
+    } else if let Some(said) = said {
+        connected.reply.say(said).await;
+    }
+    connected.gates.settle(&connected.socket);
+    connected.reply.end_sockets(ends_session);
 }
 
-impl<A, H, M, T> ConnectHandler<A, ByAttribute> for Layered<A, H, M, T>
-where
-    A: Adapter,
-    H: ConnectHandler<A, ByAttribute>,
-    M: ConnectMiddleware<A, T>,
-    T: Send + Sync + 'static,
-{
-    fn call(&self, socket: Arc<Socket<A>>, auth: Option<Value>) {
-        self.handler.call(socket, auth);
-    }
-
-    fn call_middleware<'a>(&'a self, socket: Arc<Socket<A>>, auth: &'a Option<Value>) -> Prepared<'a> {
-        Box::pin(async move {
-            self.middleware.call(Arc::clone(&socket), auth).await?;
-            self.handler.call_middleware(socket, auth).await
-        })
-    }
-
-    fn with<M2, T2>(self, middleware: M2) -> impl ConnectHandler<A, ByAttribute>
-    where
-        M2: ConnectMiddleware<A, T2> + Send + Sync + 'static,
-        T2: Send + Sync + 'static,
-    {
-        Layered::<A, _, _, T2>::new(self, middleware)
+impl<A: Adapter> Connected<A> {
+    /// Tells the client so, refuses what it has sent since CONNECT, and ends the socket.
+    async fn is_not_set_up(&self, why: Option<Said<'_>>) {
+        if let Some(why) = why {
+            self.reply.say(why).await;
+        }
+        self.gates.refuse(&self.socket).await;
+        binding::disconnect(SocketRef::from(Arc::clone(&self.socket))).await;
     }
 }

@@ -1,9 +1,10 @@
-//! What `#[socket_handler]` expands to: `begin`, the user's function, `finish`.
+//! What `#[socket_handler]` expands to: the event with its arguments, `begin`, the user's function, `finish`.
 
 use std::{
     convert::Infallible,
     future::{Future, IntoFuture as _},
-    pin::pin,
+    marker::PhantomData,
+    pin::{Pin, pin},
     sync::Arc,
 };
 
@@ -13,12 +14,12 @@ use serde::Serialize;
 use socketioxide::{
     adapter::Adapter,
     extract::AckSender,
-    handler::{FromDisconnectParts, FromMessageParts, Value},
+    handler::{FromDisconnectParts, FromMessage, Value},
     socket::{DisconnectReason, Socket},
 };
 
 use super::{
-    binding::missing,
+    arguments::{Arguments, FromDisconnect, FromEvent, NotExtracted},
     encoding::Encoding,
     reply::{Reply, Said},
 };
@@ -38,40 +39,97 @@ use crate::{
     panics::Contained,
 };
 
-/// An event whose places in the queues are taken: when its packet was read, before its handler's task began.
+/// An event, or the end of a socket. Its arguments are extracted, and then its places in the queues taken, when its packet
+/// is read, before its handler's task begins. `F`: the types of the arguments.
+pub struct Event<P, F: Arguments>(Result<(Call<P>, F::Values), Box<Refused>>);
+
+/// A call whose places in the queues are taken.
 pub struct Call<P> {
     arrived: Mutex<Result<ArrivedCall<P>, Error>>,
     reply: Reply,
     encoding: Encoding,
 }
 
-impl<P: States> Call<P> {
-    fn new<A: Adapter>(socket: &Socket<A>, reply: Reply, encoding: Encoding) -> Self {
-        let arrived = match reply.binding() {
-            Some(binding) => arrive(binding.live()),
-            None => Err(missing(socket)),
-        };
-        Self { arrived: Mutex::new(arrived), reply, encoding }
+/// A call that is not begun, because an argument could not be extracted. It has no place in any queue.
+pub struct Refused {
+    why: Box<NotExtracted>,
+    event: String,
+    reply: Reply,
+}
+
+/// Marks how an [`Event`] is extracted whose last argument is extracted as `M` says.
+#[derive(Debug)]
+pub struct OfEvent<M>(PhantomData<fn() -> M>);
+
+impl<A, M, P, F> FromMessage<A, OfEvent<M>> for Event<P, F>
+where
+    A: Adapter,
+    P: States,
+    F: FromEvent<A, M>,
+{
+    type Error = Infallible;
+
+    fn from_message(socket: Arc<Socket<A>>, value: Value, ack_id: Option<i64>) -> Result<Self, Infallible> {
+        let (reply, encoding) = (Reply::to_event(&socket, ack_id), Encoding::of(&value));
+        // The last argument takes the value itself, and only the value knows the event's name.
+        let packet = value.clone();
+        let arguments = || F::from_event(socket, value, ack_id);
+        Ok(Self::new(reply, encoding, arguments, |reply| reply.event_of(packet)))
     }
 }
 
-impl<A: Adapter, P: States> FromMessageParts<A> for Call<P> {
+impl<A, P, F> FromDisconnectParts<A> for Event<P, F>
+where
+    A: Adapter,
+    P: States,
+    F: FromDisconnect<A>,
+{
     type Error = Infallible;
 
-    fn from_message_parts(
-        socket: &Arc<Socket<A>>,
-        packet: &mut Value,
-        ack_id: &Option<i64>,
-    ) -> Result<Self, Infallible> {
-        Ok(Self::new(socket, Reply::to_event(socket, *ack_id), Encoding::of(packet)))
+    fn from_disconnect_parts(socket: &Arc<Socket<A>>, reason: DisconnectReason) -> Result<Self, Infallible> {
+        let arguments = || F::from_disconnect(socket, reason);
+        Ok(Self::new(Reply::to_nobody(socket), Encoding::Json, arguments, |_| "disconnect".to_owned()))
     }
 }
 
-impl<A: Adapter, P: States> FromDisconnectParts<A> for Call<P> {
-    type Error = Infallible;
+impl<P: States, F: Arguments> Event<P, F> {
+    fn new(
+        reply: Reply,
+        encoding: Encoding,
+        arguments: impl FnOnce() -> Result<F::Values, Box<NotExtracted>>,
+        event: impl FnOnce(&Reply) -> String,
+    ) -> Self {
+        // The arguments belong to the call, which they come before.
+        let number = reply.binding().map(|binding| CallNumber::next(binding.live().id()));
+        match arguments() {
+            Ok(arguments) => {
+                let arrived = match (reply.binding(), number) {
+                    (Some(binding), Some(number)) => ArrivedCall::at(binding.live(), Caller::Socket(number)),
+                    _ => Err(reply.not_bound()),
+                };
+                Self(Ok((Call { arrived: Mutex::new(arrived), reply, encoding }, arguments)))
+            }
+            Err(why) => Self(Err(Box::new(Refused { why, event: event(&reply), reply }))),
+        }
+    }
 
-    fn from_disconnect_parts(socket: &Arc<Socket<A>>, _: DisconnectReason) -> Result<Self, Infallible> {
-        Ok(Self::new(socket, Reply::to_nobody(socket), Encoding::Json))
+    /// The call and its arguments.
+    ///
+    /// # Errors
+    ///
+    /// What is refused, because an argument could not be extracted.
+    pub fn extracted(self) -> Result<(Call<P>, F::Values), Box<Refused>> {
+        self.0
+    }
+}
+
+impl Refused {
+    /// Tells the client, and the log. `handler`: what is not called.
+    pub fn tell(self: Box<Self>, handler: &'static str) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            self.why.log(&self.event, handler);
+            self.reply.say(Said::Error(&self.why.error)).await;
+        })
     }
 }
 
@@ -112,7 +170,7 @@ pub fn begin<P: States>(
 async fn refuse(reply: Reply, error: Error) {
     error.log("a socket handler");
     if error.kind() == ErrorKind::TooManyWaiters {
-        reply.refused();
+        reply.refused(ErrorKind::TooManyWaiters);
         return;
     }
     reply.say(Said::Error(&error)).await;

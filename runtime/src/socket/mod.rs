@@ -1,6 +1,7 @@
 //! The Socket.IO side: events, connect handlers and middlewares, what sockets extract, their answers, and the binding of a
 //! socket to its session. Only here socketioxide is named; the HTTP side is not known here, nor it this side.
 
+mod arguments;
 mod backlog;
 mod binding;
 pub(crate) mod connect;
@@ -8,7 +9,9 @@ mod encoding;
 mod error;
 pub(crate) mod event;
 mod extract;
+mod gates;
 pub(crate) mod middleware;
 mod reply;
+pub(crate) mod router;
 
-pub use self::middleware::session_alive;
+pub use self::{middleware::session_alive, router::EventRouter};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use socketioxide::{
     SendError, SocketError,
     adapter::Adapter,
-    extract::AckSender,
+    extract::{AckSender, Event},
     handler::{FromMessageParts, Value},
     socket::Socket,
 };
@@ -63,7 +63,11 @@ trait Peer: Send + Sync {
     /// Ends the socket in all namespaces of its connection.
     fn end(self: Arc<Self>, ended: Option<Ending>);
     /// Keeps the refusal of an event to send it when there is room.
-    fn refuse(self: Arc<Self>, ack_id: Option<i64>);
+    fn refuse(self: Arc<Self>, ack_id: Option<i64>, kind: ErrorKind);
+    /// The name of the event in this packet.
+    fn event_of(self: Arc<Self>, packet: Value) -> String;
+    /// The error of a socket whose connection has no binding.
+    fn not_bound(&self) -> Error;
 }
 
 impl<A: Adapter> Peer for Socket<A> {
@@ -91,14 +95,23 @@ impl<A: Adapter> Peer for Socket<A> {
         binding::end_everywhere(&self, ended);
     }
 
-    fn refuse(self: Arc<Self>, ack_id: Option<i64>) {
-        let tell = |socket, ack_id| async move {
-            let error = Error::new(ErrorKind::TooManyWaiters);
+    fn refuse(self: Arc<Self>, ack_id: Option<i64>, kind: ErrorKind) {
+        let tell = |socket, (ack_id, kind)| async move {
+            let error = Error::new(kind);
             Reply::to_event(&socket, ack_id).say(Said::Error(&error)).await;
         };
-        if !backlog::keep_refusal(&self, ack_id, tell) {
+        if !backlog::keep_refusal(&self, (ack_id, kind), tell) {
             Reply::to_event(&self, None).give_up();
         }
+    }
+
+    fn event_of(self: Arc<Self>, mut packet: Value) -> String {
+        Event::from_message_parts(&self, &mut packet, &None)
+            .map_or_else(|_| String::new(), |Event(name)| name)
+    }
+
+    fn not_bound(&self) -> Error {
+        binding::missing(self)
     }
 }
 
@@ -169,14 +182,22 @@ impl Reply {
         }
     }
 
-    /// Tells the client that its event found the queue full.
-    pub(super) fn refused(&self) {
+    pub(super) fn event_of(&self, packet: Value) -> String {
+        Arc::clone(&self.peer).event_of(packet)
+    }
+
+    pub(super) fn not_bound(&self) -> Error {
+        self.peer.not_bound()
+    }
+
+    /// Tells the client, when there is room, that nothing is done with its event.
+    pub(super) fn refused(&self, kind: ErrorKind) {
         let ack_id = match self.kind {
             ReplyKind::Ack(id) => Some(id),
             ReplyKind::NoAck => None,
             ReplyKind::Nobody => return,
         };
-        Arc::clone(&self.peer).refuse(ack_id);
+        Arc::clone(&self.peer).refuse(ack_id, kind);
     }
 
     /// The client reads too little of what it asked for: it is disconnected, and nothing more is kept for it.

@@ -1,4 +1,8 @@
 //! Connecting: no event is lost, without a session there is no socket, and a middleware decides who may come in.
 
+mod arguments;
+mod early;
 mod handler;
+mod legacy;
 mod middleware;
+mod order;

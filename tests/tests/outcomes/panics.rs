@@ -7,7 +7,7 @@ use std::{cell::Cell, time::Duration};
 use axum::{Router, response::IntoResponse, routing::get};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler};
+use socketioxide::{SocketIo, extract::SocketRef};
 use socketioxide_session::{
     Backend, Error, MemoryBackend, RedisBackend, Session, SessionControl, Shared, StoreBackend,
     connect_handler, connect_middleware, http_handler, session_state, socket_handler,

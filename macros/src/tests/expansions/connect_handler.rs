@@ -7,9 +7,16 @@
 //     socket.on("logout", logout);
 // }
 
-#[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-#[allow(non_camel_case_types, clippy::exhaustive_structs)]
-struct connected;
+#[allow(non_upper_case_globals)]
+const connected: ::session::__private::connect::Annotated<__connect_handler_connected> = ::session::__private::connect::Annotated::new();
+#[doc(hidden)]
+#[allow(
+    non_camel_case_types,
+    dead_code,
+    missing_debug_implementations,
+    clippy::exhaustive_enums
+)]
+enum __connect_handler_connected {}
 const _: () = {
     #[allow(
         clippy::unused_async,
@@ -23,74 +30,29 @@ const _: () = {
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
         __A: ::session::__private::connect::Adapter,
-    > ::session::__private::connect::ConnectHandler<
-        __A,
-        ::session::__private::connect::ByAttribute,
-    > for connected
+    > ::session::__private::connect::ConnectFunction<__A> for __connect_handler_connected
     where
         User: ::session::SessionState,
         SocketRef: ::session::__private::connect::FromConnectParts<__A>,
     {
-        fn call(
-            &self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
-            __auth: ::core::option::Option<::session::__private::connect::Value>,
+        const NAME: &'static ::core::primitive::str = "connected";
+        type States = (::session::__private::Read<User>,);
+        type Arguments = (SocketRef,);
+        async fn run(
+            mut __held: ::session::__private::connect::Held<
+                Self::States,
+                ::session::__private::connect::Connected<__A>,
+            >,
+            (__extractor0,): Self::Arguments,
         ) {
-            let __begun = ::session::__private::connect::begin::<
-                __A,
-                (::session::__private::Read<User>,),
-            >(&__socket);
-            let ::core::option::Option::Some(mut __held) = __begun else { return };
-            let __extractor0 = match <SocketRef as ::session::__private::connect::FromConnectParts<
-                __A,
-            >>::from_connect_parts(&__socket, &__auth) {
-                ::core::result::Result::Ok(__value) => __value,
-                ::core::result::Result::Err(__error) => {
-                    return ::session::__private::connect::not_extracted(
-                        __held,
-                        &__error,
-                    );
-                }
+            let __returned = {
+                #[allow(unused_imports)]
+                use ::session::__private::{SplitResult as _, SplitValue as _};
+                let (__scope, (__state0,)) = __held.lend();
+                let __result = __scope.run(connected(__state0, __extractor0)).await;
+                ::session::__private::Split::new(__result).split()
             };
-            ::session::__private::connect::start(async move {
-                let __returned = {
-                    #[allow(unused_imports)]
-                    use ::session::__private::{SplitResult as _, SplitValue as _};
-                    let (__scope, (__state0,)) = __held.lend();
-                    let __result = __scope.run(connected(__state0, __extractor0)).await;
-                    ::session::__private::Split::new(__result).split()
-                };
-                ::session::__private::connect::finish(__held, __returned).await;
-            });
-        }
-        fn call_middleware<'a>(
-            &'a self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
-            _: &'a ::core::option::Option<::session::__private::connect::Value>,
-        ) -> ::session::__private::connect::Prepared<'a> {
-            ::session::__private::connect::prepare::<
-                __A,
-                (::session::__private::Read<User>,),
-            >(__socket)
-        }
-        fn with<__M, __T>(
-            self,
-            __middleware: __M,
-        ) -> impl ::session::__private::connect::ConnectHandler<
-            __A,
-            ::session::__private::connect::ByAttribute,
-        >
-        where
-            __M: ::session::__private::connect::ConnectMiddleware<__A, __T>
-                + ::core::marker::Send + ::core::marker::Sync + 'static,
-            __T: ::core::marker::Send + ::core::marker::Sync + 'static,
-        {
-            ::session::__private::connect::Layered::<
-                __A,
-                Self,
-                __M,
-                __T,
-            >::new(self, __middleware)
+            ::session::__private::connect::finish(__held, __returned).await;
         }
     }
 };
@@ -108,9 +70,18 @@ const _: () = {
 //     greet(auth, cart, user, seen)
 // }
 
-#[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-#[allow(non_camel_case_types, clippy::exhaustive_structs)]
-pub(crate) struct connected;
+#[allow(non_upper_case_globals)]
+pub(crate) const connected: ::session::__private::connect::Annotated<
+    __connect_handler_connected,
+> = ::session::__private::connect::Annotated::new();
+#[doc(hidden)]
+#[allow(
+    non_camel_case_types,
+    dead_code,
+    missing_debug_implementations,
+    clippy::exhaustive_enums
+)]
+pub(crate) enum __connect_handler_connected {}
 const _: () = {
     const _: () = ::core::assert!(
         ::session::__private::distinct(& [< Cart as ::session::SessionState > ::KEY, <
@@ -141,10 +112,7 @@ const _: () = {
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
         __A: ::session::__private::connect::Adapter,
-    > ::session::__private::connect::ConnectHandler<
-        __A,
-        ::session::__private::connect::ByAttribute,
-    > for connected
+    > ::session::__private::connect::ConnectFunction<__A> for __connect_handler_connected
     where
         Cart: ::session::SessionState,
         User: ::session::SessionState,
@@ -152,97 +120,38 @@ const _: () = {
         Data<Auth>: ::session::__private::connect::FromConnectParts<__A>,
         SocketRef: ::session::__private::connect::FromConnectParts<__A>,
     {
-        fn call(
-            &self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
-            __auth: ::core::option::Option<::session::__private::connect::Value>,
+        const NAME: &'static ::core::primitive::str = "connected";
+        type States = (
+            ::session::__private::Write<Cart>,
+            ::session::__private::Read<User>,
+            ::session::__private::Maybe<Seen>,
+        );
+        type Arguments = (Data<Auth>, SocketRef);
+        async fn run(
+            mut __held: ::session::__private::connect::Held<
+                Self::States,
+                ::session::__private::connect::Connected<__A>,
+            >,
+            (__extractor0, __extractor1): Self::Arguments,
         ) {
-            let __begun = ::session::__private::connect::begin::<
-                __A,
-                (
-                    ::session::__private::Write<Cart>,
-                    ::session::__private::Read<User>,
-                    ::session::__private::Maybe<Seen>,
-                ),
-            >(&__socket);
-            let ::core::option::Option::Some(mut __held) = __begun else { return };
-            let __extractor0 = match <Data<
-                Auth,
-            > as ::session::__private::connect::FromConnectParts<
-                __A,
-            >>::from_connect_parts(&__socket, &__auth) {
-                ::core::result::Result::Ok(__value) => __value,
-                ::core::result::Result::Err(__error) => {
-                    return ::session::__private::connect::not_extracted(
-                        __held,
-                        &__error,
-                    );
-                }
+            let __returned = {
+                #[allow(unused_imports)]
+                use ::session::__private::{SplitResult as _, SplitValue as _};
+                let (__scope, (__state0, __state1, __state2)) = __held.lend();
+                let __result = __scope
+                    .run(
+                        connected(
+                            __extractor0,
+                            __state0,
+                            __extractor1,
+                            __state1,
+                            __state2,
+                        ),
+                    )
+                    .await;
+                ::session::__private::Split::new(__result).split()
             };
-            let __extractor1 = match <SocketRef as ::session::__private::connect::FromConnectParts<
-                __A,
-            >>::from_connect_parts(&__socket, &__auth) {
-                ::core::result::Result::Ok(__value) => __value,
-                ::core::result::Result::Err(__error) => {
-                    return ::session::__private::connect::not_extracted(
-                        __held,
-                        &__error,
-                    );
-                }
-            };
-            ::session::__private::connect::start(async move {
-                let __returned = {
-                    #[allow(unused_imports)]
-                    use ::session::__private::{SplitResult as _, SplitValue as _};
-                    let (__scope, (__state0, __state1, __state2)) = __held.lend();
-                    let __result = __scope
-                        .run(
-                            connected(
-                                __extractor0,
-                                __state0,
-                                __extractor1,
-                                __state1,
-                                __state2,
-                            ),
-                        )
-                        .await;
-                    ::session::__private::Split::new(__result).split()
-                };
-                ::session::__private::connect::finish(__held, __returned).await;
-            });
-        }
-        fn call_middleware<'a>(
-            &'a self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
-            _: &'a ::core::option::Option<::session::__private::connect::Value>,
-        ) -> ::session::__private::connect::Prepared<'a> {
-            ::session::__private::connect::prepare::<
-                __A,
-                (
-                    ::session::__private::Write<Cart>,
-                    ::session::__private::Read<User>,
-                    ::session::__private::Maybe<Seen>,
-                ),
-            >(__socket)
-        }
-        fn with<__M, __T>(
-            self,
-            __middleware: __M,
-        ) -> impl ::session::__private::connect::ConnectHandler<
-            __A,
-            ::session::__private::connect::ByAttribute,
-        >
-        where
-            __M: ::session::__private::connect::ConnectMiddleware<__A, __T>
-                + ::core::marker::Send + ::core::marker::Sync + 'static,
-            __T: ::core::marker::Send + ::core::marker::Sync + 'static,
-        {
-            ::session::__private::connect::Layered::<
-                __A,
-                Self,
-                __M,
-                __T,
-            >::new(self, __middleware)
+            ::session::__private::connect::finish(__held, __returned).await;
         }
     }
 };
@@ -256,9 +165,16 @@ const _: () = {
 // {
 // }
 
-#[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-#[allow(non_camel_case_types, clippy::exhaustive_structs)]
-struct connected;
+#[allow(non_upper_case_globals)]
+const connected: ::session::__private::connect::Annotated<__connect_handler_connected> = ::session::__private::connect::Annotated::new();
+#[doc(hidden)]
+#[allow(
+    non_camel_case_types,
+    dead_code,
+    missing_debug_implementations,
+    clippy::exhaustive_enums
+)]
+enum __connect_handler_connected {}
 const _: () = {
     #[allow(
         clippy::unused_async,
@@ -273,70 +189,29 @@ const _: () = {
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
         X: Adapter + ::session::__private::connect::Adapter,
-    > ::session::__private::connect::ConnectHandler<
-        X,
-        ::session::__private::connect::ByAttribute,
-    > for connected
+    > ::session::__private::connect::ConnectFunction<X> for __connect_handler_connected
     where
         X: Send,
         SocketRef<X>: ::session::__private::connect::FromConnectParts<X>,
     {
-        fn call(
-            &self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<X>>,
-            __auth: ::core::option::Option<::session::__private::connect::Value>,
+        const NAME: &'static ::core::primitive::str = "connected";
+        type States = ();
+        type Arguments = (SocketRef<X>,);
+        async fn run(
+            mut __held: ::session::__private::connect::Held<
+                Self::States,
+                ::session::__private::connect::Connected<X>,
+            >,
+            (__extractor0,): Self::Arguments,
         ) {
-            let __begun = ::session::__private::connect::begin::<X, ()>(&__socket);
-            let ::core::option::Option::Some(mut __held) = __begun else { return };
-            let __extractor0 = match <SocketRef<
-                X,
-            > as ::session::__private::connect::FromConnectParts<
-                X,
-            >>::from_connect_parts(&__socket, &__auth) {
-                ::core::result::Result::Ok(__value) => __value,
-                ::core::result::Result::Err(__error) => {
-                    return ::session::__private::connect::not_extracted(
-                        __held,
-                        &__error,
-                    );
-                }
+            let __returned = {
+                #[allow(unused_imports)]
+                use ::session::__private::{SplitResult as _, SplitValue as _};
+                let (__scope, ()) = __held.lend();
+                let __result = __scope.run(connected::<X>(__extractor0)).await;
+                ::session::__private::Split::new(__result).split()
             };
-            ::session::__private::connect::start(async move {
-                let __returned = {
-                    #[allow(unused_imports)]
-                    use ::session::__private::{SplitResult as _, SplitValue as _};
-                    let (__scope, ()) = __held.lend();
-                    let __result = __scope.run(connected::<X>(__extractor0)).await;
-                    ::session::__private::Split::new(__result).split()
-                };
-                ::session::__private::connect::finish(__held, __returned).await;
-            });
-        }
-        fn call_middleware<'a>(
-            &'a self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<X>>,
-            _: &'a ::core::option::Option<::session::__private::connect::Value>,
-        ) -> ::session::__private::connect::Prepared<'a> {
-            ::session::__private::connect::prepare::<X, ()>(__socket)
-        }
-        fn with<__M, __T>(
-            self,
-            __middleware: __M,
-        ) -> impl ::session::__private::connect::ConnectHandler<
-            X,
-            ::session::__private::connect::ByAttribute,
-        >
-        where
-            __M: ::session::__private::connect::ConnectMiddleware<X, __T>
-                + ::core::marker::Send + ::core::marker::Sync + 'static,
-            __T: ::core::marker::Send + ::core::marker::Sync + 'static,
-        {
-            ::session::__private::connect::Layered::<
-                X,
-                Self,
-                __M,
-                __T,
-            >::new(self, __middleware)
+            ::session::__private::connect::finish(__held, __returned).await;
         }
     }
 };
@@ -346,9 +221,16 @@ const _: () = {
 // #[connect_handler()]
 // async fn connected() {}
 
-#[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-#[allow(non_camel_case_types, clippy::exhaustive_structs)]
-struct connected;
+#[allow(non_upper_case_globals)]
+const connected: ::session::__private::connect::Annotated<__connect_handler_connected> = ::session::__private::connect::Annotated::new();
+#[doc(hidden)]
+#[allow(
+    non_camel_case_types,
+    dead_code,
+    missing_debug_implementations,
+    clippy::exhaustive_enums
+)]
+enum __connect_handler_connected {}
 const _: () = {
     #[allow(
         clippy::unused_async,
@@ -360,53 +242,26 @@ const _: () = {
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
         __A: ::session::__private::connect::Adapter,
-    > ::session::__private::connect::ConnectHandler<
-        __A,
-        ::session::__private::connect::ByAttribute,
-    > for connected {
-        fn call(
-            &self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
-            __auth: ::core::option::Option<::session::__private::connect::Value>,
+    > ::session::__private::connect::ConnectFunction<__A>
+    for __connect_handler_connected {
+        const NAME: &'static ::core::primitive::str = "connected";
+        type States = ();
+        type Arguments = ();
+        async fn run(
+            mut __held: ::session::__private::connect::Held<
+                Self::States,
+                ::session::__private::connect::Connected<__A>,
+            >,
+            (): Self::Arguments,
         ) {
-            let __begun = ::session::__private::connect::begin::<__A, ()>(&__socket);
-            let ::core::option::Option::Some(mut __held) = __begun else { return };
-            ::session::__private::connect::start(async move {
-                let __returned = {
-                    #[allow(unused_imports)]
-                    use ::session::__private::{SplitResult as _, SplitValue as _};
-                    let (__scope, ()) = __held.lend();
-                    let __result = __scope.run(connected()).await;
-                    ::session::__private::Split::new(__result).split()
-                };
-                ::session::__private::connect::finish(__held, __returned).await;
-            });
-        }
-        fn call_middleware<'a>(
-            &'a self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
-            _: &'a ::core::option::Option<::session::__private::connect::Value>,
-        ) -> ::session::__private::connect::Prepared<'a> {
-            ::session::__private::connect::prepare::<__A, ()>(__socket)
-        }
-        fn with<__M, __T>(
-            self,
-            __middleware: __M,
-        ) -> impl ::session::__private::connect::ConnectHandler<
-            __A,
-            ::session::__private::connect::ByAttribute,
-        >
-        where
-            __M: ::session::__private::connect::ConnectMiddleware<__A, __T>
-                + ::core::marker::Send + ::core::marker::Sync + 'static,
-            __T: ::core::marker::Send + ::core::marker::Sync + 'static,
-        {
-            ::session::__private::connect::Layered::<
-                __A,
-                Self,
-                __M,
-                __T,
-            >::new(self, __middleware)
+            let __returned = {
+                #[allow(unused_imports)]
+                use ::session::__private::{SplitResult as _, SplitValue as _};
+                let (__scope, ()) = __held.lend();
+                let __result = __scope.run(connected()).await;
+                ::session::__private::Split::new(__result).split()
+            };
+            ::session::__private::connect::finish(__held, __returned).await;
         }
     }
 };
@@ -426,9 +281,17 @@ const _: () = {
 #[cfg(unix)]
 #[allow(dead_code)]
 #[deprecated]
-#[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-#[allow(non_camel_case_types, clippy::exhaustive_structs)]
-struct connected;
+#[allow(non_upper_case_globals)]
+const connected: ::session::__private::connect::Annotated<__connect_handler_connected> = ::session::__private::connect::Annotated::new();
+#[cfg(unix)]
+#[doc(hidden)]
+#[allow(
+    non_camel_case_types,
+    dead_code,
+    missing_debug_implementations,
+    clippy::exhaustive_enums
+)]
+enum __connect_handler_connected {}
 #[cfg(unix)]
 const _: () = {
     #[allow(dead_code)]
@@ -444,53 +307,26 @@ const _: () = {
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
         __A: ::session::__private::connect::Adapter,
-    > ::session::__private::connect::ConnectHandler<
-        __A,
-        ::session::__private::connect::ByAttribute,
-    > for connected {
-        fn call(
-            &self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
-            __auth: ::core::option::Option<::session::__private::connect::Value>,
+    > ::session::__private::connect::ConnectFunction<__A>
+    for __connect_handler_connected {
+        const NAME: &'static ::core::primitive::str = "connected";
+        type States = ();
+        type Arguments = ();
+        async fn run(
+            mut __held: ::session::__private::connect::Held<
+                Self::States,
+                ::session::__private::connect::Connected<__A>,
+            >,
+            (): Self::Arguments,
         ) {
-            let __begun = ::session::__private::connect::begin::<__A, ()>(&__socket);
-            let ::core::option::Option::Some(mut __held) = __begun else { return };
-            ::session::__private::connect::start(async move {
-                let __returned = {
-                    #[allow(unused_imports)]
-                    use ::session::__private::{SplitResult as _, SplitValue as _};
-                    let (__scope, ()) = __held.lend();
-                    let __result = __scope.run(connected()).await;
-                    ::session::__private::Split::new(__result).split()
-                };
-                ::session::__private::connect::finish(__held, __returned).await;
-            });
-        }
-        fn call_middleware<'a>(
-            &'a self,
-            __socket: ::std::sync::Arc<::session::__private::connect::Socket<__A>>,
-            _: &'a ::core::option::Option<::session::__private::connect::Value>,
-        ) -> ::session::__private::connect::Prepared<'a> {
-            ::session::__private::connect::prepare::<__A, ()>(__socket)
-        }
-        fn with<__M, __T>(
-            self,
-            __middleware: __M,
-        ) -> impl ::session::__private::connect::ConnectHandler<
-            __A,
-            ::session::__private::connect::ByAttribute,
-        >
-        where
-            __M: ::session::__private::connect::ConnectMiddleware<__A, __T>
-                + ::core::marker::Send + ::core::marker::Sync + 'static,
-            __T: ::core::marker::Send + ::core::marker::Sync + 'static,
-        {
-            ::session::__private::connect::Layered::<
-                __A,
-                Self,
-                __M,
-                __T,
-            >::new(self, __middleware)
+            let __returned = {
+                #[allow(unused_imports)]
+                use ::session::__private::{SplitResult as _, SplitValue as _};
+                let (__scope, ()) = __held.lend();
+                let __result = __scope.run(connected()).await;
+                ::session::__private::Split::new(__result).split()
+            };
+            ::session::__private::connect::finish(__held, __returned).await;
         }
     }
 };

@@ -9,7 +9,10 @@
 
 #[allow(trivial_bounds, private_bounds)]
 async fn logout(
-    __call: ::session::__private::socket::Call<(::session::__private::Write<User>,)>,
+    __event: ::session::__private::socket::Event<
+        (::session::__private::Write<User>,),
+        fn(),
+    >,
 )
 where
     User: ::session::SessionState,
@@ -22,6 +25,11 @@ where
     async fn logout(session: &mut User) -> bool {
         session.name.take().is_some()
     }
+    let (__call, __arguments) = match __event.extracted() {
+        ::core::result::Result::Ok(__extracted) => __extracted,
+        ::core::result::Result::Err(__refused) => return __refused.tell("logout").await,
+    };
+    let () = __arguments;
     let __acknowledges_itself = false;
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
@@ -47,11 +55,10 @@ where
 
 #[allow(trivial_bounds, private_bounds)]
 pub async fn checkout(
-    __call: ::session::__private::socket::Call<
+    __event: ::session::__private::socket::Event<
         (::session::__private::Write<Cart>, ::session::__private::Maybe<User>),
+        fn(SocketRef, Data<Card>),
     >,
-    __extractor0: SocketRef,
-    __extractor1: Data<Card>,
 )
 where
     Cart: ::session::SessionState,
@@ -75,6 +82,13 @@ where
         User as ::session::SessionState > ::KEY]),
         "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
+    let (__call, __arguments) = match __event.extracted() {
+        ::core::result::Result::Ok(__extracted) => __extracted,
+        ::core::result::Result::Err(__refused) => return __refused.tell("checkout").await,
+    };
+    let (__extractor0, __arguments) = __arguments;
+    let (__extractor1, __arguments) = __arguments;
+    let () = __arguments;
     let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
@@ -107,13 +121,18 @@ where
 // async fn ping() {}
 
 #[allow(trivial_bounds, private_bounds)]
-async fn ping(__call: ::session::__private::socket::Call<()>) {
+async fn ping(__event: ::session::__private::socket::Event<(), fn()>) {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
         clippy::single_call_fn
     )]
     async fn ping() {}
+    let (__call, __arguments) = match __event.extracted() {
+        ::core::result::Result::Ok(__extracted) => __extracted,
+        ::core::result::Result::Err(__refused) => return __refused.tell("ping").await,
+    };
+    let () = __arguments;
     let __acknowledges_itself = false;
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
@@ -139,8 +158,10 @@ async fn ping(__call: ::session::__private::socket::Call<()>) {
 
 #[allow(trivial_bounds, private_bounds)]
 async fn rename(
-    __call: ::session::__private::socket::Call<(::session::__private::Write<User>,)>,
-    __extractor0: TryData<String>,
+    __event: ::session::__private::socket::Event<
+        (::session::__private::Write<User>,),
+        fn(TryData<String>),
+    >,
 )
 where
     User: ::session::SessionState,
@@ -153,6 +174,12 @@ where
     async fn rename(session: &mut User, TryData(name): TryData<String>) -> Answer {
         session.rename(name?)
     }
+    let (__call, __arguments) = match __event.extracted() {
+        ::core::result::Result::Ok(__extracted) => __extracted,
+        ::core::result::Result::Err(__refused) => return __refused.tell("rename").await,
+    };
+    let (__extractor0, __arguments) = __arguments;
+    let () = __arguments;
     let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
@@ -187,9 +214,10 @@ where
 
 #[allow(trivial_bounds, private_bounds)]
 async fn handler<A: Adapter, const N: usize>(
-    __call: ::session::__private::socket::Call<(::session::__private::Read<User>,)>,
-    __extractor0: SocketRef<A>,
-    __extractor1: X<N>,
+    __event: ::session::__private::socket::Event<
+        (::session::__private::Read<User>,),
+        fn(SocketRef<A>, X<N>),
+    >,
 )
 where
     A: Other,
@@ -208,6 +236,13 @@ where
     where
         A: Other,
     {}
+    let (__call, __arguments) = match __event.extracted() {
+        ::core::result::Result::Ok(__extracted) => __extracted,
+        ::core::result::Result::Err(__refused) => return __refused.tell("handler").await,
+    };
+    let (__extractor0, __arguments) = __arguments;
+    let (__extractor1, __arguments) = __arguments;
+    let () = __arguments;
     let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
@@ -241,8 +276,10 @@ where
 
 #[allow(trivial_bounds, private_bounds)]
 async fn handler<'a>(
-    __call: ::session::__private::socket::Call<(::session::__private::Read<User>,)>,
-    __extractor0: X<'a>,
+    __event: ::session::__private::socket::Event<
+        (::session::__private::Read<User>,),
+        fn(X<'a>),
+    >,
 )
 where
     User: ::session::SessionState,
@@ -253,6 +290,12 @@ where
         clippy::single_call_fn
     )]
     async fn handler<'a>(s: &'a User, x: X<'a>) {}
+    let (__call, __arguments) = match __event.extracted() {
+        ::core::result::Result::Ok(__extracted) => __extracted,
+        ::core::result::Result::Err(__refused) => return __refused.tell("handler").await,
+    };
+    let (__extractor0, __arguments) = __arguments;
+    let () = __arguments;
     let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
@@ -283,9 +326,7 @@ where
 
 #[allow(trivial_bounds, private_bounds)]
 async fn handler(
-    __call: ::session::__private::socket::Call<()>,
-    #[cfg(unix)]
-    __extractor0: SocketRef,
+    __event: ::session::__private::socket::Event<(), fn(#[cfg(unix)] SocketRef)>,
 ) {
     #[allow(
         clippy::unused_async,
@@ -293,6 +334,13 @@ async fn handler(
         clippy::single_call_fn
     )]
     async fn handler(#[cfg(unix)] #[allow(unused)] socket: SocketRef) {}
+    let (__call, __arguments) = match __event.extracted() {
+        ::core::result::Result::Ok(__extracted) => __extracted,
+        ::core::result::Result::Err(__refused) => return __refused.tell("handler").await,
+    };
+    #[cfg(unix)]
+    let (__extractor0, __arguments) = __arguments;
+    let () = __arguments;
     let __acknowledges_itself = {
         #[allow(unused_imports)]
         use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
