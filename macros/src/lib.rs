@@ -72,13 +72,16 @@ pub fn http_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// acknowledges `{"error": e}`. A handler that takes `AckSender` answers by itself and returns `()` or
 /// `Result<(), E>`.
 ///
+/// An extractor that fails (`Data<u32>` on a string) is acknowledged as `bad_argument`, or told by `session_error`: nothing
+/// runs. The extractors run when the packet is read, before the call has a place in any queue.
+///
 /// ```text
 /// #[socket_handler(session)]
 /// async fn logout(session: &mut User) -> bool {
 ///     session.name.take().is_some()
 /// }
 ///
-/// socket.on("logout", logout);
+/// io.ns("/", connected.on("logout", logout));
 /// ```
 #[proc_macro_attribute]
 pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -88,20 +91,25 @@ pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// A socketioxide connect handler with session state.
 ///
 /// Whatever must be waited for (loading, a turn) is awaited before the client hears that it is connected;
-/// then the function starts at once, so that `socket.on` comes before the client's first event.
-/// Middlewares are added as usual, with `connected.with(..)`.
+/// then the function starts at once.
 ///
-/// The function becomes a unit struct that implements `ConnectHandler`. So it may be generic over the
+/// The namespace's handlers are given with `connected.on("event", handler)` and `connected.on_disconnect(handler)`, and
+/// middlewares with `connected.with(middleware)`, one after the other: `EventRouter` explains them. They are in place before
+/// the client hears CONNECT, so that no event is lost. If the function fails before it first waits (an extractor fails, it
+/// panics, it returns `Err`), the client hears of it by `session_error`, and the socket is disconnected.
+///
+/// The function becomes a constant whose type implements `ConnectHandler`. So it may be generic over the
 /// adapter only (`async fn connected<A: Adapter>(.., socket: SocketRef<A>)`, passed without a turbofish),
-/// and its parameters carry no `#[cfg]`. `#[expect(..)]` is taken as being about the function.
+/// and its parameters carry no `#[cfg]`. `#[expect(..)]` is taken as being about the function. As the name of a constant, it
+/// cannot be a variable's beside it.
 ///
 /// ```text
 /// #[connect_handler(session)]
 /// async fn connected(session: &User, socket: SocketRef) {
-///     socket.on("logout", logout);
+///     socket.emit("welcome", &session.name).ok();
 /// }
 ///
-/// io.ns("/", connected);
+/// io.ns("/", connected.on("logout", logout).on("say", say).with(only_users));
 /// ```
 #[proc_macro_attribute]
 pub fn connect_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -3,9 +3,9 @@
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
-//! use socketioxide::{SocketIo, extract::SocketRef};
-//! use socketioxide_session::{MemoryBackend, SessionLayer};
-//! use socketioxide_session::{connect_handler, http_handler, session_state, socket_handler};
+//! use socketioxide::SocketIo;
+//! use socketioxide_session::{EventRouter, MemoryBackend, SessionLayer};
+//! use socketioxide_session::{http_handler, session_state, socket_handler};
 //!
 //! #[session_state]
 //! struct Counter {
@@ -23,15 +23,10 @@
 //!     counter.count // the client's acknowledgement
 //! }
 //!
-//! #[connect_handler]
-//! async fn connected(socket: SocketRef) {
-//!     socket.on("count", count);
-//! }
-//!
 //! #[tokio::main]
 //! async fn main() -> std::io::Result<()> {
 //!     let (sockets, io) = SocketIo::new_layer();
-//!     io.ns("/", connected);
+//!     io.ns("/", EventRouter::new().on("count", count));
 //!
 //!     // The session's layer is the last one: outside of the routes and of the Socket.IO layer.
 //!     let sessions = SessionLayer::new(MemoryBackend::default()).with_secure(false); // local http
@@ -226,15 +221,15 @@
 //!
 //! A live session is not a login: by default every handshake has one. To let in only who is logged in, write a
 //! [`#[connect_middleware]`](macro@connect_middleware) that looks at your state. The `Err` of a connect *handler*
-//! refuses nothing: the client is connected by then, and hears of it as `session_error`.
+//! refuses nothing: the client is connected by then, hears of it as `session_error`, and is disconnected if the handler had
+//! not waited yet.
 //!
 //! # When a client connects
 //!
 //! Whatever a connect handler waits for (loading, a turn) is awaited before the client hears CONNECT; then it
-//! starts without a wait, so that its `socket.on` comes in time. One moment is left: on a runtime with several
-//! threads socketioxide 0.18 sends CONNECT just before it starts the handler. An event that arrives in between
-//! (microseconds; more on an overloaded machine) finds no handler. A client that must not lose it waits for a
-//! first event from the server, emitted after the `socket.on` lines.
+//! starts without a wait. A client may send at once, and CONNECT goes out a moment before the handler starts. So handlers of
+//! events are given with it: `io.ns("/", connected.on("count", count))`. They are in place before CONNECT, and what comes
+//! before the connect handler first waits is kept, and goes in order: see [`EventRouter`].
 //!
 //! # Cookies and expiry
 //!

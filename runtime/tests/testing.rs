@@ -104,11 +104,6 @@ async fn leave(socket: SocketRef) {
 
 #[connect_handler(user)]
 async fn connected(user: &User, socket: SocketRef) {
-    socket.on("visit", visit);
-    socket.on("items", items);
-    socket.on("both", both);
-    socket.on("ask back", ask_back);
-    socket.on("leave", leave);
     socket.emit("welcome", &user.name).unwrap();
 }
 
@@ -124,8 +119,14 @@ async fn with_auth(socket: SocketRef, Data(auth): Data<Value>) {
 
 fn router(change: impl FnOnce(SessionLayer) -> SessionLayer) -> Router {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
-    io.ns("/members", connected.with(logged_in));
+    let events = connected
+        .on("visit", visit)
+        .on("items", items)
+        .on("both", both)
+        .on("ask back", ask_back)
+        .on("leave", leave);
+    io.ns("/", events.clone());
+    io.ns("/members", events.with(logged_in));
     io.ns("/auth", with_auth);
     Router::new()
         .route("/login", post(login))

@@ -25,7 +25,6 @@ pub mod process;
 pub mod proxy;
 pub mod python;
 pub mod raw;
-pub mod ready;
 pub mod records;
 pub mod redis_cluster;
 pub mod redis_server;

@@ -10,9 +10,9 @@ use axum::{
 };
 use axum_login::{AuthManager, AuthSession, AuthUser, AuthnBackend};
 use serde::Deserialize;
-use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide::SocketIo;
 use socketioxide_session::{
-    MemoryBackend, SessionControl, SessionLayer, connect_handler, session_state, socket_handler,
+    EventRouter, MemoryBackend, SessionControl, SessionLayer, session_state, socket_handler,
 };
 use tower::layer::layer_fn;
 
@@ -103,15 +103,10 @@ async fn whoami(login: &Login) -> Option<String> {
     login.user_id.clone()
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("whoami", whoami);
-}
-
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", EventRouter::new().on("whoami", whoami));
 
     let app = Router::new()
         .route("/", get(async || Html(include_str!("page.html"))))

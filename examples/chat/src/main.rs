@@ -6,12 +6,9 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use socketioxide::{
-    SocketIo,
-    extract::{Data, SocketRef},
-};
+use socketioxide::{SocketIo, extract::Data};
 use socketioxide_session::{
-    Error, MemoryBackend, SessionControl, SessionLayer, connect_handler, http_handler, session_state,
+    Error, EventRouter, MemoryBackend, SessionControl, SessionLayer, http_handler, session_state,
     socket_handler,
 };
 
@@ -72,17 +69,10 @@ async fn logout(control: SessionControl) -> Result<(), Error> {
     control.flush()
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("whoami", whoami);
-    socket.on("say", say);
-    socket.on("logout", logout);
-}
-
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", EventRouter::new().on("whoami", whoami).on("say", say).on("logout", logout));
 
     let app = Router::new()
         .route("/", get(page))

@@ -6,14 +6,8 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use socketioxide::{
-    SocketIo,
-    adapter::Adapter,
-    extract::{Data, SocketRef},
-};
-use socketioxide_session::{
-    Error, SessionControl, connect_handler, http_handler, session_state, socket_handler,
-};
+use socketioxide::{SocketIo, adapter::Adapter, extract::Data};
+use socketioxide_session::{Error, EventRouter, SessionControl, http_handler, session_state, socket_handler};
 
 #[session_state]
 #[derive(Clone)]
@@ -76,9 +70,7 @@ async fn logout(control: SessionControl) -> Result<(), Error> {
     control.flush()
 }
 
-#[connect_handler]
-pub(crate) async fn connected<A: Adapter>(socket: SocketRef<A>) {
-    socket.on("whoami", whoami);
-    socket.on("say", say::<A>);
-    socket.on("logout", logout);
+/// The chat's events.
+pub(crate) fn events<A: Adapter>() -> EventRouter<A> {
+    EventRouter::new().on("whoami", whoami).on("say", say::<A>).on("logout", logout)
 }

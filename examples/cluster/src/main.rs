@@ -49,7 +49,7 @@ async fn node(port: u16, redis: &str) -> Outcome {
     let client = Client::open(address.set_redis_settings(settings))?;
     let adapter = RedisAdapterCtr::new_with_redis(&client).await?;
     let (sockets, io) = SocketIo::builder().with_adapter::<RedisAdapter<_>>(adapter).build_layer();
-    io.ns("/", chat::connected).await?;
+    io.ns("/", chat::events()).await?;
 
     // Over plain http a Secure cookie travels to localhost alone, if at all.
     let sessions = SessionLayer::new(sessions).with_secure(false);

@@ -29,14 +29,13 @@ async fn add(counter: &mut Counter, Data(by): Data<u64>) -> u64 {
 
 #[connect_handler(counter)]
 async fn connected(counter: &Counter, socket: SocketRef) {
-    socket.on("add", add);
     socket.emit("count", &counter.count).ok();
 }
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", connected.on("add", add));
 
     // Over plain http a Secure cookie travels to localhost alone, if at all.
     let sessions = SessionLayer::new(MemoryBackend::default()).with_secure(false);

@@ -240,19 +240,25 @@ fn check_extractor(kind: Kind, parameter: &PatType, full_list: &str, diagnostics
         };
         diagnostics.report(&parameter.ty, message);
     }
-    if kind != Kind::Connect {
-        return;
+    if kind == Kind::Connect {
+        for condition in parameter.attrs.iter().filter(|attribute| is_condition(attribute)) {
+            diagnostics.report(
+                condition,
+                "a connect handler's parameters are there whatever the configuration: put the `#[cfg]` on the \
+                 function",
+            );
+        }
     }
-    for condition in parameter.attrs.iter().filter(|attribute| is_condition(attribute)) {
-        diagnostics.report(
-            condition,
-            "a connect handler's parameters are there whatever the configuration: put the `#[cfg]` on the \
-             function",
-        );
-    }
+    let described = match kind {
+        Kind::Connect => "a connect handler",
+        Kind::Socket => "a socket handler",
+        Kind::Http | Kind::ConnectMiddleware => return,
+    };
     if let Type::ImplTrait(ty) = ungrouped(&parameter.ty) {
-        diagnostics
-            .report(ty, "a connect handler's parameters are concrete types: write the extractor's type");
+        diagnostics.report(
+            ty,
+            format_args!("{described}'s parameters are concrete types: write the extractor's type"),
+        );
     }
 }
 

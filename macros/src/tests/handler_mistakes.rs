@@ -205,6 +205,12 @@ fn connect_handlers() {
         ],
     );
     assert_mistakes(
+        Kind::Socket,
+        "",
+        "async fn add(#[cfg(unix)] socket: SocketRef, data: impl Extractor) {}",
+        &["a socket handler's parameters are concrete types: write the extractor's type"],
+    );
+    assert_mistakes(
         Kind::ConnectMiddleware,
         "",
         "async fn only_users() {}",

@@ -31,22 +31,22 @@ use crate::{
 /// others pass after some milliseconds. It is first again when it is polled.
 ///
 /// ```
-/// use socketioxide::extract::SocketRef;
-/// use socketioxide_session::{Error, Shared, session_state};
+/// use socketioxide::SocketIo;
+/// use socketioxide_session::{Error, EventRouter, Shared, session_state};
 ///
 /// #[session_state]
 /// struct Import {
 ///     rows: u64,
 /// }
 ///
-/// async fn on_connect(socket: SocketRef) {
-///     socket.on("import", async |import: Shared<Import>| {
-///         for _ in 0..10 {
-///             tokio::time::sleep(std::time::Duration::from_secs(1)).await; // holds up nobody
-///             import.update(|import| import.rows += 100).await.ok();
-///         }
-///     });
-/// }
+/// let (_, io) = SocketIo::new_layer();
+/// let events = EventRouter::new().on("import", async |import: Shared<Import>| {
+///     for _ in 0..10 {
+///         tokio::time::sleep(std::time::Duration::from_secs(1)).await; // holds up nobody
+///         import.update(|import| import.rows += 100).await.ok();
+///     }
+/// });
+/// io.ns("/", events);
 /// ```
 pub struct Shared<T> {
     live: Arc<LiveSession>,

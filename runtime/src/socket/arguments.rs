@@ -51,6 +51,7 @@ pub trait FromDisconnect<A: Adapter>: Arguments {
 }
 
 /// Arguments that a connection has.
+#[allow(clippy::ref_option, reason = "socketioxide's extractors take it so")]
 pub trait FromConnect<A: Adapter>: Sized {
     /// Extracts them in their order.
     ///

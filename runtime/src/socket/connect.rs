@@ -93,6 +93,7 @@ fn refusal(error: Error) -> Box<dyn Display + Send> {
 
 /// After CONNECT: extracts the arguments, and starts the user's function at once, on this task, as far as its first wait;
 /// the rest goes on a task of its own.
+#[allow(clippy::ref_option, reason = "socketioxide's extractors take it so")]
 pub(super) fn start<A: Adapter, F: ConnectFunction<A>>(socket: &Arc<Socket<A>>, auth: &Option<Value>) {
     let Some(waiting) = socket.extensions.remove::<Waiting<A, F::States>>() else { return };
     let Some((call, gates)) = waiting.0.lock().take() else { return };

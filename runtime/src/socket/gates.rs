@@ -157,7 +157,7 @@ impl<A: Adapter> Gates<A> {
 
     /// An event that found its gate shut, or no handler.
     #[cold]
-    fn comes_early(&self, socket: Arc<Socket<A>>, early: Early<A>) {
+    fn comes_early(&self, socket: &Arc<Socket<A>>, early: Early<A>) {
         let mut kept = self.kept.lock();
         match self.phase.load(Ordering::Acquire) {
             SHUT => {
@@ -173,17 +173,17 @@ impl<A: Adapter> Gates<A> {
             }
             FAILED => {
                 drop(kept);
-                Reply::to_event(&socket, early.ack_id).refused(ErrorKind::TooEarly);
+                Reply::to_event(socket, early.ack_id).refused(ErrorKind::TooEarly);
                 return;
             }
             _ => {
                 drop(kept);
-                early.let_go(&socket);
+                early.let_go(socket);
                 return;
             }
         }
         drop(kept);
-        Reply::to_event(&socket, None).give_up();
+        Reply::to_event(socket, None).give_up();
     }
 
     /// The client leaves.
@@ -264,7 +264,7 @@ impl<A: Adapter> MessageHandler<A, ByGate> for Gate<A> {
             self.handler.call(socket, value, ack_id);
         } else {
             let what = Some((Arc::clone(&self.handler), value));
-            self.gates.comes_early(socket, Early { what, ack_id });
+            self.gates.comes_early(&socket, Early { what, ack_id });
         }
     }
 }
@@ -275,7 +275,7 @@ pub(super) struct NoHandler<A: Adapter>(pub(super) Arc<Gates<A>>);
 impl<A: Adapter> MessageHandler<A, ByGate> for NoHandler<A> {
     fn call(&self, socket: Arc<Socket<A>>, _: Value, ack_id: Option<i64>) {
         if self.0.phase.load(Ordering::Acquire) != SETTLED {
-            self.0.comes_early(socket, Early { what: None, ack_id });
+            self.0.comes_early(&socket, Early { what: None, ack_id });
         }
     }
 }

@@ -296,6 +296,7 @@ impl<A: Adapter> Default for Routes<A> {
 }
 
 /// A connect middleware, whatever its arguments.
+#[allow(clippy::ref_option, reason = "socketioxide's middlewares take it so")]
 trait Middleware<A: Adapter>: Send + Sync {
     fn call<'a>(&'a self, socket: Arc<Socket<A>>, auth: &'a Option<Value>) -> Prepared<'a>;
 }

@@ -29,13 +29,12 @@
 //!
 //! #[connect_handler(user)]
 //! async fn connected(user: &User, socket: SocketRef) {
-//!     socket.on("visits", visits);
 //!     socket.emit("welcome", &user.name).ok();
 //! }
 //!
 //! fn app() -> Router {
 //!     let (sockets, io) = SocketIo::new_layer();
-//!     io.ns("/", connected);
+//!     io.ns("/", connected.on("visits", visits));
 //!     let sessions = SessionLayer::new(MemoryBackend::default());
 //!     Router::new().route("/visit", get(visit)).layer(sockets).layer(sessions)
 //! }

@@ -10,7 +10,7 @@ use socketioxide::{
     handler::ConnectHandler as _,
 };
 use socketioxide_session::{
-    Error, SessionControl, Shared, connect_handler, connect_middleware, session_alive,
+    Error, EventRouter, SessionControl, Shared, connect_handler, connect_middleware, session_alive,
 };
 
 use crate::{
@@ -95,6 +95,30 @@ where
 {
     if socket.connected() { Ok(()) } else { Err("gone") }
 }
+
+/// Its name is a value's, and a module's of its own.
+#[connect_handler]
+async fn chat(socket: SocketRef) {
+    socket.join(chat::ROOM);
+}
+
+/// What is said in the chat.
+mod chat {
+    use socketioxide_session::connect_handler;
+
+    /// Where.
+    pub(super) const ROOM: &str = "chat";
+
+    /// For those who know each other. It is used elsewhere by its name.
+    #[connect_handler]
+    pub(super) async fn whisper() {}
+}
+
+use chat::whisper;
+
+/// A type by the name of a handler.
+#[expect(non_camel_case_types, reason = "it is about the attribute")]
+type whisper = u8;
 
 /// The crate's own error is told.
 #[connect_handler]
@@ -226,6 +250,12 @@ pub(crate) fn namespaces(io: &SocketIo) {
     io.ns("/public", inner::public.with(inner::public_middleware));
     io.ns("/inner", inner::visible_above.with(inner::visible_in_the_crate));
     io.ns("/local", local);
+    let closure = async |_: SocketRef, user: Shared<User>| drop(user);
+    let events = chat.on("nothing", socket::nothing).on("closure", closure);
+    io.ns("/chat", events.on_disconnect(socket::disconnected).with(only_users));
+    io.ns("/whisper", whisper.with(few).on("any", socket::over_any_adapter::<LocalAdapter>));
+    let length: whisper = 8;
+    io.ns(format!("/{length}"), EventRouter::new().on("writes", socket::writes));
     io.ns("/plain", plain.with(session_alive).with(only_users));
     // A handler is a value: it can be kept and used again.
     let kept = reads;

@@ -43,7 +43,7 @@ struct Receipt {
 
 /// No list, no answer.
 #[socket_handler]
-async fn nothing() {}
+pub(crate) async fn nothing() {}
 
 /// An empty list.
 #[socket_handler()]
@@ -57,7 +57,7 @@ async fn reads(user: &User) -> Option<String> {
 
 /// Writes, and answers with a struct.
 #[socket_handler(user)]
-async fn writes(user: &mut User) -> Receipt {
+pub(crate) async fn writes(user: &mut User) -> Receipt {
     Receipt { items: user.see() }
 }
 
@@ -138,7 +138,7 @@ async fn text_error(user: &mut User) -> Result<(), &'static str> {
 
 /// Over any adapter, and answers by itself.
 #[socket_handler(user)]
-async fn over_any_adapter<A: Adapter>(socket: SocketRef<A>, user: &mut User, ack: AckSender<A>) {
+pub(crate) async fn over_any_adapter<A: Adapter>(socket: SocketRef<A>, user: &mut User, ack: AckSender<A>) {
     user.visits = u64::from(socket.rooms().is_empty());
     ack.send(&user.visits).unwrap_or_default();
 }
@@ -157,7 +157,7 @@ where
 
 /// Sees a socket go.
 #[socket_handler(user)]
-async fn disconnected(socket: SocketRef, user: &mut User, reason: DisconnectReason) {
+pub(crate) async fn disconnected(socket: SocketRef, user: &mut User, reason: DisconnectReason) {
     user.name = Some(format!("{} {reason}", socket.id));
 }
 

@@ -5,14 +5,12 @@ use std::{env, error::Error, process, thread, time::Duration};
 
 use axum::{Json, Router, extract::Path, routing::get};
 use serde_json::{Value, json};
-use socketioxide::extract::SocketRef;
-use socketioxide_session::{RedisBackend, connect_handler, http_handler, socket_handler};
+use socketioxide_session::{EventRouter, RedisBackend, http_handler, socket_handler};
 use socketioxide_session_tests::{
     app::{sessions, with_sockets},
     fixture::shop::{self, Counter, HELD, User},
     ledger,
     process::say_where,
-    ready::say_ready,
 };
 use tokio::{net::TcpListener, sync::Semaphore};
 
@@ -46,12 +44,11 @@ async fn socket_hold(counter: &mut Counter, user: &mut User) {
     count_much(counter, user).await;
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("add", shop::sockets::slow_add);
-    socket.on("hold", socket_hold);
-    socket.on("note", ledger::socket_note);
-    say_ready(&socket);
+fn connected() -> EventRouter {
+    EventRouter::new()
+        .on("add", shop::sockets::slow_add)
+        .on("hold", socket_hold)
+        .on("note", ledger::socket_note)
 }
 
 fn listen_to_standard_input() {
@@ -77,7 +74,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/add", get(shop::http::slow_add))
         .route("/hold", get(hold))
         .merge(ledger::routes());
-    let app = with_sockets(routes, (), |io| io.ns("/", connected)).layer(sessions(backend));
+    let app = with_sockets(routes, (), |io| io.ns("/", connected())).layer(sessions(backend));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     say_where(listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)

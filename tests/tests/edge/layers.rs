@@ -12,16 +12,15 @@ use axum::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide::SocketIo;
 use socketioxide_session::{
-    Error, MemoryBackend, Session, SessionControl, SessionLayer, connect_handler, socket_handler,
+    Error, EventRouter, MemoryBackend, Session, SessionControl, SessionLayer, connect_handler, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
     fixture::shop::{self, User},
     http,
     raw::RawSocket,
-    ready::say_ready,
 };
 use tower_http::compression::CompressionLayer;
 
@@ -38,11 +37,8 @@ async fn rename(user: &mut User) {
 }
 
 #[connect_handler(user)]
-async fn connected(user: &User, socket: SocketRef) {
+async fn connected(user: &User) {
     let _ = user;
-    socket.on("who", who);
-    socket.on("rename", rename);
-    say_ready(&socket);
 }
 
 fn routes() -> Router {
@@ -75,7 +71,7 @@ fn sid_of(body: &str) -> String {
 #[tokio::test]
 async fn a_sid_opens_nothing_under_compression() {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", connected.on("who", who).on("rename", rename));
     let compressed = routes().layer(sockets).layer(CompressionLayer::new());
     let app = App::new(compressed.layer(sessions(MemoryBackend::default())));
     let cookie = http::get(&app, "/login", None).await.new_cookie();
@@ -104,7 +100,7 @@ async fn a_handshake_that_cannot_be_read_is_refused() {
         response
     }
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", connected.on("who", who).on("rename", rename));
     let app =
         App::new(routes().layer(sockets).layer(from_fn(garble)).layer(sessions(MemoryBackend::default())));
     let (status, body, _) = ask(&app, Method::GET, HANDSHAKE, &[], "").await;
@@ -133,16 +129,14 @@ async fn known(shared: socketioxide_session::Shared<User>) -> Result<Option<Stri
     shared.read().await.map(|user| user.name)
 }
 
-#[connect_handler]
-async fn connected_to_whom(socket: SocketRef) {
-    socket.on("known", known);
-    say_ready(&socket);
+fn connected_to_whom() -> EventRouter {
+    EventRouter::new().on("known", known)
 }
 
 #[tokio::test]
 async fn a_handshake_whose_own_request_changes_the_id_is_bound_to_the_new_one() {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected_to_whom);
+    io.ns("/", connected_to_whom());
     let remembered = routes().layer(sockets).layer(from_fn(log_in_by_header));
     let app = App::new(remembered.layer(sessions(MemoryBackend::default())));
     for with_session in [true, false] {
@@ -157,7 +151,6 @@ async fn a_handshake_whose_own_request_changes_the_id_is_bound_to_the_new_one() 
             socket.set_cookies.last().expect("a cookie").split(';').next().expect("a cookie").to_owned();
         assert_ne!(new, old);
         socket.join("/").await.expect("a connection");
-        socket.event("ready").await;
         assert_eq!(socket.ask("known", &[]).await, name);
         assert_eq!(http::get(&app, "/who", Some(&new)).await.json(), name);
 
@@ -177,7 +170,7 @@ async fn an_inner_layer_of_the_same_cookie_leaves_the_session_to_the_outer_one()
     let backend = MemoryBackend::default();
     let layer = sessions(backend.clone());
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", connected.on("who", who).on("rename", rename));
     let app = App::new(routes().layer(layer.clone()).layer(sockets).layer(layer));
     let cookie = http::get(&app, "/login", None).await.new_cookie();
     assert_eq!(http::get(&app, "/who", Some(&cookie)).await.json(), "Ada");
@@ -192,7 +185,7 @@ async fn an_inner_layer_of_the_same_cookie_leaves_the_session_to_the_outer_one()
 async fn two_cookie_names_on_one_backend_are_two_sessions_and_a_sid_belongs_to_the_one_that_bound_it() {
     let backend = MemoryBackend::default();
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", connected.on("who", who).on("rename", rename));
     let inner = routes().layer(sockets).layer(sessions(backend.clone()).with_name("admin"));
     let app = App::new(inner.layer(sessions(backend)));
     let admin = http::get(&app, "/login", None).await.new_cookie();
@@ -213,7 +206,7 @@ async fn two_cookie_names_on_one_backend_are_two_sessions_and_a_sid_belongs_to_t
 async fn where_the_layer_was_not_told_the_path_sockets_are_refused_and_told_what_to_write() {
     let open = |layer: SessionLayer| {
         let (sockets, io) = SocketIo::builder().req_path("/chat").build_layer();
-        io.ns("/", connected);
+        io.ns("/", connected.on("who", who).on("rename", rename));
         App::new(routes().layer(sockets).layer(layer))
     };
     let untold = open(sessions(MemoryBackend::default()));
@@ -241,7 +234,7 @@ async fn where_the_layer_was_not_told_the_path_sockets_are_refused_and_told_what
 #[tokio::test]
 async fn odd_handshakes_are_handshakes() {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", connected.on("who", who).on("rename", rename));
     let app = App::new(routes().layer(sockets).layer(sessions(MemoryBackend::default())));
     for path in [
         "/socket.io/?transport=polling&EIO=4",

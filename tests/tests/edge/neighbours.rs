@@ -12,7 +12,7 @@ use axum::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide::SocketIo;
 use socketioxide_session::{
     Error, MemoryBackend, SameSite, Session, SessionControl, SessionLayer, Shared, StoreBackend,
     connect_handler, http_handler, socket_handler,
@@ -22,7 +22,6 @@ use socketioxide_session_tests::{
     fixture::shop::{self, User},
     http,
     raw::RawSocket,
-    ready::say_ready,
     stores::TestStore,
 };
 
@@ -37,10 +36,8 @@ async fn visit(user: &mut User) -> u64 {
 }
 
 #[connect_handler(user)]
-async fn connected(user: &User, socket: SocketRef) {
+async fn connected(user: &User) {
     let _ = user;
-    socket.on("visit", visit);
-    say_ready(&socket);
 }
 
 #[http_handler(user)]
@@ -75,7 +72,7 @@ async fn counts(shared: Shared<User>, request: Request, next: Next) -> Response 
 
 fn app(layer: SessionLayer) -> App {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", connected.on("visit", visit));
     let routes = Router::new()
         .route("/login", any(login))
         .route("/logout", any(logout))
@@ -115,7 +112,6 @@ async fn a_session_that_begins_in_the_handshake_is_that_of_its_sockets() {
     let own = send(&app, Method::POST, &of, &[("cookie", &cookies[0])], "40").await.0;
     let mut socket = RawSocket::open_with(&app, &remember).await.expect("a handshake");
     socket.join("/").await.expect("a connection");
-    socket.event("ready").await;
     let visited = socket.ask("visit", &[]).await;
     assert_eq!((strangers, own, visited), (403, 200, json!(1)));
 }

@@ -11,8 +11,7 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use socketioxide::extract::SocketRef;
-use socketioxide_session::{MemoryBackend, SameSite, SessionLayer, connect_handler};
+use socketioxide_session::{EventRouter, MemoryBackend, SameSite, SessionLayer};
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client,
@@ -136,9 +135,8 @@ async fn traefiks_headers() {
     }
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("visit", shop::sockets::visit);
+fn connected() -> EventRouter {
+    EventRouter::new().on("visit", shop::sockets::visit)
 }
 
 /// Where `CorsLayer` goes.
@@ -161,7 +159,7 @@ impl Cors {
             .allow_headers([header::CONTENT_TYPE, HeaderName::from_static("x-app")]);
         let sessions = sessions.with_allowed_origins([front_end]);
         let routes = Router::new().route("/visit", get(shop::http::visit));
-        let app = with_sockets(routes, (), |io| io.ns("/", connected));
+        let app = with_sockets(routes, (), |io| io.ns("/", connected()));
         App::new(match self {
             Self::Outside => app.layer(sessions).layer(cors),
             Self::BetweenTheSocketsAndTheSession => app.layer(cors).layer(sessions),

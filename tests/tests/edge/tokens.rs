@@ -17,7 +17,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use socketioxide::{SocketIo, extract::SocketRef};
 use socketioxide_session::{
-    Key, MemoryBackend, SameSite, Session, SessionControl, SessionLayer, connect_handler, http_handler,
+    EventRouter, Key, MemoryBackend, SameSite, Session, SessionControl, SessionLayer, http_handler,
     socket_handler,
 };
 use socketioxide_session_tests::{
@@ -27,7 +27,6 @@ use socketioxide_session_tests::{
     node::{Chromium, Connect, OfficialClients, Transport},
     python::PythonClients,
     raw::RawSocket,
-    ready::say_ready,
     soon,
 };
 
@@ -497,11 +496,8 @@ async fn visits(user: &User) -> u32 {
     user.visits
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("all", all_of_a_socket);
-    socket.on("visits", visits);
-    say_ready(&socket);
+fn connected() -> EventRouter {
+    EventRouter::new().on("all", all_of_a_socket).on("visits", visits)
 }
 
 #[http_handler(user)]
@@ -513,7 +509,7 @@ async fn visit(user: &mut User) -> Json<u32> {
 /// An application whose middleware logs in whoever is known, and whose handlers tell all that they have.
 fn talkative() -> App {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", connected());
     let routes = Router::new().route("/all", get(all_of_a_request)).route("/visit", get(visit));
     let layer = sessions(MemoryBackend::default()).with_token_header(NAME);
     App::new(routes.layer(sockets).layer(from_fn(log_in)).layer(layer))
@@ -532,7 +528,6 @@ async fn a_handshake_whose_own_request_changes_the_id_tells_the_new_one() {
         (&"no-store".parse().unwrap(), &[][..])
     );
     socket.join("/").await.expect("a connection");
-    socket.event("ready").await;
     assert_eq!(socket.ask("visits", &[]).await, 1);
 
     let handshake = http::get_with(&app, HANDSHAKE, known(&new)).await;
@@ -552,7 +547,6 @@ async fn no_handler_and_no_socket_has_it() {
         let socket = clients
             .connect(Connect::to(&app, transport).headers(json!({ NAME: token, "x-other": "kept" })))
             .await;
-        socket.event("ready").await;
         let text = socket.ask("all", &[]).await.to_string();
         assert!(
             text.contains("x-other") && !text.contains(&token) && !text.contains(NAME),

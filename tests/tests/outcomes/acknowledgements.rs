@@ -5,8 +5,8 @@
 use axum::Router;
 use serde::Serialize;
 use serde_json::{Value, json};
-use socketioxide::extract::{AckSender, Data, SocketRef};
-use socketioxide_session::{Error, MemoryBackend, SessionControl, connect_handler, socket_handler};
+use socketioxide::extract::{AckSender, Data};
+use socketioxide_session::{Error, EventRouter, MemoryBackend, SessionControl, socket_handler};
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::Socket,
@@ -88,23 +88,22 @@ async fn with_sender_and_result(
     Ok(())
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    shop::listen(&socket);
-    socket.on("value", value);
-    socket.on("unit", unit);
-    socket.on("none", none);
-    socket.on("ok value", ok_value);
-    socket.on("ok unit", ok_unit);
-    socket.on("err", err);
-    socket.on("own error", own_error);
-    socket.on("push and panic", push_and_panic);
-    socket.on("with sender", with_sender);
-    socket.on("with sender and result", with_sender_and_result);
+fn connected() -> EventRouter {
+    shop::events()
+        .on("value", value)
+        .on("unit", unit)
+        .on("none", none)
+        .on("ok value", ok_value)
+        .on("ok unit", ok_unit)
+        .on("err", err)
+        .on("own error", own_error)
+        .on("push and panic", push_and_panic)
+        .on("with sender", with_sender)
+        .on("with sender and result", with_sender_and_result)
 }
 
 fn app() -> App {
-    shop::open_with(sessions(MemoryBackend::default()), Router::new(), |io| io.ns("/", connected)).0
+    shop::open_with(sessions(MemoryBackend::default()), Router::new(), |io| io.ns("/", connected())).0
 }
 
 #[tokio::test]

@@ -14,19 +14,15 @@ use std::{
 use axum::Router;
 use serde::{Serialize, Serializer};
 use serde_json::json;
-use socketioxide::{
-    SocketIo,
-    extract::{SocketRef, State},
-};
+use socketioxide::{SocketIo, extract::State};
 use socketioxide_session::{
-    Backend, MemoryBackend, StoreBackend, connect_handler, socket_handler, testing::Packet,
+    Backend, EventRouter, MemoryBackend, StoreBackend, socket_handler, testing::Packet,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::Socket,
     fixture::shop::Counter,
     raw::event_frame,
-    ready::say_ready,
     stores::TestStore,
 };
 
@@ -72,20 +68,17 @@ async fn add(counter: &mut Counter, State(begun): State<Begun>) -> Told {
     Told(begun.one_more(), begun)
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("add", add);
-    say_ready(&socket);
+fn connected() -> EventRouter {
+    EventRouter::new().on("add", add)
 }
 
 /// Three events at once of a client that comes without a cookie.
 async fn answers_leave_in_order(backend: impl Backend) {
     let begun = Begun::default();
     let (sockets, io) = SocketIo::builder().with_state(begun.clone()).build_layer();
-    io.ns("/", connected);
+    io.ns("/", connected());
     let app = App::new(Router::new().layer(sockets).layer(sessions(backend)));
     let socket = Socket::connect(&app, None).await;
-    socket.event("ready").await;
     let frames: Vec<_> = (0..3).map(|id| event_frame("/", Some(id), "add", &[])).collect();
     socket.send(&frames).await;
     for expected in 0..3 {

@@ -16,7 +16,6 @@ use axum::{
 };
 use futures_util::stream;
 use serde_json::json;
-use socketioxide::extract::SocketRef;
 use socketioxide_session::{
     Error, Expiry, MemoryBackend, Session, SessionControl, SessionLayer, Shared, StoreBackend,
     connect_handler, http_handler, socket_handler,
@@ -27,7 +26,6 @@ use socketioxide_session_tests::{
     fixture::shop::{self, Cart, User},
     gate::Gate,
     http::Answer,
-    ready::say_ready,
     soon,
     stores::{Step, TestStore},
 };
@@ -155,19 +153,10 @@ async fn a_control_kept_past_its_request_is_refused() {
 }
 
 #[connect_handler(user)]
-async fn keeping(
-    user: &User,
-    control: SessionControl,
-    socket: SocketRef,
-    kept: socketioxide::extract::State<Kept>,
-) {
+async fn keeping(user: &User, control: SessionControl, kept: socketioxide::extract::State<Kept>) {
     if user.name.is_some() {
         *kept.lock().expect("a lock") = Some(control.clone());
     }
-    // Asked by an event of the same session and of another one: each time it is the control of an earlier call.
-    socket.on("ask", ask_with_kept);
-    socket.on("own", ask_with_own);
-    say_ready(&socket);
 }
 
 #[socket_handler]
@@ -187,7 +176,8 @@ async fn a_control_kept_by_a_connect_handler_acts_in_no_later_event() {
     let routes =
         Router::new().route("/login", get(shop::http::login)).route("/visit", get(shop::http::visit));
     let (layer, io) = socketioxide::SocketIo::builder().with_state(Arc::clone(&kept)).build_layer();
-    io.ns("/", keeping);
+    // Asked by an event of the same session and of another one: each time it is the control of an earlier call.
+    io.ns("/", keeping.on("ask", ask_with_kept).on("own", ask_with_own));
     let app = socketioxide_session_tests::app::App::new(
         routes.layer(layer).layer(sessions(MemoryBackend::default())),
     );
@@ -196,8 +186,6 @@ async fn a_control_kept_by_a_connect_handler_acts_in_no_later_event() {
     eve.get("/visit").await.ok();
     let mut of_ada = Socket::connect(&app, ada.cookie().as_deref()).await;
     let mut of_eve = Socket::connect(&app, eve.cookie().as_deref()).await;
-    of_ada.event("ready").await;
-    of_eve.event("ready").await;
     for socket in [&mut of_ada, &mut of_eve] {
         assert_eq!(socket.ask("ask", &[]).await, json!(vec!["unavailable"; 4]));
         assert_eq!(socket.ask("own", &[]).await, json!(vec!["ok"; 2]));

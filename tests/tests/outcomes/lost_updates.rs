@@ -10,15 +10,13 @@ use std::{
 use axum::{Json, Router, extract, routing::get};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Backend, MemoryBackend, Session, StoreBackend, connect_handler, http_handler, socket_handler,
+    Backend, EventRouter, MemoryBackend, Session, StoreBackend, http_handler, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    client::Client,
+    client::{Client, Socket},
     fixture::shop::{self, Counter},
-    ready::{ready_socket, say_ready},
     soak::short_or_long,
 };
 use tokio::time::sleep;
@@ -73,10 +71,8 @@ async fn noted(session: Session) -> Json<Vec<u32>> {
     Json(found)
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("slow add", socket_slow_add);
-    say_ready(&socket);
+fn connected() -> EventRouter {
+    EventRouter::new().on("slow add", socket_slow_add)
 }
 
 fn app(backend: impl Backend) -> App {
@@ -86,7 +82,7 @@ fn app(backend: impl Backend) -> App {
         .route("/notes", get(noted));
     // Who comes last waits for all others, on a slow machine too.
     let layer = sessions(backend).with_turn_timeout(Duration::from_mins(2));
-    shop::open_with(layer, routes, |io| io.ns("/", connected)).0
+    shop::open_with(layer, routes, |io| io.ns("/", connected())).0
 }
 
 /// All increments, and so many plain `Session`s that write a key each at the same time.
@@ -97,7 +93,7 @@ async fn nothing_is_lost(name: &str, backend: impl Backend, plain: u32) {
     browser.get("/note/0").await.ok();
     let began = Instant::now();
     let sockets = (0..SOCKETS).map(|_| async {
-        let mut socket = ready_socket(&app, &browser.session()).await;
+        let mut socket = Socket::connect(&app, Some(&browser.session())).await;
         socket.ask_all(&vec![("slow add", Value::Null); 4 * of_a_loop() as usize]).await
     });
     let requests = (0..LOOPS).map(|_| async {

@@ -11,7 +11,7 @@ use axum::Router;
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
 use serde_json::{Value, json};
 use socketioxide::extract::{AckSender, Data, SocketRef};
-use socketioxide_session::{MemoryBackend, SessionControl, connect_handler, socket_handler};
+use socketioxide_session::{EventRouter, MemoryBackend, SessionControl, connect_handler, socket_handler};
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::Client,
@@ -106,13 +106,13 @@ macro_rules! values {
             })*
         }
 
-        fn values(socket: &SocketRef) {
-            $(
-                socket.on(stringify!($name), returned::$name);
-                socket.on(concat!("encode ", stringify!($name)), async |socket: SocketRef, ack: AckSender| {
+        fn values(router: EventRouter) -> EventRouter {
+            router$(
+                .on(stringify!($name), returned::$name)
+                .on(concat!("encode ", stringify!($name)), async |socket: SocketRef, ack: AckSender| {
                     let value: $type = $value;
                     ack.send(&socket.emit("value", &value).is_ok()).ok();
-                });
+                })
             )*
         }
 
@@ -164,16 +164,14 @@ values! {
     no_failing: Vec<Trouble> = vec![];
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    shop::listen(&socket);
-    values(&socket);
-    socket.on("value", value);
-    socket.on("ok", ok);
-    socket.on("err", err);
-    socket.on("keep", keep);
-    socket.on("flush", flush);
-    socket.on("binary", binary);
+fn events() -> EventRouter {
+    values(shop::events())
+        .on("value", value)
+        .on("ok", ok)
+        .on("err", err)
+        .on("keep", keep)
+        .on("flush", flush)
+        .on("binary", binary)
 }
 
 #[connect_handler(counter)]
@@ -184,7 +182,7 @@ async fn connected_with_trouble(counter: &mut Counter, Data(trouble): Data<Troub
 
 fn app() -> App {
     let namespaces = |io: &socketioxide::SocketIo| {
-        io.ns("/", connected);
+        io.ns("/", events());
         io.ns("/trouble", connected_with_trouble);
     };
     shop::open_with(sessions(MemoryBackend::default()), Router::new(), namespaces).0

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use socketioxide::{SocketIo, extract::SocketRef};
 use socketioxide_session::{
-    Backend, Error, MemoryBackend, RedisBackend, Session, SessionControl, Shared, StoreBackend,
+    Backend, Error, EventRouter, MemoryBackend, RedisBackend, Session, SessionControl, Shared, StoreBackend,
     connect_handler, connect_middleware, http_handler, session_state, socket_handler,
 };
 use socketioxide_session_tests::{
@@ -222,24 +222,19 @@ mod sockets {
     }
 }
 
-fn listen(socket: &SocketRef) {
-    socket.on("read", sockets::read);
-    socket.on("find", sockets::find);
-    socket.on("fill", sockets::fill);
-    socket.on("touch", sockets::touch);
-    socket.on("break off", sockets::break_off);
-    shop::listen(socket);
-}
-
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    listen(&socket);
+fn events() -> EventRouter {
+    shop::events()
+        .on("read", sockets::read)
+        .on("find", sockets::find)
+        .on("fill", sockets::fill)
+        .on("touch", sockets::touch)
+        .on("break off", sockets::break_off)
 }
 
 #[connect_handler(vase)]
 async fn connected_reader(vase: &Vase, socket: SocketRef) {
     let _ = vase;
-    listen(&socket);
+    shop::listen(&socket);
 }
 
 #[connect_middleware(vase)]
@@ -263,10 +258,10 @@ async fn refuse(vase: &mut Vase) -> Result<(), Unspeakable> {
 }
 
 fn namespaces(io: &SocketIo) {
-    io.ns("/", connected);
+    io.ns("/", events());
     io.ns("/reader", connected_reader);
-    io.ns("/admitted", connected.with(admit));
-    io.ns("/refused", connected.with(refuse));
+    io.ns("/admitted", events().with(admit));
+    io.ns("/refused", events().with(refuse));
 }
 
 fn app(backend: impl Backend) -> App {

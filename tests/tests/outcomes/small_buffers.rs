@@ -6,11 +6,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use serde_json::json;
-use socketioxide::{
-    SocketIo,
-    extract::{Data, SocketRef},
-};
-use socketioxide_session::{MemoryBackend, connect_handler, socket_handler, testing::Packet};
+use socketioxide::{SocketIo, extract::Data};
+use socketioxide_session::{EventRouter, MemoryBackend, socket_handler, testing::Packet};
 use socketioxide_session_tests::{app::sessions, client::Client, fixture::shop::Counter, raw::event_frame};
 
 const EVENTS: u64 = 1000;
@@ -27,15 +24,13 @@ async fn fail(counter: &mut Counter, Data(n): Data<u64>) -> Result<(), u64> {
     Err(n)
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("add", add);
-    socket.on("fail", fail);
+fn connected() -> EventRouter {
+    EventRouter::new().on("add", add).on("fail", fail)
 }
 
 fn app(buffered: usize) -> Client {
     let (sockets, io) = SocketIo::builder().max_buffer_size(buffered).build_layer();
-    io.ns("/", connected);
+    io.ns("/", connected());
     Client::of(Router::new().layer(sockets).layer(sessions(MemoryBackend::default())))
 }
 

@@ -4,9 +4,8 @@
 
 use axum::Router;
 use serde_json::{Value, json};
-use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Backend, MemoryBackend, SessionControl, StoreBackend, connect_handler, socket_handler,
+    Backend, EventRouter, MemoryBackend, SessionControl, StoreBackend, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
@@ -58,18 +57,17 @@ async fn farewell(counter: &mut Counter) {
     counter.count += FAREWELL;
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    shop::listen(&socket);
-    socket.on("add after await", add_after_await);
-    socket.on("fail and keep", fail_and_keep);
-    socket.on("flush and fail", flush_and_fail);
-    socket.on("flush and panic", flush_and_panic);
-    socket.on_disconnect(farewell);
+fn connected() -> EventRouter {
+    shop::events()
+        .on("add after await", add_after_await)
+        .on("fail and keep", fail_and_keep)
+        .on("flush and fail", flush_and_fail)
+        .on("flush and panic", flush_and_panic)
+        .on_disconnect(farewell)
 }
 
 fn app(backend: impl Backend) -> (App, Gate) {
-    shop::open_with(sessions(backend), Router::new(), |io| io.ns("/", connected))
+    shop::open_with(sessions(backend), Router::new(), |io| io.ns("/", connected()))
 }
 
 /// A browser whose counter is at 1, and a socket of its session.

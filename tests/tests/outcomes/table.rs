@@ -13,11 +13,11 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use socketioxide::extract::{Data, SocketRef, State as SocketState};
+use socketioxide::extract::{Data, State as SocketState};
 use socketioxide_session::{
-    Backend, Error, SessionControl, Shared, StoreBackend,
+    Backend, Error, EventRouter, SessionControl, Shared, StoreBackend,
     backend::{self, BackendError, Commit, Load, Loaded, Registry, SessionId},
-    connect_handler, http_handler, socket_handler,
+    http_handler, socket_handler,
     testing::Packet,
 };
 use socketioxide_session_tests::{
@@ -139,10 +139,8 @@ async fn socket_nested(counter: &mut Counter, user: Shared<User>) -> Result<(), 
     user.read().await.map(drop)
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("act", socket_act);
-    socket.on("nested", socket_nested);
+fn connected() -> EventRouter {
+    EventRouter::new().on("act", socket_act).on("nested", socket_nested)
 }
 
 /// What goes wrong around the handler.
@@ -295,7 +293,7 @@ fn app(backend: Lossy, gate: &Gate) -> Client {
         .route("/nested", get(http_nested))
         .route("/flush", get(shop::http::flush))
         .route("/cycle", get(shop::http::cycle));
-    let application = with_sockets(routes, gate.clone(), |io| io.ns("/", connected));
+    let application = with_sockets(routes, gate.clone(), |io| io.ns("/", connected()));
     let layer = sessions(backend).with_turn_timeout(WAIT).with_turn_limit(HOLD).with_max_waiters(1);
     Client::of(application.layer(layer))
 }

@@ -6,9 +6,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use axum::{Extension, Router, routing::get};
 use serde_json::{Value, json};
-use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Backend, Error, Expiry, RedisBackend, SessionControl, connect_handler, http_handler, socket_handler,
+    Backend, Error, EventRouter, Expiry, RedisBackend, SessionControl, http_handler, socket_handler,
     testing::Packet,
 };
 use socketioxide_session_tests::{
@@ -60,12 +59,8 @@ async fn leave(
     control.flush()
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("add", shop::sockets::slow_add);
-    socket.on("leave", socket_leave);
-    // On a busy machine socketioxide may send CONNECT well before it starts this.
-    socket.emit("ready", &()).ok();
+fn connected() -> EventRouter {
+    EventRouter::new().on("add", shop::sockets::slow_add).on("leave", socket_leave)
 }
 
 pub(crate) fn serve(backend: impl Backend) -> App {
@@ -76,7 +71,7 @@ pub(crate) fn serve(backend: impl Backend) -> App {
         .route("/login", get(shop::http::cycle))
         .route("/expire", get(expire))
         .route("/logout", get(shop::http::flush));
-    let application = with_sockets(routes, (), |io| io.ns("/", connected));
+    let application = with_sockets(routes, (), |io| io.ns("/", connected()));
     App::new(application.layer(sessions(backend)))
 }
 
@@ -104,7 +99,6 @@ pub(crate) async fn count_together(
     for app in apps {
         for _ in 0..4 {
             let mut socket = RawSocket::connect(app, Some(cookie)).await;
-            socket.event("ready").await;
             tasks.spawn(async move {
                 let mut answers = Vec::new();
                 for _ in 0..each {

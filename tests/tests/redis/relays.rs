@@ -14,9 +14,9 @@ use std::{
 
 use axum::{Json, Router, extract::State as HttpState, routing::get};
 use serde_json::{Value, json};
-use socketioxide::extract::{SocketRef, State as SocketState};
+use socketioxide::extract::State as SocketState;
 use socketioxide_session::{
-    Error, RedisBackend, SessionControl, SessionLayer, Shared, connect_handler, http_handler, socket_handler,
+    Error, EventRouter, RedisBackend, SessionControl, SessionLayer, Shared, http_handler, socket_handler,
     testing::Packet,
 };
 use socketioxide_session_tests::{
@@ -148,20 +148,20 @@ async fn plain(session: Session) {
     session.insert("user", json!({"visits": 50, "name": "plain"})).await.unwrap();
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("gated", gated);
-    socket.on("add", add);
-    socket.on("slow", slow);
-    socket.on("look", look);
-    socket.on("fail", fail);
-    socket.on("panics", panics);
-    socket.on("visits", shop::sockets::visits);
-    socket.on("both", both);
-    socket.on("fill", fill);
-    socket.on("flush", flush);
-    socket.on("here", here);
-    socket.on("keeps", keeps);
+fn connected() -> EventRouter {
+    EventRouter::new()
+        .on("gated", gated)
+        .on("add", add)
+        .on("slow", slow)
+        .on("look", look)
+        .on("fail", fail)
+        .on("panics", panics)
+        .on("visits", shop::sockets::visits)
+        .on("both", both)
+        .on("fill", fill)
+        .on("flush", flush)
+        .on("here", here)
+        .on("keeps", keeps)
 }
 
 /// A node, and a socket on it.
@@ -183,7 +183,7 @@ impl Node {
             .route("/gated", get(http_gated))
             .route("/cycle", get(http_cycle))
             .route("/plain", get(plain));
-        let application = with_sockets(routes, stage.clone(), |io| io.ns("/", connected));
+        let application = with_sockets(routes, stage.clone(), |io| io.ns("/", connected()));
         let app = App::new(application.layer(layer));
         let cookie = match cookie {
             Some(cookie) => cookie.to_owned(),

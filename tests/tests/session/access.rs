@@ -4,9 +4,9 @@
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
-use socketioxide::extract::{AckSender, Data, SocketRef};
+use socketioxide::extract::{AckSender, Data};
 use socketioxide_session::{
-    Error, Shared, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
+    Error, EventRouter, Shared, StoreBackend, http_handler, session_state, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
@@ -93,19 +93,21 @@ async fn nothing() -> &'static str {
     "nothing"
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("read", socket_read);
-    socket.on("read maybe", socket_read_maybe);
-    socket.on("buy", socket_buy);
-    socket.on("nothing", nothing);
-    socket.on("shared read", async |user: Shared<User>, ack: AckSender| {
+fn events() -> EventRouter {
+    let read = async |user: Shared<User>, ack: AckSender| {
         ack.send(&user.read().await.map(|user| user.visits).ok()).ok();
-    });
-    socket.on("shared update", async |user: Shared<User>, ack: AckSender| {
+    };
+    let update = async |user: Shared<User>, ack: AckSender| {
         let later = tokio::spawn(async move { user.update(|user| user.visits += 10).await });
         ack.send(&later.await.expect("a task that ends").is_ok()).ok();
-    });
+    };
+    EventRouter::new()
+        .on("read", socket_read)
+        .on("read maybe", socket_read_maybe)
+        .on("buy", socket_buy)
+        .on("nothing", nothing)
+        .on("shared read", read)
+        .on("shared update", update)
 }
 
 fn app(store: &TestStore) -> App {
@@ -117,7 +119,7 @@ fn app(store: &TestStore) -> App {
         .route("/buy", get(buy))
         .route("/shared-read", get(shared_read))
         .route("/shared-update", get(shared_update));
-    let application = with_sockets(routes, (), |io| io.ns("/", connected));
+    let application = with_sockets(routes, (), |io| io.ns("/", events()));
     App::new(application.layer(sessions(StoreBackend::new(store.clone()))))
 }
 

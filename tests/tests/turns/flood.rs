@@ -14,8 +14,8 @@ use axum::{Json, Router, extract::State, routing::get};
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use socketioxide::extract::{Data, SocketRef, State as SocketState};
-use socketioxide_session::{MemoryBackend, connect_handler, socket_handler, testing::Packet};
+use socketioxide::extract::{Data, State as SocketState};
+use socketioxide_session::{EventRouter, MemoryBackend, socket_handler, testing::Packet};
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     fixture::shop::{self, Counter},
@@ -23,7 +23,6 @@ use socketioxide_session_tests::{
     http::Browser,
     process::{Process, is_again, serve_parent},
     raw::{RawSocket, event_frame, join_frame},
-    ready::say_ready,
     soak::short_or_long,
     soon,
 };
@@ -74,10 +73,8 @@ async fn open(State(gate): State<Gate>) {
     gate.open_for_all();
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("add", add);
-    say_ready(&socket);
+fn connected() -> EventRouter {
+    EventRouter::new().on("add", add)
 }
 
 /// What this test is in the server's process: an application, until its parent goes.
@@ -88,7 +85,7 @@ async fn be_the_server() {
         .route("/count", get(shop::http::count))
         .route("/open", get(open))
         .route("/read", get(read));
-    let application = with_sockets(routes, gate, |io| io.ns("/", connected));
+    let application = with_sockets(routes, gate, |io| io.ns("/", connected()));
     serve_parent(application.layer(sessions(MemoryBackend::default()))).await;
 }
 
@@ -121,7 +118,6 @@ async fn the_excess_is_refused_in_bounded_memory_while_others_are_served() {
     attacker.get("/hit").await.ok();
     other.get("/hit").await.ok();
     let mut socket = RawSocket::connect(&server.app, Some(&attacker.session())).await;
-    socket.event("ready").await;
     let idle = server.process.memory("VmRSS");
 
     // Every other event asks for an acknowledgement.

@@ -5,10 +5,8 @@
 use std::time::Duration;
 
 use axum::{Json, Router, extract::State, routing::get};
-use socketioxide::extract::{SocketRef, State as SocketState};
-use socketioxide_session::{
-    Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, socket_handler,
-};
+use socketioxide::extract::State as SocketState;
+use socketioxide_session::{Backend, EventRouter, MemoryBackend, StoreBackend, http_handler, socket_handler};
 use socketioxide_session_tests::{
     app::sessions,
     client::Client,
@@ -37,15 +35,13 @@ async fn socket_slow(cart: &mut Cart, SocketState(gate): SocketState<Gate>) -> u
     shop_slowly(cart, &gate).await
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    shop::listen(&socket);
-    socket.on("slow", socket_slow);
+fn connected() -> EventRouter {
+    shop::events().on("slow", socket_slow)
 }
 
 fn app(backend: impl Backend) -> (Client, Gate) {
     let routes = Router::new().route("/slow", get(slow));
-    let (app, gate) = shop::open_with(sessions(backend), routes, |io| io.ns("/", connected));
+    let (app, gate) = shop::open_with(sessions(backend), routes, |io| io.ns("/", connected()));
     (Client::new(&app), gate)
 }
 

@@ -20,20 +20,19 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use socketioxide::{
     adapter::Adapter,
-    extract::{SocketRef, State as SocketState},
+    extract::State as SocketState,
     handler::{FromMessageParts, Value as Packet},
     socket::Socket,
 };
 use socketioxide_session::{
-    Error, MemoryBackend, SessionLayer, Shared, connect_handler, http_handler, socket_handler,
+    Error, EventRouter, MemoryBackend, SessionLayer, Shared, http_handler, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
-    client::{Client, get as get_from},
+    client::{Client, Socket as ClientSocket, get as get_from},
     fixture::shop::{self, Cart, Counter, HELD},
     gate::Gate,
     http::Browser,
-    ready::{ready_socket, say_ready},
 };
 use tokio::time::{Instant, sleep};
 
@@ -94,11 +93,8 @@ async fn socket_selects(
     keep(counter.update(add_one), stage.kept).await
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("selects", socket_selects);
-    socket.on("add", shop::sockets::add);
-    say_ready(&socket);
+fn connected() -> EventRouter {
+    EventRouter::new().on("selects", socket_selects).on("add", shop::sockets::add)
 }
 
 fn memory() -> SessionLayer {
@@ -113,7 +109,7 @@ fn app(limit: Duration) -> (App, Stage) {
         .route("/hold", get(hold))
         .route("/add", get(shop::http::add))
         .route("/count", get(shop::http::count));
-    let application = with_sockets(routes, stage.clone(), |io| io.ns("/", connected));
+    let application = with_sockets(routes, stage.clone(), |io| io.ns("/", connected()));
     let layer = memory().with_turn_timeout(limit).with_turn_limit(limit);
     (App::new(application.layer(layer)), stage)
 }
@@ -127,7 +123,7 @@ async fn one_that_is_kept_lets_others_pass_and_is_first_again() {
     browser.get("/add").await.ok();
     let cookie = browser.session();
     let start = |path| tokio::spawn(get_from(&app, path, Some(&cookie)));
-    let mut socket = ready_socket(&app, &cookie).await;
+    let mut socket = ClientSocket::connect(&app, Some(&cookie)).await;
     for by_socket in [false, true] {
         let before = browser.get("/count").await.json().as_u64().expect("a number");
         let holder = start("/hold");
@@ -219,7 +215,7 @@ async fn over_real_http_on_a_busy_machine_others_go_on_within_the_limit() {
     let (app, Stage { held, kept }) = app(LIMIT);
     let browser = Browser::new(&app);
     browser.get("/add").await.ok();
-    let mut socket = ready_socket(&app, &browser.cookie().expect("a session")).await;
+    let mut socket = ClientSocket::connect(&app, Some(&browser.cookie().expect("a session"))).await;
     let _busy = Busy::threads(3);
     let director = async {
         held.reached().await;
@@ -265,16 +261,13 @@ async fn push_by_request(cart: &mut Cart) -> Json<usize> {
     Json(cart.items.len())
 }
 
-#[connect_handler]
-async fn slow_connected(socket: SocketRef) {
-    socket.on("push slowly", push_slowly);
-    shop::listen(&socket);
-    say_ready(&socket);
+fn slow_connected() -> EventRouter {
+    shop::events().on("push slowly", push_slowly)
 }
 
 fn shop_with_slow_events() -> App {
     let routes = Router::new().route("/push", get(push_by_request));
-    shop::open_with(memory(), routes, |io| io.ns("/", slow_connected)).0
+    shop::open_with(memory(), routes, |io| io.ns("/", slow_connected())).0
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -282,7 +275,7 @@ async fn an_event_whose_task_is_late_keeps_its_place() {
     let app = shop_with_slow_events();
     let browser = Client::new(&app);
     browser.get("/visit").await.ok();
-    let mut socket = ready_socket(&app, &browser.session()).await;
+    let mut socket = ClientSocket::connect(&app, Some(&browser.session())).await;
     let late = socket.ask_later("/", "push slowly", &[]).await;
     while !COME.load(Ordering::SeqCst) {
         tokio::task::yield_now().await;
@@ -297,7 +290,7 @@ async fn events_keep_their_order_on_a_busy_machine() {
     let app = shop_with_slow_events();
     let browser = Client::new(&app);
     browser.get("/visit").await.ok();
-    let mut socket = ready_socket(&app, &browser.session()).await;
+    let mut socket = ClientSocket::connect(&app, Some(&browser.session())).await;
     let _busy = Busy::threads(3);
     let events: Vec<(&str, Value)> = (0..EVENTS).map(|n| ("push", json!(n))).collect();
     socket.ask_all(&events).await;

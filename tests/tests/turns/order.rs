@@ -8,16 +8,15 @@ use std::{cell::Cell, time::Duration};
 use axum::{Json, Router, routing::get};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use socketioxide::extract::{Data, SocketRef};
+use socketioxide::extract::Data;
 use socketioxide_session::{
-    Backend, MemoryBackend, SessionLayer, StoreBackend, connect_handler, http_handler, socket_handler,
+    Backend, EventRouter, MemoryBackend, SessionLayer, StoreBackend, http_handler, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
-    client::Client,
+    client::{Client, Socket},
     fixture::shop::{self, Cart},
     raw::RawSocket,
-    ready::{ready_socket, say_ready},
     soak::short_or_long,
     stores::TestStore,
 };
@@ -61,16 +60,13 @@ async fn mark(cart: &mut Cart) -> Json<usize> {
     Json(cart.items.len())
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("append", append_one);
-    socket.on("last", last);
-    say_ready(&socket);
+fn connected() -> EventRouter {
+    EventRouter::new().on("append", append_one).on("last", last)
 }
 
 fn app(backend: impl Backend) -> App {
     let routes = Router::new().route("/mark", get(mark));
-    shop::open_with(sessions(backend), routes, |io| io.ns("/", connected)).0
+    shop::open_with(sessions(backend), routes, |io| io.ns("/", connected())).0
 }
 
 /// Sends the events one after the other while requests write to the same state until all are answered. Gives the answers, what
@@ -79,7 +75,7 @@ async fn beside_requests(app: &App, events: &[(&str, Value)]) -> (Vec<Value>, Ve
     let browser = Client::new(app);
     let marks = Cell::new(1);
     browser.get("/mark").await.ok();
-    let mut socket = ready_socket(app, &browser.session()).await;
+    let mut socket = Socket::connect(app, Some(&browser.session())).await;
     let requests = join_all((0..LOOPS).map(|_| async {
         loop {
             browser.get("/mark").await.ok();
@@ -157,7 +153,6 @@ async fn answers_come_in_the_order_in_which_the_events_took_effect() {
         let (app, _) = shop::open(layer());
         for _ in 0..short_or_long(100, 20_000) {
             let mut socket = RawSocket::connect(&app, None).await;
-            socket.event("ready").await;
             let mut sent = Vec::new();
             for _ in 0..10 {
                 sent.push(socket.ask_later("/", "visit", &[]).await);

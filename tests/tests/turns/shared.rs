@@ -12,8 +12,8 @@ use axum::{
     routing::get,
 };
 use serde_json::json;
-use socketioxide::extract::{SocketRef, State as SocketState};
-use socketioxide_session::{Error, Shared, StoreBackend, connect_handler};
+use socketioxide::extract::State as SocketState;
+use socketioxide_session::{Error, EventRouter, Shared, StoreBackend};
 use socketioxide_session_tests::{
     app::{sessions, with_sockets},
     client::Client,
@@ -90,15 +90,14 @@ async fn kept(shared: Shared<Counter>, State(app): State<App>) -> Result<Json<u6
     update.await.map(Json)
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    shop::listen(&socket);
-    socket.on("import", async |import: Shared<Counter>, SocketState(app): SocketState<App>| {
+fn events() -> EventRouter {
+    let import = async |import: Shared<Counter>, SocketState(app): SocketState<App>| {
         import_slowly(&import, &app.gate).await.expect("turns");
-    });
-    socket.on("in background", async |import: Shared<Counter>, SocketState(app): SocketState<App>| {
+    };
+    let in_background = async |import: Shared<Counter>, SocketState(app): SocketState<App>| {
         tokio::spawn(task(import, app));
-    });
+    };
+    shop::events().on("import", import).on("in background", in_background)
 }
 
 struct Stage {
@@ -121,7 +120,7 @@ fn stage() -> Stage {
         .route("/count", get(shop::http::count))
         .route("/flush", get(shop::http::flush))
         .route("/cycle", get(shop::http::cycle));
-    let application = with_sockets(routes, app, |io| io.ns("/", connected));
+    let application = with_sockets(routes, app, |io| io.ns("/", events()));
     let client = Client::of(application.layer(sessions(StoreBackend::new(store.clone()))));
     Stage { client, gate, outcomes, store }
 }

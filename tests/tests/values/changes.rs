@@ -11,10 +11,9 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketioxide::extract::{Data, SocketRef};
+use socketioxide::extract::Data;
 use socketioxide_session::{
-    Backend, MemoryBackend, Session, StoreBackend, connect_handler, http_handler, session_state,
-    socket_handler,
+    Backend, EventRouter, MemoryBackend, Session, StoreBackend, http_handler, session_state, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
@@ -104,9 +103,8 @@ async fn plain_slow_insert(session: Session, State(gate): State<Gate>, Query(pai
     session.insert(&pair.key, pair.value).await.expect("a session that takes values");
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("rename", old::rename);
+fn connected() -> EventRouter {
+    EventRouter::new().on("rename", old::rename)
 }
 
 fn app() -> (App, Gate, TestStore) {
@@ -125,7 +123,7 @@ fn serve(backend: impl Backend, gate: Gate) -> App {
         .route("/plain/read", get(plain_read))
         .route("/plain/remove", get(plain_remove))
         .route("/plain/slow-insert", get(plain_slow_insert));
-    App::new(with_sockets(routes, gate, |io| io.ns("/", connected)).layer(sessions(backend)))
+    App::new(with_sockets(routes, gate, |io| io.ns("/", connected())).layer(sessions(backend)))
 }
 
 #[tokio::test]

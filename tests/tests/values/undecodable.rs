@@ -6,7 +6,7 @@ use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
 use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Error, Shared, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
+    Error, EventRouter, Shared, StoreBackend, connect_handler, http_handler, session_state, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
@@ -51,10 +51,8 @@ async fn socket_write(user: &mut User) {
     user.name = None;
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    shop::listen(&socket);
-    socket.on("write", socket_write);
+fn connected() -> EventRouter {
+    shop::events().on("write", socket_write)
 }
 
 #[connect_handler(user)]
@@ -71,7 +69,7 @@ async fn spoiled(stored: Value) -> (App, Client, TestStore) {
         .route("/write", get(write))
         .route("/shared", get(shared));
     let (app, _) = shop::open_with(sessions(StoreBackend::new(store.clone())), routes, |io| {
-        io.ns("/", connected);
+        io.ns("/", connected());
         io.ns("/greet", greet);
     });
     let browser = Client::new(&app);

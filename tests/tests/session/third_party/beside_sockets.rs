@@ -10,15 +10,13 @@ use axum_login::{AuthManager, AuthSession};
 use axum_messages::{Messages, MessagesManagerLayer};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Backend, MemoryBackend, StoreBackend, connect_handler, http_handler, socket_handler, testing::Packet,
+    Backend, EventRouter, MemoryBackend, StoreBackend, http_handler, socket_handler, testing::Packet,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{Client, Socket},
     fixture::{people::People, shop::Left},
-    ready::{ready_socket, say_ready},
     soak::short_or_long,
     stores::TestStore,
 };
@@ -71,10 +69,8 @@ async fn add(left: &mut Left) -> u64 {
     left.one
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("add", add);
-    say_ready(&socket);
+fn connected() -> EventRouter {
+    EventRouter::new().on("add", add)
 }
 
 fn app(backend: impl Backend) -> App {
@@ -87,7 +83,7 @@ fn app(backend: impl Backend) -> App {
         .route("/visit", get(visit))
         .route("/counts", get(counts));
     let auth = tower::layer::layer_fn(|inner| AuthManager::new(inner, People, "axum-login.data"));
-    let application = with_sockets(routes, (), |io| io.ns("/", connected));
+    let application = with_sockets(routes, (), |io| io.ns("/", connected()));
     App::new(application.layer(auth).layer(MessagesManagerLayer).layer(sessions(backend)))
 }
 
@@ -110,7 +106,7 @@ async fn flash_messages_beside_sockets(backend: impl Backend) {
     assert_eq!(browser.get("/listen").await.json(), json!(["welcome, Ada"]));
     let mut sockets = Vec::new();
     for _ in 0..3 {
-        sockets.push(ready_socket(&app, &browser.session()).await);
+        sockets.push(Socket::connect(&app, Some(&browser.session())).await);
     }
     let stop = AtomicBool::new(false);
     let writing = join_all(sockets.iter_mut().map(|socket| add_until(&stop, socket)));
@@ -172,7 +168,7 @@ async fn logs_in_and_out_beside_sockets(app: &App) -> (u64, u64) {
     let (asked, told) = (AtomicU64::new(0), AtomicU64::new(0));
     let three_sockets = async || {
         let cookie = browser.session();
-        join_all((0..3).map(|_| ready_socket(app, &cookie))).await
+        join_all((0..3).map(|_| Socket::connect(app, Some(&cookie)))).await
     };
     let writing = |sockets: Vec<Socket>| {
         join_all(sockets.into_iter().map(|socket| add_until_disconnected(socket, &asked, &told)))

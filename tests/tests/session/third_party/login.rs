@@ -78,7 +78,6 @@ async fn socket_visit(user: &mut User, login: &Login) -> Value {
 #[connect_handler(login)]
 async fn connected(login: &Login, socket: SocketRef) {
     socket.emit("welcome", &login.user_id).expect("a connected socket");
-    socket.on("visit", socket_visit);
 }
 
 fn app(backend: impl Backend) -> App {
@@ -89,7 +88,7 @@ fn app(backend: impl Backend) -> App {
         .route("/person", get(person))
         .route("/visit", get(visit));
     let auth = tower::layer::layer_fn(|inner| AuthManager::new(inner, People, "axum-login.data"));
-    let application = with_sockets(routes, (), |io| io.ns("/", connected));
+    let application = with_sockets(routes, (), |io| io.ns("/", connected.on("visit", socket_visit)));
     App::new(application.layer(auth).layer(sessions(backend)))
 }
 

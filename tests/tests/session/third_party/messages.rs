@@ -27,7 +27,7 @@ async fn read(messages: Messages) -> Json<Vec<String>> {
 #[tokio::test]
 async fn flash_messages_are_shown_once_and_lose_nothing_of_others() {
     let routes = Router::new().route("/visit", get(visit)).route("/read", get(read));
-    let application = with_sockets(routes, Gate::default(), |io| io.ns("/", shop::connected));
+    let application = with_sockets(routes, Gate::default(), |io| io.ns("/", shop::events()));
     let app = App::new(application.layer(MessagesManagerLayer).layer(sessions(MemoryBackend::default())));
     let browser = Client::new(&app);
     assert_eq!(browser.get("/read").await.json(), json!([]));
