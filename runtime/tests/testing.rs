@@ -14,7 +14,6 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use socketioxide::handler::ConnectHandler;
 use socketioxide::{
     SocketIo,
     extract::{Data, SocketRef},

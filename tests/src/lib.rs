@@ -10,6 +10,7 @@
 )]
 
 pub mod app;
+pub mod busy;
 pub mod certificate;
 pub mod client;
 pub mod fixture;

@@ -93,6 +93,12 @@ async fn replaces(socket: SocketRef, State(stage): State<Stage>) {
 }
 
 #[connect_handler]
+async fn registers_itself(socket: SocketRef, State(stage): State<Stage>) {
+    stage.hold();
+    socket.on("plain", plain);
+}
+
+#[connect_handler]
 async fn falls_back(socket: SocketRef, State(stage): State<Stage>) {
     stage.hold();
     socket.on_fallback(async |Event(event): Event, ack: AckSender| {
@@ -156,6 +162,8 @@ fn namespaces(io: &SocketIo) {
     io.ns("/twice", held.on("plain", any).on("add", add).on("plain", plain));
     io.ns("/waits", held_then_waits.on("add", add).on_disconnect(gone));
     io.ns("/replaces", replaces.on("plain", plain));
+    io.ns("/bare", registers_itself);
+    io.ns("/registers-itself", registers_itself.on("add", add));
     io.ns("/falls-back", falls_back.on("plain", plain));
     io.ns("/fails", fails.on("add", add).on_disconnect(gone));
     io.ns("/panics", panics.on("add", add).on_disconnect(gone));
@@ -271,6 +279,27 @@ async fn an_event_without_a_handler_is_answered_too_early() {
     let answers = answers(&socket, "/held", 2).await;
     assert!(too_early(&answers[0]) && answers[1] == 2, "{answers:?}");
     assert!(too_early(&socket.event("session_error").await[0]));
+}
+
+/// What `on` is for. Beside `on`, the client is told at least.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_function_registers_itself_misses_what_comes_early() {
+    let (mut socket, stage) = early("/bare").await;
+    send(&mut socket, "/bare", &[("plain", json!(1))]).await;
+    stage.gate.open();
+    let registered = async {
+        while stage.said().is_empty() {
+            socket.send(&[event_frame("/bare", None, "plain", &[json!(2)])]).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the function's own handler", registered).await;
+    assert!(!stage.said().contains(&"plain 1".to_owned()), "as in socketioxide");
+    let (mut socket, stage) = early("/registers-itself").await;
+    send(&mut socket, "/registers-itself", &[("plain", json!(1))]).await;
+    stage.gate.open();
+    assert!(too_early(&answers(&socket, "/registers-itself", 1).await[0]));
+    assert_eq!(socket.ask_in("/registers-itself", "plain", &[json!(2)]).await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod early;
+mod first_events;
 mod handler;
 mod legacy;
 mod middleware;

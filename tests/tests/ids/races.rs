@@ -126,13 +126,14 @@ async fn shake_hands(site: &Site, browser: &Client, tally: &Tally) -> Socket {
     }
 }
 
-/// Comes back, until it is let in and its events have handlers.
+/// Comes back, until it is let in and answered.
 async fn come_back(site: &Site, browser: &Client, tally: &Tally) -> Socket {
     loop {
-        let socket = shake_hands(site, browser, tally).await;
+        let mut socket = shake_hands(site, browser, tally).await;
         if socket.join("/ready").await.is_ok() {
-            let first = socket.wait("its readiness or its end", |_| true).await;
-            if matches!(first, Packet::Event { .. }) {
+            socket.ask_later("/ready", "who", &[]).await;
+            let first = socket.wait("an answer or its end", |_| true).await;
+            if matches!(first, Packet::Ack { args, .. } if args[0]["code"].is_null()) {
                 return socket;
             }
         }

@@ -1,6 +1,6 @@
 //! Nodes that are processes (`src/bin/node.rs`), and what can happen to a process.
 //!
-//! Clauses: 14.
+//! Clauses: 9, 14.
 
 use std::{collections::BTreeSet, process::Command, time::Duration};
 
@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use socketioxide_session::testing::Packet;
 use socketioxide_session_tests::{
     app::App,
+    busy::Busy,
     http::{self, Answer},
     process::Process,
-    raw::RawSocket,
+    raw::{RawSocket, event_frame},
     records::SECOND,
     redis_server::RedisServer,
     soak::short_or_long,
@@ -75,6 +76,26 @@ async fn ready_socket(app: &App, cookie: &str) -> RawSocket {
 fn asked(app: &App, path: &'static str, cookie: &str) -> JoinHandle<Answer> {
     let (app, cookie) = (App::elsewhere(app.address()), cookie.to_owned());
     tokio::spawn(async move { http::get(&app, path, Some(&cookie)).await })
+}
+
+/// A release: a client comes back as soon as the server is there, and emits as soon as it has heard CONNECT.
+#[tokio::test]
+async fn a_server_that_has_just_started_loses_no_first_event() {
+    let redis = RedisServer::start().await;
+    let (most, time) = short_or_long((usize::MAX, SECOND * 8), (500, Duration::MAX));
+    let (_busy, began) = (Busy::threads(3), Instant::now());
+    let mut starts = 0;
+    while starts < most && began.elapsed() < time {
+        let node = Node::start(&redis, LEASE).await;
+        let mut socket = RawSocket::connect(&node.app, None).await;
+        let frames: Vec<_> = (0..10).map(|id| event_frame("/", Some(id), "add", &[])).collect();
+        socket.send(&frames).await;
+        for id in 0..10 {
+            assert_eq!(socket.answer("/", id).await, id + 1, "event {id} of start {starts}");
+        }
+        starts += 1;
+    }
+    println!("{starts} starts in {:.1?}: no event lost", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,6 +29,7 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
+    busy::Busy,
     client::{Client, Socket as ClientSocket, get as get_from},
     fixture::shop::{self, Cart, Counter, HELD},
     gate::Gate,
@@ -184,30 +185,6 @@ async fn many_that_are_kept_in_a_stream_hold_up_nobody() {
     kept.open();
     let counts: Vec<_> = (0..BUFFERED as u64).map(|n| 1 + HELD + 4 + n).collect();
     assert_eq!(buffered.await.expect("an answer").json(), json!(counts), "in their order");
-}
-
-/// Threads that do nothing but keep the machine busy, until this is dropped.
-struct Busy(Arc<AtomicBool>);
-
-impl Busy {
-    fn threads(number: usize) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        for _ in 0..number {
-            let stop = Arc::clone(&stop);
-            thread::spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            });
-        }
-        Self(stop)
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
