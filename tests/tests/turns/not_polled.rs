@@ -34,6 +34,7 @@ use socketioxide_session_tests::{
     fixture::shop::{self, Cart, Counter, HELD},
     gate::Gate,
     http::Browser,
+    raw::event_frame,
 };
 use tokio::time::{Instant, sleep};
 
@@ -211,8 +212,11 @@ async fn over_real_http_on_a_busy_machine_others_go_on_within_the_limit() {
     selects.ok();
 }
 
-/// An extractor behind the call, which has its place by then: it keeps the thread for long.
+/// An extractor of the event behind, which keeps the thread for long: the task of the one before it, which has its place by
+/// then, is late.
 struct Slow;
+
+const LATE: u64 = 500;
 
 static COME: AtomicBool = AtomicBool::new(false);
 
@@ -226,8 +230,11 @@ impl<A: Adapter> FromMessageParts<A> for Slow {
     }
 }
 
+#[socket_handler]
+async fn slow(_: Slow) {}
+
 #[socket_handler(cart)]
-async fn push_slowly(cart: &mut Cart, _: Slow) -> usize {
+async fn push_by_event(cart: &mut Cart) -> usize {
     cart.items.push(1);
     cart.items.len()
 }
@@ -239,7 +246,7 @@ async fn push_by_request(cart: &mut Cart) -> Json<usize> {
 }
 
 fn slow_connected() -> EventRouter {
-    shop::events().on("push slowly", push_slowly)
+    shop::events().on("push by event", push_by_event).on("slow", slow)
 }
 
 fn shop_with_slow_events() -> App {
@@ -252,13 +259,15 @@ async fn an_event_whose_task_is_late_keeps_its_place() {
     let app = shop_with_slow_events();
     let browser = Client::new(&app);
     browser.get("/visit").await.ok();
-    let mut socket = ClientSocket::connect(&app, Some(&browser.session())).await;
-    let late = socket.ask_later("/", "push slowly", &[]).await;
+    let socket = ClientSocket::connect(&app, Some(&browser.session())).await;
+    let events =
+        [(Some(LATE), "push by event"), (None, "slow")].map(|(ack, event)| event_frame("/", ack, event, &[]));
+    socket.send(&events).await;
     while !COME.load(Ordering::SeqCst) {
         tokio::task::yield_now().await;
     }
     assert_eq!(browser.get("/push").await.json(), 2);
-    assert_eq!(socket.answer("/", late).await, 1);
+    assert_eq!(socket.answer("/", LATE).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
