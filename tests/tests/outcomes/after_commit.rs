@@ -7,16 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use serde_json::json;
-use socketioxide::extract::{SocketRef, State as OfSocket};
+use socketioxide::extract::State as OfSocket;
 use socketioxide_session::{
-    Backend, Error, ErrorKind, MemoryBackend, SessionControl, Shared, StoreBackend, connect_handler,
+    Backend, Error, ErrorKind, EventRouter, MemoryBackend, SessionControl, Shared, StoreBackend,
     http_handler, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{Client, Socket, begin},
     fixture::{shop::Counter, site::until},
-    ready::say_ready,
     stores::{Step, TestStore},
 };
 
@@ -144,12 +143,6 @@ async fn count(
     Ok(count)
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("count", count);
-    say_ready(&socket);
-}
-
 fn app(backend: impl Backend, log: &Log) -> App {
     let routes = Router::new()
         .route("/add", get(add))
@@ -162,7 +155,10 @@ fn app(backend: impl Backend, log: &Log) -> App {
         .route("/plain_and_fail", get(plain_and_fail))
         .route("/several", get(several))
         .route("/kept", get(kept));
-    App::new(with_sockets(routes, log.clone(), |io| io.ns("/", connected)).layer(sessions(backend)))
+    App::new(
+        with_sockets(routes, log.clone(), |io| io.ns("/", EventRouter::new().on("count", count)))
+            .layer(sessions(backend)),
+    )
 }
 
 /// GETs it; then nothing of it is left to come, if a request that is answered later has had its future begun.
@@ -270,7 +266,6 @@ async fn in_the_order_of_commits(backend: impl Backend) {
     let log = Log::default();
     let app = app(backend, &log);
     let mut socket = Socket::connect(&app, None).await;
-    socket.event("ready").await;
     let events = vec![("count", json!(null)); EVENTS];
     socket.ask_all(&events).await;
     until("all futures", || log.len() == EVENTS).await;

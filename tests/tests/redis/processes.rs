@@ -65,13 +65,6 @@ async fn two_nodes(redis: &RedisServer, lease: Duration) -> ([Node; 2], String) 
     (nodes, cookie)
 }
 
-/// A socket whose events have their handlers.
-async fn ready_socket(app: &App, cookie: &str) -> RawSocket {
-    let mut socket = RawSocket::connect(app, Some(cookie)).await;
-    socket.event("ready").await;
-    socket
-}
-
 /// A request that is under way.
 fn asked(app: &App, path: &'static str, cookie: &str) -> JoinHandle<Answer> {
     let (app, cookie) = (App::elsewhere(app.address()), cookie.to_owned());
@@ -120,8 +113,8 @@ async fn increments_in_two_processes_are_all_counted() {
 async fn the_turn_of_a_killed_process_passes_on() {
     let redis = RedisServer::start().await;
     let ([mut one, two], cookie) = two_nodes(&redis, LEASE).await;
-    let mut there = ready_socket(&two.app, &cookie).await;
-    let mut here = ready_socket(&one.app, &cookie).await;
+    let mut there = RawSocket::connect(&two.app, Some(&cookie)).await;
+    let mut here = RawSocket::connect(&one.app, Some(&cookie)).await;
     here.ask_later("/", "hold", &[]).await;
     one.holds().await;
     let waits = asked(&two.app, "/add", &cookie);
@@ -146,7 +139,7 @@ async fn the_turn_of_a_killed_process_passes_on() {
 async fn a_process_killed_in_a_relay_leaves_what_it_acknowledged() {
     let redis = RedisServer::start().await;
     let ([mut one, two], cookie) = two_nodes(&redis, LEASE).await;
-    let mut socket = ready_socket(&one.app, &cookie).await;
+    let mut socket = RawSocket::connect(&one.app, Some(&cookie)).await;
     let mut holds = Vec::new();
     for _ in 0..3 {
         holds.push(socket.ask_later("/", "hold", &[]).await);
@@ -213,7 +206,7 @@ async fn a_process_killed_while_it_counts_leaves_what_it_acknowledged() {
 async fn a_process_that_slept_through_its_lease_overwrites_nothing() {
     let redis = RedisServer::start().await;
     let ([mut one, two], cookie) = two_nodes(&redis, LEASE).await;
-    let mut socket = ready_socket(&one.app, &cookie).await;
+    let mut socket = RawSocket::connect(&one.app, Some(&cookie)).await;
     for (over_a_socket, n) in [(false, 2), (true, 4)] {
         let request = (!over_a_socket).then(|| asked(&one.app, "/hold", &cookie));
         let event = if over_a_socket { socket.ask_later("/", "hold", &[]).await } else { 0 };

@@ -6,10 +6,9 @@
 use axum::{Json, Router, routing::get};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use socketioxide::extract::SocketRef;
 use socketioxide_session::{
-    Backend, Error, MemoryBackend, RedisBackend, Session, SessionControl, Shared, StoreBackend,
-    connect_handler, http_handler, session_state, session_value, socket_handler,
+    Backend, Error, EventRouter, MemoryBackend, RedisBackend, Session, SessionControl, Shared, StoreBackend,
+    http_handler, session_state, session_value, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
@@ -198,10 +197,8 @@ async fn spoil(session: Session) {
     session.insert("user", json!(["no", "object"])).await.unwrap();
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("log out", log_out_on_socket);
-    socket.on("forget", forget_on_socket);
+fn events() -> EventRouter {
+    EventRouter::new().on("log out", log_out_on_socket).on("forget", forget_on_socket)
 }
 
 fn app(backend: impl Backend) -> App {
@@ -223,7 +220,7 @@ fn app(backend: impl Backend) -> App {
         .route("/share", get(share))
         .route("/stored", get(stored))
         .route("/spoil", get(spoil));
-    App::new(with_sockets(routes, (), |io| io.ns("/", connected)).layer(sessions(backend)))
+    App::new(with_sockets(routes, (), |io| io.ns("/", events())).layer(sessions(backend)))
 }
 
 async fn apps(server: &RedisServer) -> [(&'static str, App); 3] {

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use axum::{Router, extract::Path, routing::get};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
-use socketioxide::extract::{Data, SocketRef};
+use socketioxide::extract::Data;
 use socketioxide_session::{
-    Backend, Error, MemoryBackend, RedisBackend, Session, Shared, StoreBackend, connect_handler,
-    http_handler, session_state, socket_handler,
+    Backend, Error, EventRouter, MemoryBackend, RedisBackend, Session, Shared, StoreBackend, http_handler,
+    session_state, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
@@ -96,11 +96,6 @@ async fn write_on_socket(cart: &mut Cart, Data(how): Data<String>) -> u32 {
     cart.visits
 }
 
-#[connect_handler]
-async fn connected(socket: SocketRef) {
-    socket.on("write", write_on_socket);
-}
-
 fn deep(levels: usize) -> Value {
     (0..levels).fold(Value::Null, |inside, _| Value::Array(vec![inside]))
 }
@@ -124,7 +119,10 @@ fn app(backend: impl Backend) -> App {
         .route("/plain/{levels}", get(plain))
         .route("/plain-later/{levels}", get(plain_later))
         .route("/read", get(read));
-    App::new(with_sockets(routes, (), |io| io.ns("/", connected)).layer(sessions(backend)))
+    App::new(
+        with_sockets(routes, (), |io| io.ns("/", EventRouter::new().on("write", write_on_socket)))
+            .layer(sessions(backend)),
+    )
 }
 
 async fn apps(server: &RedisServer) -> [(&'static str, App); 3] {
