@@ -154,8 +154,8 @@ fn namespaces(io: &SocketIo) {
         ack.send(&n).ok();
     };
     let echo = async |Data(n): Data<u64>, ack: AckSender| drop(ack.send(&n));
-    let population = async |io: SocketIo, ack: AckSender| {
-        drop(ack.send(&io.of("/waits").map(|waits| waits.sockets().len())));
+    let population = async |io: SocketIo, Data(namespace): Data<String>, ack: AckSender| {
+        drop(ack.send(&io.of(namespace).map(|waits| waits.sockets().len())));
     };
     io.ns("/", EventRouter::new().on("echo", echo).on("population", population));
     io.ns("/held", held.on("add", add).on("plain", plain).on("any", any).on("closure", closure));
@@ -205,6 +205,16 @@ async fn answers(socket: &Socket, namespace: &str, count: u64) -> Vec<Value> {
         answers.push(socket.answer(namespace, id).await);
     }
     answers
+}
+
+/// Waits until nobody is in this namespace any more: a CONNECT that comes before is ignored by socketioxide.
+async fn is_empty(socket: &mut Socket, namespace: &str) {
+    let empty = async {
+        while socket.ask("population", &[json!(namespace)]).await != 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the end of the socket", empty).await;
 }
 
 fn too_early(answer: &Value) -> bool {
@@ -343,6 +353,7 @@ async fn is_not_set_up(namespace: &str, told: impl Fn(&Value) -> bool) {
     socket.disconnected(namespace).await;
     assert_eq!(stage.said(), [""; 0], "neither a handler runs nor the disconnect handler");
     // The connection lives on, and so can the namespace be joined again.
+    is_empty(&mut socket, namespace).await;
     socket.join(namespace).await.expect("a connection");
     stage.gate.open();
     socket.disconnected(namespace).await;
@@ -395,12 +406,7 @@ async fn the_disconnect_handler_runs_though_the_client_left_first() {
     said.sort_unstable();
     assert_eq!(said, ["add 1", "gone"]);
     stage.gate.open_for_all();
-    let left = async {
-        while socket.ask("population", &[]).await != 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    soon("the end of the socket", left).await;
+    is_empty(&mut socket, "/waits").await;
     socket.join("/waits").await.expect("a connection");
     socket.send(&[Packet::Disconnect { namespace: "/waits".to_owned() }.to_string()]).await;
     let gone = async {
