@@ -7,8 +7,8 @@ use axum::{Json, Router, routing::get};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketioxide_session::{
-    Backend, Error, EventRouter, MemoryBackend, RedisBackend, Session, SessionControl, Shared, StoreBackend,
-    http_handler, session_state, session_value, socket_handler,
+    Error, EventRouter, Session, SessionControl, SessionLayer, Shared, StoreBackend, http_handler,
+    session_state, session_value, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
@@ -18,6 +18,8 @@ use socketioxide_session_tests::{
     stores::TestStore,
 };
 use tracing::Level;
+
+use crate::on_each_backend;
 
 /// As an older build has stored it.
 mod before {
@@ -201,7 +203,7 @@ fn events() -> EventRouter {
     EventRouter::new().on("log out", log_out_on_socket).on("forget", forget_on_socket)
 }
 
-fn app(backend: impl Backend) -> App {
+fn app(layer: SessionLayer) -> App {
     let routes = Router::new()
         .route("/before", get(before::write))
         .route("/strict", get(strict::read))
@@ -220,22 +222,14 @@ fn app(backend: impl Backend) -> App {
         .route("/share", get(share))
         .route("/stored", get(stored))
         .route("/spoil", get(spoil));
-    App::new(with_sockets(routes, (), |io| io.ns("/", events())).layer(sessions(backend)))
-}
-
-async fn apps(server: &RedisServer) -> [(&'static str, App); 3] {
-    let redis = RedisBackend::connect(server.url()).await.unwrap();
-    [
-        ("memory", app(MemoryBackend::default())),
-        ("store", app(StoreBackend::new(TestStore::default()))),
-        ("Redis", app(redis)),
-    ]
+    App::new(with_sockets(routes, (), |io| io.ns("/", events())).layer(layer))
 }
 
 #[tokio::test]
 async fn each_field_that_does_not_decode_begins_with_its_default_and_is_overwritten_when_it_changes() {
     let server = RedisServer::start().await;
-    for (name, app) in apps(&server).await {
+    for (name, layer) in on_each_backend(&server).await {
+        let app = app(layer);
         let browser = Client::new(&app);
         browser.get("/before").await.ok();
         let mut stored = browser.get("/stored").await.json();
@@ -261,7 +255,8 @@ async fn each_field_that_does_not_decode_begins_with_its_default_and_is_overwrit
 #[tokio::test]
 async fn a_field_is_written_under_its_name_and_read_under_its_aliases() {
     let server = RedisServer::start().await;
-    for (name, app) in apps(&server).await {
+    for (name, layer) in on_each_backend(&server).await {
+        let app = app(layer);
         let browser = Client::new(&app);
         browser.get("/before").await.ok();
         browser.get("/rename").await.ok();
@@ -274,7 +269,8 @@ async fn a_field_is_written_under_its_name_and_read_under_its_aliases() {
 #[tokio::test]
 async fn what_is_no_object_is_replaced_at_the_first_write() {
     let server = RedisServer::start().await;
-    for (name, app) in apps(&server).await {
+    for (name, layer) in on_each_backend(&server).await {
+        let app = app(layer);
         let browser = Client::new(&app);
         browser.get("/spoil").await.ok();
         assert_eq!(browser.get("/strict").await.status, 500, "{name}");
@@ -320,7 +316,8 @@ async fn the_log_says_once_what_begins_anew() {
 #[tokio::test]
 async fn a_session_ends_whatever_decodes() {
     let server = RedisServer::start().await;
-    for (name, app) in apps(&server).await {
+    for (name, layer) in on_each_backend(&server).await {
+        let app = app(layer);
         for (spoil, path) in [
             ("/before", "/log-out"),
             ("/spoil", "/log-out"),
@@ -345,7 +342,8 @@ async fn a_session_ends_whatever_decodes() {
 #[tokio::test]
 async fn a_removed_state_is_not_there() {
     let server = RedisServer::start().await;
-    for (name, app) in apps(&server).await {
+    for (name, layer) in on_each_backend(&server).await {
+        let app = app(layer);
         for path in ["/forget", "/forget-unnamed", "/forget-plainly"] {
             for spoil in ["/before", "/spoil", "/visit"] {
                 let browser = Client::new(&app);
@@ -386,18 +384,12 @@ async fn two_structs_under_one_key_are_warned_of_once() {
         }
     }
     let server = RedisServer::start().await;
-    let redis = RedisBackend::connect(server.url()).await.unwrap();
-    let routes = || {
-        Router::new()
+    for (name, layer) in on_each_backend(&server).await {
+        let routes = Router::new()
             .route("/before", get(before::write))
             .route("/read", get(read))
-            .route("/look", get(view::look))
-    };
-    for (name, app) in [
-        ("memory", App::new(routes().layer(sessions(MemoryBackend::default())))),
-        ("store", App::new(routes().layer(sessions(StoreBackend::new(TestStore::default()))))),
-        ("Redis", App::new(routes().layer(sessions(redis)))),
-    ] {
+            .route("/look", get(view::look));
+        let app = App::new(routes.layer(layer));
         let (log, _logging) = Log::begin(Level::WARN);
         let alone = Client::new(&app);
         alone.get("/read").await.ok();

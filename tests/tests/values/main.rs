@@ -8,3 +8,15 @@ mod mutability;
 mod refused;
 mod undecodable;
 mod zoo;
+
+use socketioxide_session::{MemoryBackend, RedisBackend, SessionLayer, StoreBackend};
+use socketioxide_session_tests::{app::sessions, redis_server::RedisServer, stores::TestStore};
+
+/// A layer on each backend, under the backend's name.
+async fn on_each_backend(server: &RedisServer) -> [(&'static str, SessionLayer); 3] {
+    [
+        ("memory", sessions(MemoryBackend::default())),
+        ("store", sessions(StoreBackend::new(TestStore::default()))),
+        ("Redis", sessions(RedisBackend::connect(server.url()).await.unwrap())),
+    ]
+}

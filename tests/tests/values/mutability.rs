@@ -10,15 +10,14 @@ use std::sync::{
 
 use axum::{Json, Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
-use socketioxide_session::{
-    Backend, Error, MemoryBackend, RedisBackend, Shared, StoreBackend, http_handler, session_state,
-};
+use socketioxide_session::{Error, RedisBackend, SessionLayer, Shared, http_handler, session_state};
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::Client,
     redis_server::RedisServer,
-    stores::TestStore,
 };
+
+use crate::on_each_backend;
 
 #[session_state]
 #[derive(Clone)]
@@ -86,7 +85,7 @@ async fn turn_a_copy(meters: Shared<Meters>) -> Result<(), Error> {
     Ok(())
 }
 
-fn app(backend: impl Backend) -> App {
+fn app(layer: SessionLayer) -> App {
     let routes = Router::new()
         .route("/show", get(show))
         .route("/turn", get(turn))
@@ -94,20 +93,16 @@ fn app(backend: impl Backend) -> App {
         .route("/turn-and-fail", get(turn_and_fail))
         .route("/turn-later", get(turn_later))
         .route("/turn-a-copy", get(turn_a_copy));
-    App::new(routes.layer(sessions(backend)))
+    App::new(routes.layer(layer))
 }
 
 #[tokio::test]
 async fn only_what_a_writer_commits_is_read() {
     let server = RedisServer::start().await;
-    let redis = RedisBackend::connect(server.url()).await.unwrap();
     let cached = RedisBackend::connect(server.url()).await.unwrap().with_read_cache(10).unwrap();
-    for (name, app) in [
-        ("memory", app(MemoryBackend::default())),
-        ("store", app(StoreBackend::new(TestStore::default()))),
-        ("Redis", app(redis)),
-        ("Redis with a read cache", app(cached)),
-    ] {
+    let cached = [("Redis with a read cache", sessions(cached))];
+    for (name, layer) in on_each_backend(&server).await.into_iter().chain(cached) {
+        let app = app(layer);
         let visitor = Client::new(&app);
         let shows = async |count: u32| {
             let shown = visitor.get("/show").await.json();

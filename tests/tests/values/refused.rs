@@ -9,17 +9,18 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use socketioxide::extract::Data;
 use socketioxide_session::{
-    Backend, Error, EventRouter, MemoryBackend, RedisBackend, Session, Shared, StoreBackend, http_handler,
-    session_state, socket_handler,
+    Error, EventRouter, MemoryBackend, Session, SessionLayer, Shared, http_handler, session_state,
+    socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{Client, Socket},
     log::Log,
     redis_server::RedisServer,
-    stores::TestStore,
 };
 use tracing::Level;
+
+use crate::on_each_backend;
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Line {
@@ -112,7 +113,7 @@ async fn plain_later(session: Session, Path(levels): Path<usize>) {
     session.insert("deep", deep(levels)).await.unwrap();
 }
 
-fn app(backend: impl Backend) -> App {
+fn app(layer: SessionLayer) -> App {
     let routes = Router::new()
         .route("/write/{how}", get(write))
         .route("/share/{how}", get(share))
@@ -121,23 +122,15 @@ fn app(backend: impl Backend) -> App {
         .route("/read", get(read));
     App::new(
         with_sockets(routes, (), |io| io.ns("/", EventRouter::new().on("write", write_on_socket)))
-            .layer(sessions(backend)),
+            .layer(layer),
     )
-}
-
-async fn apps(server: &RedisServer) -> [(&'static str, App); 3] {
-    let redis = RedisBackend::connect(server.url()).await.unwrap();
-    [
-        ("memory", app(MemoryBackend::default())),
-        ("store", app(StoreBackend::new(TestStore::default()))),
-        ("Redis", app(redis)),
-    ]
 }
 
 #[tokio::test]
 async fn a_field_that_cannot_be_read_back_is_an_error_that_names_it() {
     let server = RedisServer::start().await;
-    for (name, app) in apps(&server).await {
+    for (name, layer) in on_each_backend(&server).await {
+        let app = app(layer);
         let browser = Client::new(&app);
         assert_eq!(browser.get("/write/well").await.ok(), "1");
         let mut socket = Socket::connect(&app, Some(&browser.session())).await;
@@ -161,7 +154,7 @@ async fn a_field_that_cannot_be_read_back_is_an_error_that_names_it() {
 
 #[tokio::test]
 async fn the_log_has_the_cause() {
-    let app = app(MemoryBackend::default());
+    let app = app(sessions(MemoryBackend::default()));
     let browser = Client::new(&app);
     let (log, _logging) = Log::begin(Level::WARN);
     for (how, _) in SPOILT {
@@ -180,7 +173,8 @@ async fn the_log_has_the_cause() {
 #[tokio::test]
 async fn a_plain_session_stores_no_more_levels_than_are_read() {
     let server = RedisServer::start().await;
-    for (name, app) in apps(&server).await {
+    for (name, layer) in on_each_backend(&server).await {
+        let app = app(layer);
         let browser = Client::new(&app);
         assert_eq!(browser.get("/write/well").await.ok(), "1");
         for path in ["/plain/128", "/plain-later/128", "/plain-later/1000"] {

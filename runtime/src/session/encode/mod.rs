@@ -1,16 +1,20 @@
 //! A value as JSON, or why it cannot be had back from JSON. serde's own encoder takes some values that are then read as
 //! others, or not at all: this one refuses them while it writes, for nobody could tell afterwards.
 
+mod key;
+
 use std::{borrow::Cow, fmt::Display};
 
 use serde::{
     Serialize, Serializer,
     ser::{
-        Error as _, Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
-        SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
+        Error as _, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+        SerializeTupleStruct, SerializeTupleVariant,
     },
 };
 use serde_json::{Map, Number, Value};
+
+use self::key::KeyEncoder;
 
 /// How many levels of arrays and objects a value under a key of the session has at most: `serde_json` reads no more.
 pub(crate) const LEVELS: usize = 127;
@@ -23,7 +27,6 @@ const NOT_FINITE: &str = "is a float that is not finite, for which JSON has no n
 const SOME_NULL: &str = "is a `Some` of what is `null` in JSON, which would be read back as `None`";
 const TOO_LARGE: &str =
     "is an integer of more than 64 bits, for which JSON has no number here: store it as text";
-const NO_KEY: &str = "has a map key that is no text in JSON: use texts, characters, numbers, `bool`s or enums of unit variants";
 const KEY_TWICE: &str = "has two entries under one key of JSON, of which one would be lost";
 
 /// How serde hands on what only `serde_json` knows of: a number of arbitrary precision, or JSON as text.
@@ -443,83 +446,11 @@ impl SerializeStructVariant for OfVariant<Entries> {
     }
 }
 
-/// A map's key: what `serde_json` reads as a key of the same type.
-struct KeyEncoder;
-
-type Key = Result<String, Refused>;
-
-macro_rules! key_as_text {
-    ($($method:ident: $type:ty),*) => {
-        $(fn $method(self, value: $type) -> Key {
-            Ok(value.to_string())
-        })*
-    };
-}
-
-macro_rules! no_key {
-    ($($method:ident $(<$generic:ident>)? ($($argument:ty),*) -> $result:ty;)*) => {
-        $(fn $method $(<$generic: Serialize + ?Sized>)? (self, $(_: $argument),*) -> Result<$result, Refused> {
-            Err(Refused::because(NO_KEY))
-        })*
-    };
-}
-
-type NoKey = Impossible<String, Refused>;
-
-impl Serializer for KeyEncoder {
-    type Ok = String;
-    type Error = Refused;
-    type SerializeSeq = NoKey;
-    type SerializeTuple = NoKey;
-    type SerializeTupleStruct = NoKey;
-    type SerializeTupleVariant = NoKey;
-    type SerializeMap = NoKey;
-    type SerializeStruct = NoKey;
-    type SerializeStructVariant = NoKey;
-
-    key_as_text!(serialize_bool: bool, serialize_char: char, serialize_str: &str);
-    key_as_text!(serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128);
-    key_as_text!(serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128);
-
-    fn serialize_f32(self, value: f32) -> Key {
-        // Read back at its own precision.
-        if value.is_finite() { Ok(format!("{value:?}")) } else { Err(Refused::because(NOT_FINITE)) }
-    }
-
-    fn serialize_f64(self, value: f64) -> Key {
-        if value.is_finite() { Ok(format!("{value:?}")) } else { Err(Refused::because(NOT_FINITE)) }
-    }
-
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Key {
-        Ok(variant.to_owned())
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Key {
-        value.serialize(self)
-    }
-
-    no_key! {
-        serialize_bytes(&[u8]) -> String;
-        serialize_unit() -> String;
-        serialize_unit_struct(&'static str) -> String;
-        serialize_none() -> String;
-        serialize_some<T>(&T) -> String;
-        serialize_newtype_variant<T>(&'static str, u32, &'static str, &T) -> String;
-        serialize_seq(Option<usize>) -> NoKey;
-        serialize_tuple(usize) -> NoKey;
-        serialize_tuple_struct(&'static str, usize) -> NoKey;
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> NoKey;
-        serialize_map(Option<usize>) -> NoKey;
-        serialize_struct(&'static str, usize) -> NoKey;
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> NoKey;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, HashMap};
 
-    use super::*;
+    use super::{key::NO_KEY, *};
 
     fn field<T: Serialize>(value: T) -> Result<Value, String> {
         encode(&value, LEVELS_OF_A_FIELD).map_err(|refused| refused.inside_field("f").text())
