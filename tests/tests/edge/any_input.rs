@@ -20,7 +20,10 @@ use proptest::{
 use serde_json::Value;
 use socketioxide_session::{Key, SameSite, SessionLayer, StoreBackend};
 use socketioxide_session_tests::{
-    app::sessions, fixture::site::parts, soak::short_or_long, stores::TestStore,
+    app::sessions,
+    fixture::site::parts,
+    soak::{seed, short_or_long},
+    stores::TestStore,
 };
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
@@ -158,9 +161,11 @@ fn whatever_comes<T: Debug>(
     holds: impl Fn(&Stage, &T) -> Result<(), TestCaseError>,
 ) {
     let rounds = cases.div_ceil(OF_ONE_APPLICATION).max(u32::try_from(layers.len()).expect("a few layers"));
-    for (layer, _) in layers.iter().cycle().zip(0..rounds) {
+    for (layer, round) in layers.iter().cycle().zip(0..rounds) {
         let stage = Stage::new(layer);
-        let config = Config { cases: cases / rounds, failure_persistence: None, ..Config::default() };
+        let rng_seed = seed(round.into());
+        let config =
+            Config { cases: cases / rounds, failure_persistence: None, rng_seed, ..Config::default() };
         let outcome = TestRunner::new(config).run(&inputs(&stage), |input| holds(&stage, &input));
         match outcome {
             Ok(()) => {}

@@ -14,9 +14,9 @@ mod program;
 mod scene;
 mod stage;
 
-use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 use serde_json::json;
-use socketioxide_session_tests::soak::short_or_long;
+use socketioxide_session_tests::soak::cases;
 
 use self::{
     differences::differences,
@@ -70,8 +70,7 @@ fn smallest(mut program: Program, mut fault: String) -> (Program, String) {
 
 #[test]
 fn any_program_leaves_what_it_leaves_under_tower_sessions() {
-    let config = Config { cases: short_or_long(400, 20_000), failure_persistence: None, ..Config::default() };
-    let outcome = TestRunner::new(config)
+    let outcome = TestRunner::new(cases(400, 20_000))
         .run(&programs(), |program| try_program(&program).map(drop).map_err(TestCaseError::fail));
     if let Err(TestError::Fail(reason, program)) = outcome {
         panic!("{}", smallest(program, reason.to_string()).1);

@@ -28,7 +28,7 @@ use socketioxide_session_tests::{
     client::Client,
     fixture::shop::{Left, Right},
     gate::Gate,
-    soak::short_or_long,
+    soak::cases,
     stores::{Step as StoreStep, TestStore},
 };
 use tokio::time::sleep;
@@ -422,11 +422,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: short_or_long(400, 20_000),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases(400, 20_000))]
 
     #[test]
     fn any_interleaving_equals_some_order_one_after_the_other(

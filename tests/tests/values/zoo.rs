@@ -17,7 +17,7 @@ use proptest::{
     collection::{btree_map, btree_set, hash_map, hash_set, vec},
     num, option,
     prelude::*,
-    test_runner::{Config, TestRunner},
+    test_runner::TestRunner,
 };
 use serde::{Deserialize, Serialize};
 use socketioxide_session::{
@@ -27,7 +27,7 @@ use socketioxide_session_tests::{
     app::{App, sessions},
     client::Client,
     redis_server::RedisServer,
-    soak::short_or_long,
+    soak::cases,
     stores::TestStore,
 };
 
@@ -130,8 +130,7 @@ where
     let same = |one: &T, other: &T| {
         one == other && (loads == InAnyOrder || format!("{one:?}") == format!("{other:?}"))
     };
-    let config = Config { cases: short_or_long(24, 2000), failure_persistence: None, ..Config::default() };
-    let tried = TestRunner::new(config).run(&values, |value| {
+    let tried = TestRunner::new(cases(24, 2000)).run(&values, |value| {
         runtime.block_on(async {
             let mut loaded: Vec<(bool, T)> = Vec::new();
             for place in &places {

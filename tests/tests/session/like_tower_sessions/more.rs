@@ -21,7 +21,7 @@ pub(super) struct More {
     pub(super) example: fn() -> Program,
 }
 
-pub(super) const MORE: [More; 21] = [
+pub(super) const MORE: [More; 22] = [
     More {
         name: "the cookie outlives the inactivity, for events keep a session alive and cannot renew it",
         clause: 11,
@@ -450,6 +450,24 @@ pub(super) const MORE: [More; 21] = [
         example: || {
             let ends = [Op::SetExpiry(Some(Life::At(-5))), Op::Save, Op::Insert("user", json!(1)), Op::Save];
             Program::new([alone(ends)])
+        },
+    },
+    More {
+        name: "a life that cannot be renewed fails nothing, and is renewed by a later request",
+        clause: 11,
+        goes_on: false,
+        allows: |scene, difference| {
+            matches!(difference, Difference::Life { theirs, ours, .. } if theirs > ours)
+                && scene.did(|op| *op == Op::SaveFails)
+                && !scene.did(inserts)
+        },
+        example: || {
+            let steps = [
+                alone([Op::Insert("user", json!(1))]),
+                Step::Wait(1200),
+                alone([Op::SaveFails, Op::RemoveValue("cart")]),
+            ];
+            Program::new(steps)
         },
     },
     More {
