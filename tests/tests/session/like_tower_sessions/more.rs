@@ -225,6 +225,7 @@ pub(super) const MORE: [More; 22] = [
                             || scene.failed()
                             || scene.other_did(sets_expiry)
                             || other_saves
+                            || scene.saved_without_an_answer()
                     }
                     // Once it is read, the `Session` has been given that expiry.
                     Difference::Returned => {
@@ -347,6 +348,10 @@ pub(super) const MORE: [More; 22] = [
             };
             match difference {
                 Difference::Values { id } => scene.keys_that_differ(*id).iter().all(|key| written(key)),
+                // What is cleared unread has the layer's expiry.
+                Difference::Life { .. } | Difference::CookieLife { .. } => {
+                    scene.did(saves) && scene.did(sets_expiry) && scene.other_did(|op| *op == Op::Clear)
+                }
                 // The session has values, which tower-sessions' copy of it had not.
                 Difference::Alive { id, ours: true } | Difference::Cookie { ours: Some(id), .. } => {
                     scene.did(|op| *op == Op::CycleId) && scene.keys_of(*id).any(written)

@@ -125,6 +125,14 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// Whether a request has saved whose answer never came, so that the browser was not told of it.
+    pub(super) fn saved_without_an_answer(&self) -> bool {
+        self.theirs[..self.at].iter().any(|seen| match seen {
+            Seen::Called { who, op, .. } => saves(op) && self.program.requests()[*who].end == End::Dropped,
+            Seen::Looked(_) => false,
+        })
+    }
+
     /// Whether ours still shows the cookie of a session that has expired, and theirs has none any more.
     pub(super) fn shows_what_expired(&self) -> bool {
         match (&self.theirs[self.at], &self.ours[self.at]) {
