@@ -185,6 +185,11 @@ impl Error {
         matches!(self.kind(), ErrorKind::Backend | ErrorKind::OutcomeUnknown | ErrorKind::TurnLost)
     }
 
+    /// Whether the session has ended, or goes on under another id.
+    pub(crate) fn says_that_the_session_is_over(&self) -> bool {
+        matches!(self.kind(), ErrorKind::SessionEnded | ErrorKind::IdChanged | ErrorKind::NoSession)
+    }
+
     /// Writes the one log line of this error: at `error` what the application or its backend must mend, at
     /// `debug` what a client or the moment caused.
     pub(crate) fn log(&self, place: &str) {

@@ -324,10 +324,10 @@ pub use tower_sessions::{Expiry, Session, SessionStore};
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use crate::backend::RedisBackend;
 pub use crate::{
-    backend::{Backend, MemoryBackend, StoreBackend},
+    backend::{Backend, Ending, MemoryBackend, StoreBackend},
     call::{control::SessionControl, shared::Shared},
     error::{Error, ErrorKind},
     http::{SessionLayer, SessionService, SigningKeys},
-    session::state::SessionState,
+    session::state::{LiveState, SessionState},
     socket::{EventRouter, session_alive},
 };

@@ -27,12 +27,21 @@ impl<T> Once<T> {
 #[derive(Default)]
 pub(super) struct Arguments {
     pub(super) key: Option<LitStr>,
+    pub(super) emit: Option<LitStr>,
     pub(super) on_undecodable: Option<LitStr>,
 }
 
-/// Reads `key = ".."` and `on_undecodable = "default"`.
+/// What is in the parentheses of a field's `#[session]`.
+#[derive(Default)]
+pub(super) struct FieldArguments {
+    pub(super) default: Option<Expr>,
+    /// The word `server_only`.
+    pub(super) server_only: Option<Ident>,
+}
+
+/// Reads `key = ".."`, `emit = ".."` and `on_undecodable = "default"`.
 pub(super) fn state(arguments: TokenStream, diagnostics: &Diagnostics) -> Arguments {
-    let (mut key, mut on_undecodable) = (Once(None), Once(None));
+    let (mut key, mut emit, mut on_undecodable) = (Once(None), Once(None), Once(None));
     let parser = |input: ParseStream<'_>| {
         each(input, "key = \"user\"", diagnostics, |name| {
             if name == "on_undecodable" {
@@ -43,9 +52,16 @@ pub(super) fn state(arguments: TokenStream, diagnostics: &Diagnostics) -> Argume
                 on_undecodable.set(name, given, diagnostics);
                 return Ok(());
             }
+            if name == "emit" {
+                let event = value(name, input, EMIT)?;
+                check_event(&event, diagnostics);
+                emit.set(name, event, diagnostics);
+                return Ok(());
+            }
             if name != "key" {
                 let message = format!(
-                    "`{name}` is no argument of `#[session_state]`: it takes `key = \"..\"` and `{ON_UNDECODABLE}`"
+                    "`{name}` is no argument of `#[session_state]`: it takes `key = \"..\"`, `emit = \"..\"` and \
+                     `{ON_UNDECODABLE}`"
                 );
                 return Err(syn::Error::new(name.span(), message));
             }
@@ -58,7 +74,33 @@ pub(super) fn state(arguments: TokenStream, diagnostics: &Diagnostics) -> Argume
     if let Err(error) = parser.parse2(arguments) {
         diagnostics.push(error);
     }
-    Arguments { key: key.0, on_undecodable: on_undecodable.0 }
+    Arguments { key: key.0, emit: emit.0, on_undecodable: on_undecodable.0 }
+}
+
+const EMIT: &str = "emit = \"user\"";
+
+/// Events that clients take from Socket.IO itself, or from this crate.
+const TAKEN: [&str; 8] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+    "session_ended",
+    "session_error",
+];
+
+fn check_event(event: &LitStr, diagnostics: &Diagnostics) {
+    let name = event.value();
+    if name.is_empty() {
+        diagnostics.report(event, format_args!("an event has a name: write `{EMIT}`"));
+    } else if TAKEN.contains(&name.as_str()) {
+        diagnostics.report(
+            event,
+            format_args!("clients hear `{name}` for another reason: write another event, as `{EMIT}`"),
+        );
+    }
 }
 
 const ON_UNDECODABLE: &str = "on_undecodable = \"default\"";
@@ -73,23 +115,28 @@ fn check_key(key: &LitStr, diagnostics: &Diagnostics) {
     }
 }
 
-/// Reads `default = EXPR`, out of all the `#[session]` attributes of one field.
-pub(super) fn default<'a>(
+/// Reads `default = EXPR` and `server_only`, out of all the `#[session]` attributes of one field.
+pub(super) fn field<'a>(
     attributes: impl Iterator<Item = &'a syn::Attribute>,
     diagnostics: &Diagnostics,
-) -> Option<Expr> {
-    let says_nothing = "`#[session]` gives a field its first value: write `#[session(default = ..)]`";
-    let mut default = Once(None);
+) -> FieldArguments {
+    let says_nothing = "`#[session]` gives a field its first value, or keeps it on the server: write \
+                        `#[session(default = ..)]` or `#[session(server_only)]`";
+    let (mut default, mut server_only) = (Once(None), Once(None));
     for attribute in attributes {
         let parser = |input: ParseStream<'_>| {
             if input.is_empty() {
                 return Err(syn::Error::new_spanned(attribute, says_nothing));
             }
             each(input, "default = 1", diagnostics, |name| {
+                if name == "server_only" {
+                    server_only.set(name, name.clone(), diagnostics);
+                    return Ok(());
+                }
                 if name != "default" {
                     let message = format!(
-                        "`{name}` is no argument of `#[session]`: it takes `default = ..`, and what is serde's \
-                         goes into `#[serde(..)]`"
+                        "`{name}` is no argument of `#[session]`: it takes `default = ..` and `server_only`, and what is \
+                         serde's goes into `#[serde(..)]`"
                     );
                     return Err(syn::Error::new(name.span(), message));
                 }
@@ -106,7 +153,7 @@ pub(super) fn default<'a>(
             diagnostics.push(error);
         }
     }
-    default.0
+    FieldArguments { default: default.0, server_only: server_only.0 }
 }
 
 /// Calls `argument` at each name; it reads what follows the name. A mistake in one argument does not hide one in the

@@ -28,7 +28,25 @@ pub(super) fn expand(state: &State, krate: &TokenStream) -> TokenStream {
     };
     let members = members(state, krate);
     let session_state = impl_session_state(name, &state.key, &members, krate);
-    [structure(state, krate), default, session_state].into_iter().collect()
+    let live = state.emit.as_ref().map(|event| impl_live_state(name, event, state, krate));
+    [Some(structure(state, krate)), Some(default), Some(session_state), live].into_iter().flatten().collect()
+}
+
+/// That the state is pushed, and without which fields.
+fn impl_live_state(name: &syn::Ident, event: &LitStr, state: &State, krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let server_only = state.fields.iter().filter(|field| field.server_only.is_some());
+    let hidden = server_only.map(|Field { names, conditions, .. }| {
+        let written = &names[..1];
+        quote_spanned!(site=> #(#conditions)* #(#written)*)
+    });
+    quote_spanned! {site=>
+        #[automatically_derived]
+        impl #krate::LiveState for #name {
+            const EVENT: &'static str = #event;
+            const SERVER_ONLY: &'static [&'static str] = &[#(#hidden),*];
+        }
+    }
 }
 
 /// What is known of the fields of a state: how they live, are read and are compared, each under the name by which it is stored;
@@ -48,13 +66,14 @@ fn members(state: &State, krate: &TokenStream) -> TokenStream {
         }
     });
     let begins_anew = state.begins_anew.then(|| quote_spanned!(site=> const BEGINS_ANEW: bool = true;));
+    let is_live = state.emit.as_ref().map(|_| quote_spanned!(site=> const IS_LIVE: bool = true;));
     if state.serde.reshapes.is_some() {
-        return [aliases, begins_anew].into_iter().flatten().collect();
+        return [aliases, begins_anew, is_live].into_iter().flatten().collect();
     }
     let lives = lives(state, krate);
     let read = read_fields(state, krate);
     let compare = compare_fields(state, krate);
-    [aliases, begins_anew, Some(lives), Some(read), Some(compare)].into_iter().flatten().collect()
+    [aliases, begins_anew, is_live, Some(lives), Some(read), Some(compare)].into_iter().flatten().collect()
 }
 
 /// Whether all fields are exact.
@@ -132,10 +151,12 @@ fn compare_fields(state: &State, krate: &TokenStream) -> TokenStream {
 /// Stands in for a state whose attribute has a mistake, so that no other error follows: a state without its defaults.
 pub(super) fn state_stand_in(state: &State, krate: &TokenStream) -> TokenStream {
     let name = &state.input.ident;
+    let live = state.emit.as_ref().map(|event| impl_live_state(name, event, state, krate));
     [
         structure(state, krate),
         default_stand_in(name),
         impl_session_state(name, &state.key, &TokenStream::new(), krate),
+        live.unwrap_or_default(),
     ]
     .into_iter()
     .collect()

@@ -2,10 +2,10 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, Data, DeriveInput, Expr, Fields, Meta, Type};
+use syn::{Attribute, Data, DeriveInput, Expr, Fields, LitStr, Meta, Type};
 
 use super::{
-    args::{self, Arguments},
+    args::{self, Arguments, FieldArguments},
     key, names,
 };
 use crate::{diagnostics::Diagnostics, tokens};
@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) serde: Serde,
     /// Each field that does not decode begins with its default.
     pub(super) begins_anew: bool,
+    /// The event as which it is pushed.
+    pub(super) emit: Option<LitStr>,
 }
 
 /// How a field comes to its first value.
@@ -43,6 +45,8 @@ pub(super) struct Field {
     pub(super) default: Option<Expr>,
     /// Those under which it is stored, the one that is written first.
     pub(super) names: Vec<String>,
+    /// The word that says that it is never pushed.
+    pub(super) server_only: Option<Ident>,
 }
 
 /// What the user derives already.
@@ -62,6 +66,8 @@ pub(crate) struct Serde {
     pub(crate) default: bool,
     /// The first that changes the form in which the struct or a field of it is stored.
     pub(crate) reshapes: Option<TokenStream>,
+    /// The first by which it is not known under which name a field is stored.
+    pub(crate) hides_names: Option<TokenStream>,
 }
 
 pub(super) fn check(mut input: DeriveInput, arguments: Arguments, diagnostics: &Diagnostics) -> Checked {
@@ -88,7 +94,31 @@ pub(super) fn check(mut input: DeriveInput, arguments: Arguments, diagnostics: &
              this hides them; take one of the two away",
         );
     }
-    Checked::State(State { input, key, fields, derives, serde, begins_anew })
+    let emit = arguments.emit;
+    check_server_only(&fields, emit.as_ref(), &serde, diagnostics);
+    Checked::State(State { input, key, fields, derives, serde, begins_anew, emit })
+}
+
+/// Whether fields that are to stay on the server do so.
+fn check_server_only(fields: &[Field], emit: Option<&LitStr>, serde: &Serde, diagnostics: &Diagnostics) {
+    for word in fields.iter().filter_map(|field| field.server_only.as_ref()) {
+        if emit.is_none() {
+            diagnostics.report(
+                word,
+                "`server_only` keeps a field out of what is pushed, and nothing of this state is pushed: take it away, or \
+                 write `#[session_state(emit = \"..\")]`",
+            );
+        } else if let Some(hides) = &serde.hides_names {
+            let hides = hides.to_string();
+            diagnostics.report(
+                word,
+                format_args!(
+                    "what is kept on the server is known by its name, and `#[serde({hides})]` hides under which names fields are \
+                     stored: take one of the two away"
+                ),
+            );
+        }
+    }
 }
 
 /// Whether the item is a struct with named fields.
@@ -141,10 +171,10 @@ fn check_field(field: &mut syn::Field, diagnostics: &Diagnostics) -> Option<Fiel
         );
     }
     field.attrs.retain(|attribute| !is_conditional_session(attribute));
-    let default = args::default(ours.iter(), diagnostics);
+    let FieldArguments { default, server_only } = args::field(ours.iter(), diagnostics);
     let conditions = conditions(&field.attrs);
     let name = field.ident.clone()?;
-    Some(Field { name, ty: field.ty.clone(), conditions, default, names: Vec::new() })
+    Some(Field { name, ty: field.ty.clone(), conditions, default, names: Vec::new(), server_only })
 }
 
 /// The attributes on which it depends whether something is there.
@@ -232,6 +262,22 @@ fn without_derives(derives: &TokenStream, mut drops: impl FnMut(&Ident) -> bool)
     kept
 }
 
+/// What changes how a field or a struct is stored, and leaves the names of its fields as they are.
+const LEAVES_NAMES: [&str; 12] = [
+    "bound",
+    "borrow",
+    "default",
+    "deny_unknown_fields",
+    "deserialize_with",
+    "expecting",
+    "serialize_with",
+    "skip",
+    "skip_deserializing",
+    "skip_serializing",
+    "skip_serializing_if",
+    "with",
+];
+
 /// Reads what the user says to serde; gives the fields the names that they have by that.
 fn serde(input: &DeriveInput, fields: &mut [Field]) -> Serde {
     let mut serde = Serde::default();
@@ -243,17 +289,18 @@ fn serde(input: &DeriveInput, fields: &mut [Field]) -> Serde {
                 serde.default = true;
                 serde.reshapes(!said.is_bare, said.tokens);
             }
-            ("rename_all", Some(_)) => rule = said.text,
-            _ => serde.reshapes(true, said.tokens),
+            ("rename_all", Some(text)) => {
+                let is_known = names::renamed("field", text).is_some();
+                serde.hides_names(!is_known, &said.tokens);
+                rule = said.text;
+            }
+            (name, _) => {
+                serde.hides_names(!LEAVES_NAMES.contains(&name), &said.tokens);
+                serde.reshapes(true, said.tokens);
+            }
         }
     }
-    let conditional = |attributes: &[Attribute]| {
-        attributes
-            .iter()
-            .find(|attribute| holds_conditionally(attribute, "serde"))
-            .map(ToTokens::to_token_stream)
-    };
-    serde.reshapes = serde.reshapes.take().or_else(|| conditional(&input.attrs));
+    serde.is_conditional(&input.attrs);
     let Data::Struct(data) = &input.data else { return serde };
     for (field, written) in fields.iter_mut().zip(&data.fields) {
         let own = names::of(&field.name);
@@ -268,10 +315,13 @@ fn serde(input: &DeriveInput, fields: &mut [Field]) -> Serde {
                 ("alias", Some(text)) => aliases.push(text),
                 // What is missing is what the field begins with in any case.
                 ("default", None) if said.is_bare && field.default.is_none() => {}
-                _ => serde.reshapes(true, said.tokens),
+                (name, _) => {
+                    serde.hides_names(!LEAVES_NAMES.contains(&name), &said.tokens);
+                    serde.reshapes(true, said.tokens);
+                }
             }
         }
-        serde.reshapes = serde.reshapes.take().or_else(|| conditional(&written.attrs));
+        serde.is_conditional(&written.attrs);
         field.names = [name].into_iter().chain(aliases).collect();
     }
     serde
@@ -281,6 +331,21 @@ impl Serde {
     fn reshapes(&mut self, does: bool, tokens: TokenStream) {
         if does {
             self.reshapes.get_or_insert(tokens);
+        }
+    }
+
+    fn hides_names(&mut self, does: bool, tokens: &TokenStream) {
+        if does {
+            self.hides_names.get_or_insert_with(|| tokens.clone());
+        }
+    }
+
+    /// What is said on a condition may be anything.
+    fn is_conditional(&mut self, attributes: &[Attribute]) {
+        let conditional = attributes.iter().find(|attribute| holds_conditionally(attribute, "serde"));
+        if let Some(attribute) = conditional {
+            self.hides_names(true, &attribute.to_token_stream());
+            self.reshapes(true, attribute.to_token_stream());
         }
     }
 }

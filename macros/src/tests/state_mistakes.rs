@@ -23,15 +23,63 @@ fn arguments() {
         ("key = 3", "expected string literal: write `key = \"user\"`"),
         (
             "name = \"user\"",
-            "`name` is no argument of `#[session_state]`: it takes `key = \"..\"` and `on_undecodable = \"default\"`",
+            "`name` is no argument of `#[session_state]`: it takes `key = \"..\"`, `emit = \"..\"` and \
+             `on_undecodable = \"default\"`",
         ),
         (
             "on_undecodable = \"skip\"",
             "write `on_undecodable = \"default\"`: each field that does not decode begins with its default",
         ),
+        ("emit", "`emit` needs a value: write `emit = \"user\"`"),
+        ("emit = \"\"", "an event has a name: write `emit = \"user\"`"),
+        (
+            "emit = \"disconnect\"",
+            "clients hear `disconnect` for another reason: write another event, as `emit = \"user\"`",
+        ),
+        ("emit = \"a\", emit = \"b\"", "`emit` is given twice: keep one of them"),
         ("on_undecodable", "`on_undecodable` needs a value: write `on_undecodable = \"default\"`"),
     ] {
         assert_mistakes(arguments, user, &[message]);
+    }
+}
+
+const SAYS_NOTHING: &str = "`#[session]` gives a field its first value, or keeps it on the server: write \
+                            `#[session(default = ..)]` or `#[session(server_only)]`";
+
+#[test]
+fn what_is_kept_on_the_server() {
+    let of = |attribute: &str| format!("struct User {{ {attribute} secret: u32, name: String }}");
+    assert_mistakes(
+        "",
+        &of("#[session(server_only)]"),
+        &[
+            "`server_only` keeps a field out of what is pushed, and nothing of this state is pushed: take it away, or write \
+           `#[session_state(emit = \"..\")]`",
+        ],
+    );
+    assert_mistakes(
+        "emit = \"user\"",
+        &of("#[session(server_only, server_only)]"),
+        &["`server_only` is given twice: keep one of them"],
+    );
+    for hides in ["flatten", "rename_all = \"Title Case\""] {
+        let at = if hides == "flatten" {
+            "struct User { #[serde(flatten)]"
+        } else {
+            "#[serde(rename_all = \"Title Case\")] struct User {"
+        };
+        let item = format!("{at} #[session(server_only)] secret: u32 }}");
+        let message = format!(
+            "what is kept on the server is known by its name, and `#[serde({hides})]` hides under which names fields are \
+             stored: take one of the two away"
+        );
+        assert_mistakes("emit = \"user\"", &item, &[&message]);
+    }
+    for leaves in
+        ["with = \"hex\"", "rename = \"s\"", "alias = \"s\"", "skip_serializing_if = \"f\"", "default"]
+    {
+        let item = format!("struct User {{ #[session(server_only)] #[serde({leaves})] secret: u32 }}");
+        assert_mistakes("emit = \"user\"", &item, &[]);
     }
 }
 
@@ -42,12 +90,12 @@ fn fields() {
         ("#[session(default = 1)] #[session(default = 2)]", "`default` is given twice: keep one of them"),
         (
             "#[session(skip)]",
-            "`skip` is no argument of `#[session]`: it takes `default = ..`, and what is serde's goes into \
-             `#[serde(..)]`",
+            "`skip` is no argument of `#[session]`: it takes `default = ..` and `server_only`, and what is serde's goes \
+             into `#[serde(..)]`",
         ),
         ("#[session(default)]", "`default` needs a value: write `default = 1`"),
-        ("#[session]", "`#[session]` gives a field its first value: write `#[session(default = ..)]`"),
-        ("#[session()]", "`#[session]` gives a field its first value: write `#[session(default = ..)]`"),
+        ("#[session]", SAYS_NOTHING),
+        ("#[session()]", SAYS_NOTHING),
         (
             "#[cfg_attr(unix, session(default = 1))]",
             "a field's default is there whatever the configuration: write `#[session(default = ..)]` and \

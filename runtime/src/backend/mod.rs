@@ -104,7 +104,7 @@ pub(crate) mod progress;
 mod redis;
 mod store;
 
-use std::{borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
+use std::{any::Any, borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
 
 use smallvec::{Array, SmallVec};
 use time::OffsetDateTime;
@@ -196,10 +196,35 @@ pub trait Backend: Debug + Send + Sync + 'static {
         self.commit(commit)
     }
 
+    /// From when this answers until what it gives is dropped, this process hears of each commit of other processes to the
+    /// session, by [`Registry::states_changed`]: sockets here are sent its live states, or somebody follows
+    /// [`Shared::changes`](crate::Shared::changes). Without an implementation there are no other processes.
+    fn listen(&self, id: SessionId) -> Answer<Result<Hearing, BackendError>> {
+        let _ = id;
+        Answer::Ready(Ok(Hearing::default()))
+    }
+
     /// Ends a lease without writing. Called also when a handler was cancelled, or its commit failed.
     fn release(&self, id: SessionId, lease: Lease) -> Answer<()> {
         let _ = (id, lease);
         Answer::Ready(())
+    }
+}
+
+/// A process hears of what others commit to a session, until this is dropped.
+#[derive(Default)]
+pub struct Hearing(Option<Box<dyn Any + Send + Sync>>);
+
+impl Hearing {
+    /// Dropped when nobody here wants to hear of the session any more. Its drop must not panic.
+    pub fn until_dropped(guard: impl Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(guard)))
+    }
+}
+
+impl Debug for Hearing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hearing").field("from_others", &self.0.is_some()).finish()
     }
 }
 

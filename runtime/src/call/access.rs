@@ -24,6 +24,9 @@ pub trait Access: Sized + Send + Sync + 'static {
     const KEY: &'static str;
     #[doc(hidden)]
     const WRITES: bool;
+    /// Whether it may change a state that is sent to sockets.
+    #[doc(hidden)]
+    const CHANGES_LIVE: bool = false;
     /// What the user's function is given.
     #[doc(hidden)]
     type Lent<'a>;
@@ -90,6 +93,7 @@ impl<T: SessionState> Access for Read<T> {
 impl<T: SessionState> Access for Write<T> {
     const KEY: &'static str = T::KEY;
     const WRITES: bool = true;
+    const CHANGES_LIVE: bool = T::IS_LIVE;
     type Lent<'a> = &'a mut T;
 
     fn load(loaded: Option<&Loaded>, backend: &dyn Backend) -> Result<Self, Error> {
@@ -215,6 +219,9 @@ pub trait States: Sized + Send + Sync + 'static {
     /// The keys of those that are written.
     #[doc(hidden)]
     const TURNS: &'static [&'static str];
+    /// Whether states that are sent to sockets may change, by their keys.
+    #[doc(hidden)]
+    const LIVE: &'static [(&'static str, bool)];
     /// What the user's function is given.
     #[doc(hidden)]
     type Lent<'a>;
@@ -299,6 +306,7 @@ macro_rules! states {
                     writes_first([$(($access::KEY, $access::WRITES),)*]).1,
                 )
             };
+            const LIVE: &'static [(&'static str, bool)] = &[$(($access::KEY, $access::CHANGES_LIVE),)*];
             const READS: bool = false $(|| !$access::WRITES)*;
             const WRITES: bool = false $(|| $access::WRITES)*;
             type Lent<'a> = ($($access::Lent<'a>,)*);

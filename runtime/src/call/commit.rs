@@ -15,7 +15,7 @@ use crate::{
     call::intents::Intent,
     clock::{self, Now},
     error::{Error, ErrorKind},
-    process::{Announced, Ending},
+    process::{Announced, Ending, News},
     session::{
         change::{Change, Changes},
         id::SessionId,
@@ -68,6 +68,15 @@ struct Consequences {
     #[allow(clippy::option_option, reason = "no expiry of its own is one to be set")]
     set: Option<(Option<Expiry>, Option<OffsetDateTime>)>,
     cookie: CookieEffect,
+}
+
+/// What a commit is to those who listen to the session.
+enum Tidings {
+    /// None of the states has changed.
+    None,
+    These(Box<News>),
+    /// Nobody listened when it began.
+    Unknown,
 }
 
 impl LiveSession {
@@ -228,18 +237,43 @@ impl LiveSession {
                 let cookie = self.set_cookie(new_id.unwrap_or(id), &attributes);
                 Box::new(Consequences { changed, set, cookie })
             });
+        let tidings = self.tidings(&work.changes, new_id.is_some());
         let action = new_id.map_or(Action::Update, Action::ChangeId);
         let changed = Write { id, action, changes: work.changes, attributes: change, expires };
         let (answer, under) = write(&*self.backend, changed, turn, self.settings.backend_timeout);
         match answer {
-            Answer::Ready(done) => Answer::Ready(self.updated(id, done, may_fail, under, consequences)),
+            Answer::Ready(done) => {
+                Answer::Ready(self.updated(id, done, may_fail, under, consequences, tidings))
+            }
             Answer::Pending(answer) => {
                 let live = Arc::clone(self);
-                Answer::pending(async move { live.updated(id, answer.await, may_fail, under, consequences) })
+                Answer::pending(async move {
+                    live.updated(id, answer.await, may_fail, under, consequences, tidings)
+                })
             }
         }
     }
 
+    /// What those are told who listen to the session. Those of an id that ends hear nothing.
+    fn tidings(&self, changes: &Changes, changes_id: bool) -> Tidings {
+        if changes.is_empty() || changes_id {
+            return Tidings::None;
+        }
+        // Where nobody listens yet, somebody may before the commit is in.
+        let is_heard = self.registry().listeners().are_there();
+        if is_heard { Tidings::These(Box::new(self.settings.live.news(changes))) } else { Tidings::Unknown }
+    }
+
+    fn tell(&self, id: SessionId, tidings: Tidings) {
+        let listeners = self.registry().listeners();
+        match tidings {
+            Tidings::These(news) => listeners.tell(id, &news),
+            Tidings::Unknown if listeners.are_there() => listeners.tell(id, &News::Unknown),
+            Tidings::Unknown | Tidings::None => {}
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what a commit leaves behind, each once")]
     fn updated(
         &self,
         id: SessionId,
@@ -247,6 +281,7 @@ impl LiveSession {
         may_fail: bool,
         under: Under,
         consequences: Option<Box<Consequences>>,
+        tidings: Tidings,
     ) -> Committed {
         let behind = under.behind(&done);
         let outcome = match done {
@@ -254,6 +289,7 @@ impl LiveSession {
                 if let Some(consequences) = consequences {
                     self.draw(id, *consequences);
                 }
+                self.tell(id, tidings);
                 Ok(())
             }
             Err(error) => {

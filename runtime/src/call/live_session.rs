@@ -194,6 +194,10 @@ impl LiveSession {
         &self.settings
     }
 
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
     pub(crate) fn registry(&self) -> &Registry {
         self.backend.registry()
     }
@@ -219,6 +223,14 @@ impl LiveSession {
     pub(crate) fn has_ended_since(&self, loaded: &Attributes) -> bool {
         let current = self.current.lock();
         current.presence == Presence::Absent || current.key.as_ref().is_some_and(|key| *key != loaded.key)
+    }
+
+    /// How the session ended that was shown, where it is dead.
+    pub(super) fn ended_before(&self) -> Option<Ending> {
+        match self.current.lock().presence {
+            Presence::Dead(ending) => Some(ending),
+            _ => None,
+        }
     }
 
     /// Whether there is a session, as far as is known.

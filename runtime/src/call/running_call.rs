@@ -230,6 +230,9 @@ fn commit<S: States>(
         Ok(changes) => changes,
         Err(error) => return Detached::done(Err(error), turn),
     };
+    if const { may_change_live(S::LIVE) } {
+        note_unnamed(live, S::LIVE, &changes);
+    }
     let touch = found.as_ref().and_then(|(attributes, expires)| {
         live.settings().lifetimes.touched(attributes, *expires, clock::now)
     });
@@ -239,6 +242,27 @@ fn commit<S: States>(
         return Detached::done(Err(Error::new(ErrorKind::SessionEnded)), turn);
     }
     live.commit(Work { changes, intent, attributes, touch, even_if_unchanged: false }, turn)
+}
+
+/// Whether one of these states is sent to sockets when it has changed.
+const fn may_change_live(states: &[(&str, bool)]) -> bool {
+    let mut at = 0;
+    while at < states.len() {
+        if states[at].1 {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// A live state has changed that the layer does not know of: nobody would be sent it.
+fn note_unnamed(live: &LiveSession, states: &[(&'static str, bool)], changes: &Changes) {
+    for (key, _) in states.iter().filter(|(_, is_live)| *is_live) {
+        if !live.settings().live.has(key) && changes.iter().any(|(changed, _)| changed == key) {
+            live.registry().unnamed_live().note(key);
+        }
+    }
 }
 
 /// What the user's function runs in: so that `SessionControl` finds its call, and `Shared` the turn it must not

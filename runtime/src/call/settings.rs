@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::live_states::LiveStates;
 use crate::{session::lifetimes::Lifetimes, turns::Limits};
 
 #[derive(Clone, Debug)]
@@ -12,12 +13,15 @@ pub(crate) struct Settings {
     pub(crate) backend_timeout: Duration,
     /// Save a session at the end of each request that has one.
     pub(crate) always_save: bool,
+    /// The states that sockets are sent when they have changed.
+    pub(crate) live: LiveStates,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let limits = Limits { wait: Duration::from_secs(30), hold: Duration::from_secs(30), waiters: 4096 };
         let backend_timeout = Duration::from_secs(10);
-        Self { lifetimes: Lifetimes::default(), limits, backend_timeout, always_save: false }
+        let (lifetimes, live) = Default::default();
+        Self { lifetimes, limits, backend_timeout, always_save: false, live }
     }
 }

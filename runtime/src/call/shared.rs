@@ -2,15 +2,19 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
+use futures_util::Stream;
+
 use crate::{
     call::{
         access::{Access as _, Read, States, Write},
         current_call::{Caller, turns_around},
+        listening,
         live_session::LiveSession,
         outcome::Outcome,
         running_call::{ArrivedCall, RunningCall},
     },
     error::Error,
+    process::Ending,
     session::state::SessionState,
 };
 
@@ -101,6 +105,71 @@ impl<T: SessionState> Shared<T> {
         let result = change(call.states.0.lend());
         call.conclude(Outcome::Normal).work.outcome().await?;
         Ok(result)
+    }
+
+    /// The state as it is now, and then the latest after each commit that has changed it, until the session ends: for server-sent
+    /// events, for a plain WebSocket, for a task. Who reads slowly is given fewer states, and the last one. It waits for no turn.
+    ///
+    /// It ends when the session ends or goes on under another id, and when this process shuts down; one that was taken in the
+    /// very request that changes the id goes on under the new one. Where there is no session, it gives the state's default, and
+    /// then waits for the session that this request may begin.
+    ///
+    /// A backend that fails is logged and asked again, once a second. A value that does not decode is logged, and is the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Waiting for the next state may be dropped: nothing is lost by it.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use axum::response::sse::{Event, Sse};
+    /// use futures_util::{Stream, StreamExt};
+    /// use socketioxide_session::{Shared, session_state};
+    ///
+    /// #[session_state]
+    /// struct Cart {
+    ///     items: Vec<String>,
+    /// }
+    ///
+    /// async fn cart(cart: Shared<Cart>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    ///     Sse::new(cart.changes().map(|cart| Ok(Event::default().data(cart.items.join(", ")))))
+    /// }
+    /// # let _: axum::Router = axum::Router::new().route("/cart", axum::routing::get(cart));
+    /// ```
+    pub fn changes(&self) -> impl Stream<Item = T> + Send + Unpin + use<T> {
+        listening::changes(Arc::clone(&self.live))
+    }
+
+    /// Waits until the session has ended here, or goes on under an id that is not for this one: then who holds a connection of
+    /// the session's own, as a plain WebSocket, closes it. It is told when sockets are disconnected, so that a page which comes
+    /// back shows the new cookie.
+    ///
+    /// Gives how it ended; `None` where that is not known: this process shuts down, or cannot hear from the others. Without a
+    /// session it waits for ever. A backend that fails is logged and asked again, once a second.
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped and asked again.
+    ///
+    /// ```
+    /// # use socketioxide_session::{Shared, session_state};
+    /// # #[session_state]
+    /// # struct User { name: Option<String> }
+    /// # async fn next_message() -> Option<String> { None }
+    /// # async fn close(_: &str) {}
+    /// async fn talk(user: Shared<User>) {
+    ///     loop {
+    ///         tokio::select! {
+    ///             ended = user.ended() => return close(ended.map_or("", |ended| ended.reason())).await,
+    ///             Some(message) = next_message() => println!("{message}"),
+    ///             else => return,
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub async fn ended(&self) -> Option<Ending> {
+        listening::ended(&self.live).await
     }
 
     async fn begin<S: States>(&self) -> Result<Box<RunningCall<S>>, Error> {

@@ -13,7 +13,7 @@ use super::{
     settings::LayerSettings,
     token::TokenHeader,
 };
-use crate::{backend::Backend, call::settings::Settings};
+use crate::{backend::Backend, call::settings::Settings, session::state::LiveState};
 
 /// The tower layer that gives requests and handshakes their session.
 ///
@@ -218,6 +218,32 @@ impl SessionLayer {
     #[must_use]
     pub fn with_max_waiters(self, waiters: usize) -> Self {
         self.with_call(|settings| settings.limits.waiters = waiters)
+    }
+
+    /// Sends this state to the session's sockets, as the event that `#[session_state(emit = "..")]` names: after each commit that
+    /// has changed one of its fields, whoever committed (a handler, an event, [`Shared`](crate::Shared), a plain `Session`), and
+    /// once when a connect handler has first waited. Its `#[session(server_only)]` fields are not sent. Default: none.
+    ///
+    /// Sent are all sockets that are bound to the session, in every namespace and on every node; and what is sent is what there
+    /// is at that moment. So the order is that of the commits, and a client that reads slowly gets fewer, and the last one. A
+    /// commit that ends the session, or gives it another id, sends nothing to the sockets of the old id.
+    ///
+    /// ```
+    /// use socketioxide_session::{MemoryBackend, SessionLayer, session_state};
+    ///
+    /// #[session_state(emit = "user")]
+    /// struct User {
+    ///     name: Option<String>,
+    ///     #[session(server_only)]
+    ///     failed_logins: u32,
+    /// }
+    ///
+    /// // In the page: socket.on("user", (user) => ..), with `user.name`.
+    /// let layer = SessionLayer::new(MemoryBackend::default()).with_live::<User>();
+    /// ```
+    #[must_use]
+    pub fn with_live<T: LiveState>(self) -> Self {
+        self.with_call(|settings| settings.live.add::<T>())
     }
 
     /// The path of Socket.IO, as given to `SocketIoBuilder::req_path`. Default: `/socket.io`.

@@ -37,8 +37,9 @@ impl Ending {
         }
     }
 
-    /// The reason that a socket's client is told.
-    pub(crate) fn reason(self) -> &'static str {
+    /// The reason that a socket's client is told by `session_ended`: `logout`, `expired` or `id_changed`.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
         match self {
             Self::Ended => "logout",
             Self::Expired => "expired",

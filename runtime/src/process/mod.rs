@@ -1,10 +1,11 @@
 //! What one process knows about a backend's sessions: the queues of their turns, the sockets that are bound to them,
-//! how ids ended lately, who is disconnected when, and which writes have not come back. It uses turns and what a session
+//! who listens to changes of states, how ids ended lately, who is disconnected when, and which writes have not come back. It uses turns and what a session
 //! is; it asks nothing of a backend.
 
 mod connections;
 pub(crate) mod disconnects;
 mod endings;
+mod listeners;
 mod nodes;
 mod shutdown;
 mod sockets;
@@ -16,6 +17,7 @@ use std::{fmt, sync::Arc};
 pub use self::endings::Ending;
 pub(crate) use self::{
     connections::{Bound, Connections},
+    listeners::{ChangedKey, Concern, Listener, Listeners, News},
     sockets::SessionSocket,
 };
 use self::{
@@ -23,7 +25,7 @@ use self::{
     endings::Endings,
     shutdown::Shutdown,
     sockets::BoundSockets,
-    structs::Structs,
+    structs::{Structs, UnnamedLive},
     unsettled::Unsettled,
 };
 use crate::{
@@ -51,6 +53,8 @@ struct Inner {
     unsaved_touches: LogLimit,
     unwatched: LogLimit,
     structs: Structs,
+    listeners: Listeners,
+    unnamed_live: UnnamedLive,
     shutdown: Shutdown,
 }
 
@@ -75,6 +79,7 @@ impl Registry {
     fn of(sockets: BoundSockets, among_nodes: bool) -> Self {
         let (endings, connections, expiry_watch, unsettled) = Default::default();
         let (unsaved_touches, unwatched, structs, shutdown) = Default::default();
+        let (listeners, unnamed_live) = Default::default();
         let turns = Arc::new(Turns::new());
         Self(Arc::new(Inner {
             among_nodes,
@@ -87,6 +92,8 @@ impl Registry {
             unsaved_touches,
             unwatched,
             structs,
+            listeners,
+            unnamed_live,
             shutdown,
         }))
     }
@@ -121,6 +128,16 @@ impl Registry {
     /// Which structs values were decoded into.
     pub(crate) fn structs(&self) -> &Structs {
         &self.0.structs
+    }
+
+    /// Who wants to hear of changes of states.
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.0.listeners
+    }
+
+    /// Which live states were committed that no layer sends.
+    pub(crate) fn unnamed_live(&self) -> &UnnamedLive {
+        &self.0.unnamed_live
     }
 
     /// The task that notices that a session with sockets has expired.
@@ -162,6 +179,7 @@ impl Registry {
     /// Remembers that an id is dead, and gives its sockets, which are out of every room from now on.
     pub(crate) fn end(&self, id: SessionId, ending: Ending) -> Sockets {
         self.0.endings.insert(id, ending);
+        self.0.listeners.end(id);
         self.0.sockets.take_out_of_rooms(id, Some(ending))
     }
 

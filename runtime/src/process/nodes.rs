@@ -8,6 +8,7 @@ use super::{
     Registry,
     disconnects::{self, Cause, Sockets},
     endings::{Ending, REMEMBERED},
+    listeners::News,
     sockets::BoundSockets,
 };
 use crate::session::id::{HiddenId, SessionId};
@@ -71,6 +72,15 @@ impl Registry {
     pub fn session_expires(&self, session: HiddenId, expires: OffsetDateTime) {
         if let Some(id) = self.0.sockets.session_as(session) {
             self.0.sockets.note_expiry(id, expires);
+        }
+    }
+
+    /// Another node has committed to a session that this one [listens](crate::Backend::listen) to. Whoever wants to know what
+    /// there is now loads it, so that a backend that keeps what it has read forgets it first. Also said, to be sure, where
+    /// messages may have been lost.
+    pub fn states_changed(&self, session: HiddenId) {
+        if let Some(id) = self.0.sockets.session_as(session) {
+            self.0.listeners.tell(id, &News::Unknown);
         }
     }
 

@@ -15,6 +15,7 @@ use socketioxide::{
 };
 use tokio::time::{Instant, sleep};
 
+use super::live;
 use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
@@ -50,17 +51,18 @@ pub(super) fn bound<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
         return Some(bound.binding);
     }
     let binding = binding_of(socket)?;
-    let live = binding.live();
+    let session = binding.live();
     if socket.transport_type() == TransportType::Polling {
         // As a rule it was learned from the handshake's response.
         binding.opened(socket.id.as_str());
     }
-    if live.is_stored() {
-        let (id, registry) = (live.id(), live.registry().clone());
+    if session.is_stored() {
+        let (id, registry) = (session.id(), session.registry().clone());
         let bound = Arc::new(BoundSocket { socket: Arc::downgrade(socket), id, registry });
         bound.registry.sockets().bind(id, Arc::downgrade(&bound) as _);
         // The socket's own extensions keep it bound, and its end unbinds it: the disconnect handler is the user's.
         socket.extensions.insert(Bound { binding: binding.clone(), _bound: bound });
+        live::follow(socket, &binding);
     }
     Some(binding)
 }

@@ -20,6 +20,7 @@ use super::{
     binding,
     event::outcome_of,
     gates::Gates,
+    live,
     middleware::{Refusal, arrive, begin_call},
     reply::{Reply, Said},
 };
@@ -79,6 +80,7 @@ pub(super) async fn prepare<A: Adapter, F: ConnectFunction<A>>(
     gates: Arc<Gates<A>>,
 ) -> Result<(), Box<dyn Display + Send>> {
     let call = enter::<F::States, A>(&socket).await.map_err(refusal)?;
+    live::hold(&socket);
     socket.extensions.insert(Waiting(Arc::new(Mutex::new(Some((call, gates))))));
     Ok(())
 }
@@ -115,6 +117,9 @@ pub(super) fn start<A: Adapter, F: ConnectFunction<A>>(socket: &Arc<Socket<A>>, 
     if pin!(&mut function).poll(&mut context) == Poll::Pending {
         gates.open(socket);
         tokio::spawn(function);
+    }
+    if !gates.have_failed() {
+        live::begin(socket);
     }
 }
 

@@ -117,6 +117,11 @@ impl<A: Adapter> Gates<A> {
         self.phase.load(Ordering::Acquire) >= OPEN
     }
 
+    /// Whether the function failed before it waited.
+    pub(super) fn have_failed(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == FAILED
+    }
+
     /// The function waits for the first time, or has ended without a wait. What was kept goes first, in its order; what
     /// comes meanwhile waits behind it.
     pub(super) fn open(&self, socket: &Arc<Socket<A>>) {

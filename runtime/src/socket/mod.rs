@@ -10,6 +10,7 @@ mod error;
 pub(crate) mod event;
 mod extract;
 mod gates;
+mod live;
 pub(crate) mod middleware;
 mod reply;
 pub(crate) mod router;

@@ -473,6 +473,120 @@ impl ::session::SessionState for User {
     }
 }
 
+// A live state: its event, and the fields that are never sent.
+//
+// #[session_state(emit = "user")]
+// struct User {
+//     name: Option<String>,
+//     #[session(server_only)]
+//     #[serde(rename = "tries")]
+//     #[cfg(unix)]
+//     failures: u32,
+// }
+
+#[derive(
+    ::session::__private::serde::Serialize,
+    ::session::__private::serde::Deserialize
+)]
+#[serde(crate = "::session::__private::serde")]
+#[serde(default)]
+struct User {
+    name: Option<String>,
+    #[serde(rename = "tries")]
+    #[cfg(unix)]
+    failures: u32,
+}
+#[automatically_derived]
+impl ::core::default::Default for User {
+    fn default() -> Self {
+        Self {
+            name: <Option<String> as ::session::__private::FirstValue>::first_value(),
+            #[cfg(unix)]
+            failures: <u32 as ::session::__private::FirstValue>::first_value(),
+        }
+    }
+}
+#[allow(deprecated)]
+impl ::session::SessionState for User {
+    const KEY: &'static str = "user";
+    const NAME: &'static str = "User";
+    const IS_LIVE: bool = true;
+    const LIVES: ::session::__private::Lives = {
+        #[allow(unused_imports)]
+        use ::session::__private::NotExact as _;
+        #[allow(unused_mut)]
+        let mut __exact = true;
+        {
+            __exact &= ::session::__private::Exactness::<Option<String>>::IS_EXACT;
+        }
+        #[cfg(unix)]
+        {
+            __exact &= ::session::__private::Exactness::<u32>::IS_EXACT;
+        }
+        ::session::__private::Lives::by_field(__exact)
+    };
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn read(
+        __reading: &::session::__private::Reading<'_, Self>,
+    ) -> ::core::result::Result<Self, ::session::Error> {
+        use ::session::__private::{CloneExact as _, CloneNothing as _};
+        ::core::result::Result::Ok(Self {
+            name: __reading
+                .field(
+                    &["name"],
+                    |__state| ::session::__private::Copied(&__state.name).copied(),
+                    || -> Option<String> {
+                        <Option<
+                            String,
+                        > as ::session::__private::FirstValue>::first_value()
+                    },
+                )?,
+            #[cfg(unix)]
+            failures: __reading
+                .field(
+                    &["tries"],
+                    |__state| ::session::__private::Copied(&__state.failures).copied(),
+                    || -> u32 {
+                        <u32 as ::session::__private::FirstValue>::first_value()
+                    },
+                )?,
+        })
+    }
+    fn compare(
+        __before: &Self,
+        __after: &Self,
+        __differences: &mut ::session::__private::Differences,
+    ) -> ::core::result::Result<(), ::session::Error> {
+        #[allow(unused_imports)]
+        use ::session::__private::{ByExact as _, ByNothing as _};
+        __differences
+            .field(
+                "name",
+                ::session::__private::Same(&__before.name, &__after.name).same(),
+                &__after.name,
+            )?;
+        #[cfg(unix)]
+        __differences
+            .field(
+                "tries",
+                ::session::__private::Same(&__before.failures, &__after.failures).same(),
+                &__after.failures,
+            )?;
+        ::core::result::Result::Ok(())
+    }
+}
+#[automatically_derived]
+impl ::session::LiveState for User {
+    const EVENT: &'static str = "user";
+    const SERVER_ONLY: &'static [&'static str] = &[#[cfg(unix)] "tries"];
+}
+
 // Other names: they are written under one, and read under all.
 //
 // #[session_state(on_undecodable = "default")]
@@ -753,16 +867,16 @@ impl ::session::SessionState for User {
     "`default` is given twice: keep one of them"
 }
 ::core::compile_error! {
-    "`skip` is no argument of `#[session]`: it takes `default = ..`, and what is serde's goes into `#[serde(..)]`"
+    "`skip` is no argument of `#[session]`: it takes `default = ..` and `server_only`, and what is serde's goes into `#[serde(..)]`"
 }
 ::core::compile_error! {
     "`default` needs a value: write `default = 1`"
 }
 ::core::compile_error! {
-    "`#[session]` gives a field its first value: write `#[session(default = ..)]`"
+    "`#[session]` gives a field its first value, or keeps it on the server: write `#[session(default = ..)]` or `#[session(server_only)]`"
 }
 ::core::compile_error! {
-    "`#[session]` gives a field its first value: write `#[session(default = ..)]`"
+    "`#[session]` gives a field its first value, or keeps it on the server: write `#[session(default = ..)]` or `#[session(server_only)]`"
 }
 ::core::compile_error! {
     "a field's default is there whatever the configuration: write `#[session(default = ..)]` and put the condition into the expression"

@@ -3,14 +3,16 @@
 mod reading;
 
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 pub use self::reading::Reading;
 pub(super) use self::reading::fields_of_json;
 use super::{
     diff::{Differences, Remembered},
+    encode::{LEVELS, Refused, encode},
     field::{ChangedFields, Field, FieldSet, NewValue},
 };
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// A struct whose value lives in the session. Implemented by [`#[session_state]`](macro@crate::session_state).
 #[diagnostic::on_unimplemented(
@@ -37,6 +39,10 @@ pub trait SessionState: Serialize + DeserializeOwned + Default + Send + Sync + '
     #[doc(hidden)]
     const BEGINS_ANEW: bool = false;
 
+    /// Whether it is a [`LiveState`].
+    #[doc(hidden)]
+    const IS_LIVE: bool = false;
+
     /// Reads it.
     #[doc(hidden)]
     fn read(reading: &Reading<'_, Self>) -> Result<Self, Error> {
@@ -49,6 +55,36 @@ pub trait SessionState: Serialize + DeserializeOwned + Default + Send + Sync + '
         let _ = before;
         differences.whole(after)
     }
+}
+
+/// A state that is sent to the session's sockets when it has changed. Implemented by
+/// [`#[session_state(emit = "..")]`](macro@crate::session_state); the layer is told of it by
+/// [`with_live`](crate::SessionLayer::with_live).
+#[diagnostic::on_unimplemented(
+    message = "no event is sent when `{Self}` changes",
+    label = "needs `#[session_state(emit = \"..\")]`",
+    note = "write `#[session_state(emit = \"user\")]` above `struct {Self}`, with the name of the event"
+)]
+pub trait LiveState: SessionState {
+    /// The event as which it is sent.
+    const EVENT: &'static str;
+
+    /// The names of the fields that are never sent.
+    #[doc(hidden)]
+    const SERVER_ONLY: &'static [&'static str];
+}
+
+/// What clients are sent of a state.
+pub(crate) fn pushed<T: LiveState>(state: &T) -> Result<Value, Error> {
+    let refused = |refused: Refused| {
+        let text = format!("state `{}` cannot be sent: {}", T::NAME, refused.text());
+        Error::with_text(ErrorKind::Encode, text).because(refused.into_why())
+    };
+    let mut pushed = encode(state, LEVELS).map_err(refused)?;
+    if let Value::Object(fields) = &mut pushed {
+        fields.retain(|name, _| !T::SERVER_ONLY.contains(&name.as_str()));
+    }
+    Ok(pushed)
 }
 
 /// What of a state may be kept in memory as it is.

@@ -1,0 +1,241 @@
+//! `Shared::changes` and `Shared::ended`: who follows a session without a socket.
+//!
+//! Clauses: 10, 11, 15.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Extension, Router,
+    response::sse::{Event, Sse},
+    routing::get,
+};
+use futures_util::{Stream, StreamExt};
+use socketioxide_session::{
+    Ending, Expiry, MemoryBackend, SessionControl, SessionLayer, Shared, StoreBackend,
+};
+use socketioxide_session_tests::{
+    app::{App, sessions},
+    client::Client,
+    soon,
+    stores::TestStore,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::stage::{Tools, User, router, routes, visitor};
+
+/// What a follower has seen: names, and then how the session ended.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Name(Option<String>),
+    End,
+    Ended(Option<Ending>),
+}
+
+fn name(name: &str) -> Seen {
+    Seen::Name(Some(name.to_owned()))
+}
+
+type Sees = UnboundedSender<Seen>;
+
+/// Follows on a task of its own.
+async fn follow(user: Shared<User>, Extension(sees): Extension<Sees>) {
+    let changes = user.changes();
+    tokio::spawn(report(changes, sees));
+}
+
+async fn report(mut changes: impl Stream<Item = User> + Unpin, sees: Sees) {
+    while let Some(user) = changes.next().await {
+        sees.send(Seen::Name(user.name)).ok();
+    }
+    sees.send(Seen::End).ok();
+}
+
+async fn wait_for_the_end(user: Shared<User>, Extension(sees): Extension<Sees>) {
+    tokio::spawn(async move { sees.send(Seen::Ended(user.ended().await)).ok() });
+}
+
+/// Follows from the very request that changes the id.
+async fn follow_and_log_in(user: Shared<User>, control: SessionControl, Extension(sees): Extension<Sees>) {
+    tokio::spawn(report(user.changes(), sees.clone()));
+    let ending = user.clone();
+    tokio::spawn(async move { sees.send(Seen::Ended(ending.ended().await)).ok() });
+    user.update(|user| user.name = Some("ada".to_owned())).await.expect("an update");
+    control.cycle_id().expect("a new id");
+}
+
+async fn events(user: Shared<User>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    Sse::new(user.changes().map(|user| Ok(Event::default().data(user.name.unwrap_or_default()))))
+}
+
+fn with_followers(app: Router<Tools>) -> (Router<Tools>, UnboundedReceiver<Seen>) {
+    let (sees, told) = unbounded_channel();
+    let app = app
+        .route("/follow", get(follow))
+        .route("/await", get(wait_for_the_end))
+        .route("/follow-and-login", get(follow_and_log_in))
+        .route("/events", get(events))
+        .layer(Extension(sees));
+    (app, told)
+}
+
+struct Stage {
+    app: App,
+    seen: UnboundedReceiver<Seen>,
+}
+
+impl Stage {
+    fn on(layer: SessionLayer) -> Self {
+        let (routes, seen) = with_followers(routes());
+        Self { app: App::new(router(&Tools::default(), routes, layer.with_live::<User>())), seen }
+    }
+
+    fn new() -> Self {
+        Self::on(sessions(MemoryBackend::default()))
+    }
+
+    fn on_each_backend() -> [Self; 2] {
+        [Self::new(), Self::on(sessions(StoreBackend::new(TestStore::default())))]
+    }
+
+    async fn sees(&mut self) -> Seen {
+        soon("what is seen", self.seen.recv()).await.expect("a follower")
+    }
+}
+
+#[tokio::test]
+async fn changes_begin_with_what_there_is_and_end_with_the_session() {
+    for mut stage in Stage::on_each_backend() {
+        let ada = visitor(&stage.app, "ada").await;
+        ada.get("/follow").await.ok();
+        assert_eq!(stage.sees().await, name("ada"));
+        ada.get("/rename?name=bea").await.ok();
+        assert_eq!(stage.sees().await, name("bea"));
+        ada.get("/plain?name=cleo").await.ok();
+        assert_eq!(stage.sees().await, name("cleo"));
+        ada.get("/logout").await.ok();
+        assert_eq!(stage.sees().await, Seen::End);
+    }
+}
+
+/// Also fields that no client is sent: this is the server.
+#[tokio::test]
+async fn every_change_counts_and_what_is_no_change_does_not() {
+    for mut stage in Stage::on_each_backend() {
+        let ada = visitor(&stage.app, "ada").await;
+        ada.get("/follow").await.ok();
+        assert_eq!(stage.sees().await, name("ada"));
+        ada.get("/rename?name=ada").await.ok();
+        ada.get("/fail").await.ok();
+        assert_eq!(stage.sees().await, name("ada"));
+        ada.get("/rename?name=bea").await.ok();
+        assert_eq!(stage.sees().await, name("bea"));
+    }
+}
+
+#[tokio::test]
+async fn who_followed_the_old_id_is_at_its_end_with_a_login() {
+    for mut stage in Stage::on_each_backend() {
+        let ada = visitor(&stage.app, "nobody").await;
+        ada.get("/follow").await.ok();
+        assert_eq!(stage.sees().await, name("nobody"));
+        ada.get("/login?name=ada").await.ok();
+        ada.get("/rename?name=bea").await.ok();
+        assert_eq!(stage.sees().await, Seen::End);
+    }
+}
+
+#[tokio::test]
+async fn who_follows_from_the_very_request_that_changes_the_id_goes_on() {
+    for mut stage in Stage::on_each_backend() {
+        let ada = visitor(&stage.app, "nobody").await;
+        ada.get("/follow-and-login").await.ok();
+        let mut seen = stage.sees().await;
+        while seen != name("ada") {
+            assert_eq!(seen, name("nobody"));
+            seen = stage.sees().await;
+        }
+        ada.get("/rename?name=bea").await.ok();
+        assert_eq!(stage.sees().await, name("bea"));
+        ada.get("/logout").await.ok();
+        let mut both = [stage.sees().await, stage.sees().await];
+        both.sort_by_key(|seen| *seen == Seen::End);
+        assert_eq!(both, [Seen::Ended(Some(Ending::Ended)), Seen::End]);
+    }
+}
+
+#[tokio::test]
+async fn the_end_says_which_it_is() {
+    for (path, ending) in [("/logout", Ending::Ended), ("/login?name=ada", Ending::IdChanged)] {
+        let mut stage = Stage::new();
+        let ada = visitor(&stage.app, "ada").await;
+        ada.get("/await").await.ok();
+        ada.get(path).await.ok();
+        assert_eq!(stage.sees().await, Seen::Ended(Some(ending)), "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expiry_is_an_end() {
+    let hour = Expiry::OnInactivity(time::Duration::hours(1));
+    let mut stage = Stage::on(sessions(MemoryBackend::default()).with_expiry(hour));
+    let ada = visitor(&stage.app, "ada").await;
+    ada.get("/await").await.ok();
+    ada.get("/follow").await.ok();
+    assert_eq!(stage.sees().await, name("ada"));
+    tokio::time::sleep(Duration::from_mins(61)).await;
+    let both = [stage.sees().await, stage.sees().await];
+    assert!(both.contains(&Seen::Ended(Some(Ending::Expired))), "{both:?}");
+    assert!(both.contains(&Seen::End), "{both:?}");
+}
+
+/// Until the session that the request begins is there.
+#[tokio::test]
+async fn without_a_session_there_is_the_default() {
+    let mut stage = Stage::new();
+    let nobody = Client::new(&stage.app);
+    nobody.get("/follow").await.ok();
+    assert_eq!(stage.sees().await, Seen::Name(None));
+    nobody.get("/follow-and-login").await.ok();
+    let mut seen = stage.sees().await;
+    while seen != name("ada") {
+        assert_eq!(seen, Seen::Name(None));
+        seen = stage.sees().await;
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_who_follows() {
+    let (sees, mut told) = unbounded_channel();
+    let layer = sessions(MemoryBackend::default());
+    let routes = routes().route("/follow", get(follow)).route("/await", get(wait_for_the_end));
+    let app = App::new(router(&Tools::default(), routes.layer(Extension(sees)), layer.clone()));
+    let ada = visitor(&app, "ada").await;
+    ada.get("/follow").await.ok();
+    ada.get("/await").await.ok();
+    assert_eq!(soon("a name", told.recv()).await, Some(name("ada")));
+    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    let both = [soon("an end", told.recv()).await.unwrap(), soon("an end", told.recv()).await.unwrap()];
+    assert!(both.contains(&Seen::End) && both.contains(&Seen::Ended(None)), "{both:?}");
+}
+
+/// Over a connection, as a page has it.
+#[tokio::test]
+async fn a_page_hears_it_as_server_sent_events() {
+    let stage = Stage::new();
+    let ada = visitor(&stage.app, "ada").await;
+    let request =
+        reqwest::Client::new().get(stage.app.url("/events")).header("cookie", ada.cookie().unwrap());
+    let mut response = soon("a response", request.send()).await.expect("a response");
+    let mut told = String::new();
+    for (path, expected) in
+        [("/rename?name=ada", "data: ada\n\n"), ("/rename?name=bea", "data: ada\n\ndata: bea\n\n")]
+    {
+        ada.get(path).await.ok();
+        while told != expected {
+            let chunk = soon("an event", response.chunk()).await.expect("bytes").expect("an event");
+            told.push_str(std::str::from_utf8(&chunk).expect("a text"));
+        }
+    }
+    ada.get("/logout").await.ok();
+    assert_eq!(soon("the end", response.chunk()).await.expect("an orderly end"), None);
+}

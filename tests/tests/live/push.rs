@@ -1,0 +1,184 @@
+//! What the sockets of a session are sent, and when.
+//!
+//! Clauses: 10, 11, 15.
+
+use serde_json::{Value, json};
+use socketioxide_session_tests::{
+    client::Socket,
+    node::{Connect, OfficialClients, Transport},
+};
+
+use crate::stage::{next_event, on_each, sent, visitor};
+
+#[tokio::test]
+async fn whoever_commits_every_tab_is_sent_it_in_every_namespace() {
+    for (backend, app, _) in on_each() {
+        let ada = visitor(&app, "ada").await;
+        let cookie = ada.cookie();
+        let (mut first, second) =
+            (Socket::connect(&app, cookie.as_deref()).await, Socket::polling(&app, cookie.as_deref()).await);
+        assert_eq!(first.event("user").await, sent("ada", 0), "{backend}: at first");
+        assert_eq!(second.event("user").await, sent("ada", 0), "{backend}: at first, over polling");
+        second.join("/shop").await.expect("a connection");
+        assert_eq!(next_event(&second).await, ("/shop".to_owned(), sent("ada", 0)), "{backend}");
+        for (who, path, expected) in [
+            ("a handler", "/rename?name=bea", sent("bea", 0)),
+            ("another field", "/visit", sent("bea", 1)),
+            ("`Shared`", "/shared?name=cleo", sent("cleo", 1)),
+            ("a plain `Session`", "/plain?name=dora", sent("dora", 7)),
+        ] {
+            ada.get(path).await;
+            assert_eq!(first.event("user").await, expected, "{backend}: {who}");
+            let mut both = [next_event(&second).await, next_event(&second).await];
+            both.sort_by(|one, other| one.0.cmp(&other.0));
+            assert_eq!(both, [("/".to_owned(), expected.clone()), ("/shop".to_owned(), expected)]);
+        }
+        first.ask("rename", &[json!("eve")]).await;
+        assert_eq!(first.event("user").await, sent("eve", 7), "{backend}: an event, in the acting tab");
+        assert_eq!(second.event("user").await, sent("eve", 7), "{backend}: an event, in another");
+        assert!(second.unasked().is_empty(), "{backend}: nothing else was sent");
+    }
+}
+
+/// The next visible change is what comes next.
+#[tokio::test]
+async fn what_only_the_server_has_is_not_sent_and_sends_nothing() {
+    for (backend, app, _) in on_each() {
+        let ada = visitor(&app, "ada").await;
+        let socket = Socket::connect(&app, ada.cookie().as_deref()).await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 0));
+        for _ in 0..3 {
+            ada.get("/fail").await;
+        }
+        ada.get("/visit").await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 1), "{backend}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_without_a_change_sends_nothing() {
+    for (backend, app, _) in on_each() {
+        let ada = visitor(&app, "ada").await;
+        let socket = Socket::connect(&app, ada.cookie().as_deref()).await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 0));
+        ada.get("/rename?name=ada").await;
+        ada.get("/plain?name=ada").await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 7), "{backend}");
+        ada.get("/plain?name=ada").await;
+        ada.get("/visit").await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 8), "{backend}");
+    }
+}
+
+/// A change that is taken back at once is two changes: the last one is sent in any case.
+#[tokio::test]
+async fn a_change_back_is_a_change() {
+    for (backend, app, _) in on_each() {
+        let ada = visitor(&app, "ada").await;
+        let socket = Socket::connect(&app, ada.cookie().as_deref()).await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 0));
+        let (away, back) = (ada.get("/rename?name=bea"), ada.get("/rename?name=ada"));
+        tokio::join!(away, back);
+        let mut next = next_event(&socket).await.1;
+        if next == sent("bea", 0) {
+            next = next_event(&socket).await.1;
+        }
+        assert_eq!(next, sent("ada", 0), "{backend}");
+    }
+}
+
+/// The function has seen the older name; it is not sent anything before it waits, and then what there is.
+#[tokio::test]
+async fn at_first_it_is_sent_when_the_connect_function_has_first_waited() {
+    for (backend, app, tools) in on_each() {
+        let ada = visitor(&app, "ada").await;
+        let socket = Socket::open(&app, ada.cookie().as_deref()).await.expect("a handshake");
+        socket.join("/later").await.expect("a connection");
+        assert_eq!(socket.event("seen").await, [json!("ada")], "{backend}");
+        tools.gate.reached().await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 0), "{backend}: while it waits");
+        tools.gate.open();
+        ada.get("/visit").await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 1), "{backend}: once");
+    }
+}
+
+/// Nothing of what is there at first: nobody's connect handler here is this crate's.
+#[tokio::test]
+async fn plain_namespaces_are_sent_it_from_when_they_are_bound() {
+    for (backend, app, _) in on_each() {
+        let ada = visitor(&app, "ada").await;
+        let mut socket = Socket::open(&app, ada.cookie().as_deref()).await.expect("a handshake");
+        for namespace in ["/guarded", "/bare"] {
+            socket.join(namespace).await.expect("a connection");
+        }
+        ada.get("/visit").await;
+        assert_eq!(next_event(&socket).await, ("/guarded".to_owned(), sent("ada", 1)), "{backend}");
+        socket.ask_in("/bare", "rename", &[json!("bea")]).await;
+        let mut both = [next_event(&socket).await, next_event(&socket).await];
+        both.sort_by(|one, other| one.0.cmp(&other.0));
+        let expected = sent("bea", 1);
+        assert_eq!(
+            both,
+            [("/bare".to_owned(), expected.clone()), ("/guarded".to_owned(), expected)],
+            "{backend}"
+        );
+    }
+}
+
+/// Who has planted the old id in the browser hears nothing of the user, and no more of the session.
+#[tokio::test]
+async fn a_login_sends_nothing_to_the_sockets_of_the_old_id() {
+    for (backend, app, _) in on_each() {
+        let ada = visitor(&app, "nobody").await;
+        let socket = Socket::connect(&app, ada.cookie().as_deref()).await;
+        assert_eq!(next_event(&socket).await.1, sent("nobody", 0));
+        ada.get("/login?name=ada").await.ok();
+        ada.get("/visit").await.ok();
+        socket.disconnected("/").await;
+        let told = socket.unasked();
+        assert!(!format!("{told:?}").contains("ada"), "{backend}: {told:?}");
+        let again = Socket::connect(&app, ada.cookie().as_deref()).await;
+        assert_eq!(next_event(&again).await.1, sent("ada", 1), "{backend}: with the new cookie");
+    }
+}
+
+#[tokio::test]
+async fn a_logout_sends_nothing() {
+    for (backend, app, _) in on_each() {
+        let ada = visitor(&app, "ada").await;
+        let socket = Socket::connect(&app, ada.cookie().as_deref()).await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 0));
+        ada.get("/logout").await.ok();
+        socket.disconnected("/").await;
+        let told = socket.unasked();
+        assert!(!format!("{told:?}").contains("\"user\""), "{backend}: {told:?}");
+    }
+}
+
+/// Nothing is sent of it; the next value that does decode is.
+#[tokio::test]
+async fn what_does_not_decode_is_not_sent() {
+    for (backend, app, _) in on_each() {
+        let ada = visitor(&app, "ada").await;
+        let socket = Socket::connect(&app, ada.cookie().as_deref()).await;
+        assert_eq!(next_event(&socket).await.1, sent("ada", 0));
+        ada.get("/spoil").await.ok();
+        ada.get("/plain?name=bea").await.ok();
+        assert_eq!(next_event(&socket).await.1, sent("bea", 7), "{backend}");
+    }
+}
+
+#[tokio::test]
+async fn the_official_client_is_sent_it_on_each_transport() {
+    let clients = OfficialClients::start();
+    for (backend, app, _) in on_each() {
+        for transport in [Transport::Polling, Transport::WebSocket, Transport::Upgrade] {
+            let ada = visitor(&app, "ada").await;
+            let socket = clients.connect(Connect::to(&app, transport).cookie(ada.session())).await;
+            assert_eq!(socket.event("user").await, Value::from(sent("ada", 0)), "{backend} {transport:?}");
+            ada.get("/visit").await;
+            assert_eq!(socket.event("user").await, Value::from(sent("ada", 1)), "{backend} {transport:?}");
+        }
+    }
+}
