@@ -2,6 +2,7 @@
 
 mod follow;
 mod named;
+mod nodes;
 mod order;
 mod push;
 mod stage;

@@ -6,26 +6,7 @@ use serde_json::{Value, json};
 use socketioxide_session::testing::Packet;
 use socketioxide_session_tests::{client::Socket, soak::short_or_long};
 
-use crate::stage::{next_event, on_each, visitor};
-
-/// The number of visits that was sent.
-fn visits(args: &[Value]) -> u64 {
-    args[0]["visits"].as_u64().expect("a number of visits")
-}
-
-/// How often a tab is sent the state until this many visits: never an older one than before. (One that was read with the next
-/// commit already in it is sent for each of the two.)
-async fn until(socket: Socket, last: u64) -> usize {
-    let (mut before, mut events) = (0, 0);
-    loop {
-        let now = visits(&next_event(&socket).await.1);
-        assert!(now >= before, "{now} after {before}");
-        (before, events) = (now, events + 1);
-        if now == last {
-            return events;
-        }
-    }
-}
+use crate::stage::{next_event, on_each, until, visitor, visits};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_tabs_are_sent_the_states_in_their_order_and_the_last_one() {

@@ -164,3 +164,22 @@ pub(crate) async fn next_event(socket: &Socket) -> (String, Vec<Value>) {
         }
     }
 }
+
+/// The number of visits that was sent.
+pub(crate) fn visits(args: &[Value]) -> u64 {
+    args[0]["visits"].as_u64().expect("a number of visits")
+}
+
+/// How often a tab is sent the state until this many visits: never an older one than before. (One that was read with the next
+/// commit already in it is sent for each of the two.)
+pub(crate) async fn until(socket: Socket, last: u64) -> usize {
+    let (mut before, mut events) = (0, 0);
+    loop {
+        let now = visits(&next_event(&socket).await.1);
+        assert!(now >= before, "{now} after {before}");
+        (before, events) = (now, events + 1);
+        if now == last {
+            return events;
+        }
+    }
+}

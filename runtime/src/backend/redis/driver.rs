@@ -6,6 +6,7 @@ use futures_util::future::OptionFuture;
 
 use super::{
     builder::Options,
+    followed::Followed,
     news::{self, News},
     node::Node,
     records::{
@@ -17,10 +18,10 @@ use super::{
         leases::{self, Leases},
         relays::Relays,
     },
-    wire::{Wire, link::Link, source::Source, tracking::Tracker},
+    wire::{Wire, link::Link, scripts::Hear, source::Source, tracking::Tracker},
 };
 use crate::{
-    backend::{BackendError, Lease, Load, Loaded},
+    backend::{BackendError, Hearing, Lease, Load, Loaded},
     background::Background,
     process::Registry,
     session::id::SessionId,
@@ -34,6 +35,7 @@ pub(super) struct Driver {
     leases: Arc<Leases>,
     pub(super) relays: Arc<Relays>,
     news: Arc<News>,
+    followed: Arc<Followed>,
     tending: Background,
 }
 
@@ -48,8 +50,10 @@ impl Driver {
         let writer = Arc::new(Writer::new(wire.clone(), reader.clone(), options.max_value_size));
         let leases = Arc::new(Leases::new(wire.clone(), node.clone(), reader.clone(), options.lease));
         let relays = Arc::new(Relays::new(node.clone(), leases.clone(), writer));
-        let news = Arc::new(News::new(wire.clone(), node, reader.clone(), leases.clone(), options.cut_off));
-        Self { wire, cache, reader, leases, relays, news, tending: Background::default() }
+        let followed = Arc::new(Followed::new(wire.clone()));
+        let (hears, follows) = ((reader.clone(), leases.clone()), followed.clone());
+        let news = Arc::new(News::new(wire.clone(), node, hears.0, hears.1, follows, options.cut_off));
+        Self { wire, cache, reader, leases, relays, news, followed, tending: Background::default() }
     }
 
     /// What need not be asked for: what the call before left, with its lease, or what is in the read cache.
@@ -73,6 +77,15 @@ impl Driver {
         } else {
             self.leases.take(id, load).await
         }
+    }
+
+    /// From when this answers until it is dropped, commits of other nodes are heard.
+    pub(super) async fn listen(&self, id: SessionId) -> Result<Hearing, BackendError> {
+        let following = self.followed.begin(id.hidden()).await;
+        let following =
+            following.ok_or_else(|| BackendError::failed("the connection on which nodes listen was lost"))?;
+        let is_there = Hear { keys: &self.wire.keys(id) }.send(&self.wire).await?;
+        if is_there { Ok(Hearing::until_dropped(following)) } else { Err(BackendError::Gone) }
     }
 
     /// Sees to it that the task runs, which may have ended with its runtime.

@@ -8,11 +8,13 @@
 //! | `node` | what this process knows of sessions and their sockets; alone names its registry |
 //! | `records` | sessions as they stand in Redis: read, kept, written, moved to a new id |
 //! | `turns` | turns across processes, and calls that go one after the other under one lease |
+//! | `followed` | the sessions whose commits are heard here |
 //! | `news` | what nodes tell each other |
 //! | `driver`, `builder` | how the rooms are put together, and with which options |
 
 mod builder;
 mod driver;
+mod followed;
 mod news;
 mod node;
 mod records;
@@ -35,7 +37,7 @@ use self::{
     driver::Driver,
     wire::source::{Source, choose_cryptography},
 };
-use super::{Action, Answer, Backend, BackendError, Commit, Lease, Line, Load, Loaded};
+use super::{Action, Answer, Backend, BackendError, Commit, Hearing, Lease, Line, Load, Loaded};
 use crate::{process::Registry, session::id::SessionId};
 
 /// Keeps sessions and turns on Redis 6.2 or later, or Valkey: any number of processes on any number of machines
@@ -306,6 +308,11 @@ impl Backend for RedisBackend {
     fn commit_in_line(&self, commit: Commit, line: Line) -> Answer<Result<(), BackendError>> {
         let relays = Arc::clone(&self.driver().relays);
         Answer::pending(async move { relays.commit_in_line(commit, &line).await })
+    }
+
+    fn listen(&self, id: SessionId) -> Answer<Result<Hearing, BackendError>> {
+        let driver = Arc::clone(self.driver());
+        Answer::pending(async move { driver.listen(id).await })
     }
 
     fn release(&self, id: SessionId, lease: Lease) -> Answer<()> {

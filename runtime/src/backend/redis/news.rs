@@ -1,5 +1,6 @@
 //! What the nodes tell each other: that a session ended or changed its id, so that its sockets are disconnected on
-//! every node; that it expires sooner than they know; and that the turn of a waiting call has come.
+//! every node; that it expires sooner than they know; that the turn of a waiting call has come; and, to who follows a session,
+//! that something was committed to it.
 //!
 //! Messages can be lost with a connection. So a node that listens again looks at every session that has sockets here,
 //! and a node that could not listen for `with_cut_off` disconnects its sockets. Of sessions that were deleted, evicted or
@@ -14,9 +15,10 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use redis::aio::{PubSubSink, PubSubStream};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::{
+    followed::Followed,
     node::Node,
     records::reader::Reader,
     turns::leases::Leases,
@@ -46,6 +48,7 @@ pub(crate) struct News {
     node: Node,
     reader: Arc<Reader>,
     leases: Arc<Leases>,
+    followed: Arc<Followed>,
     cut_off: Duration,
 }
 
@@ -55,9 +58,10 @@ impl News {
         node: Node,
         reader: Arc<Reader>,
         leases: Arc<Leases>,
+        followed: Arc<Followed>,
         cut_off: Duration,
     ) -> Self {
-        Self { wire, node, reader, leases, cut_off }
+        Self { wire, node, reader, leases, followed, cut_off }
     }
 
     fn hear(&self, message: &[u8]) {
@@ -69,6 +73,10 @@ impl News {
             Some(Message::ExpiresSooner { hidden, expires }) => {
                 self.reader.forget(&hidden);
                 self.node.expires(hidden, expires);
+            }
+            Some(Message::Committed { node, hidden }) => {
+                self.reader.forget(&hidden);
+                self.node.committed(hidden, node);
             }
             Some(Message::Wake { ticket }) => self.leases.wake(ticket),
             None => {}
@@ -100,6 +108,14 @@ impl News {
             if !left.is_empty() {
                 sleep(PAUSE).await;
             }
+        }
+    }
+
+    /// Whatever was committed while nobody listened: who follows a session looks at it.
+    fn may_have_missed_commits(&self) {
+        for hidden in self.followed.all() {
+            self.reader.forget(&hidden);
+            self.node.may_have_missed(hidden);
         }
     }
 
@@ -165,15 +181,28 @@ pub(crate) async fn look(weak: Weak<News>) {
 
 async fn hear_while_connected(
     weak: &Weak<News>,
-    (_sink, mut messages): (PubSubSink, PubSubStream),
+    (mut sink, mut messages): (PubSubSink, PubSubStream),
     cut_off: Duration,
     heard: &mut Instant,
 ) {
     // By a message to itself a node knows that it would hear others.
     let mut beat = interval(cut_off / 6);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let Some(followed) = weak.upgrade().map(|news| Arc::clone(&news.followed)) else { return };
+    let patience = cut_off * 2 / 5;
+    if !matches!(timeout(patience, followed.begin_anew(&mut sink)).await, Ok(Ok(()))) {
+        return;
+    }
+    if let Some(news) = weak.upgrade() {
+        news.may_have_missed_commits();
+    }
     loop {
         tokio::select! {
+            asked = followed.next() => {
+                if !matches!(timeout(patience, followed.carry_out(asked, &mut sink)).await, Ok(Ok(()))) {
+                    return;
+                }
+            }
             message = messages.next() => {
                 let (Some(message), Some(news)) = (message, weak.upgrade()) else { return };
                 *heard = Instant::now();
@@ -181,7 +210,7 @@ async fn hear_while_connected(
             }
             _ = beat.tick() => {
                 let Some(news) = weak.upgrade() else { return };
-                if heard.elapsed() > cut_off * 2 / 5 {
+                if heard.elapsed() > patience {
                     return;
                 }
                 tokio::spawn(async move { news.beat().await });

@@ -52,6 +52,18 @@ impl Node {
         self.registry.session_expires(session, expires);
     }
 
+    /// `node` has committed to a session that is followed here, and somebody here may want to know. Its own commits they know.
+    pub(crate) fn committed(&self, session: HiddenId, node: &str) {
+        if node != self.name {
+            self.registry.states_changed(session);
+        }
+    }
+
+    /// Commits may have been missed to a session that is followed here.
+    pub(crate) fn may_have_missed(&self, session: HiddenId) {
+        self.registry.states_changed(session);
+    }
+
     /// A session with sockets here does not exist any more.
     pub(crate) fn is_gone(&self, id: SessionId) {
         self.registry.session_is_gone(id);

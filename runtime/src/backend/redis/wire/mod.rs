@@ -15,7 +15,7 @@ use self::{
     link::Link,
     names::{SessionKeys, unique},
 };
-use crate::session::id::SessionId;
+use crate::session::id::{HiddenId, SessionId};
 
 /// The connection of this node, and the names by which it and its sessions go there.
 pub(crate) struct Wire {
@@ -38,6 +38,11 @@ impl Wire {
     /// The channel on which all nodes hear of sessions that ended or changed their id.
     pub(crate) fn events_channel(&self) -> String {
         format!("{}events", self.prefix)
+    }
+
+    /// The channel on which those who follow a session hear of its commits.
+    pub(crate) fn session_channel(&self, hidden: HiddenId) -> String {
+        format!("{}live:{hidden}", self.prefix)
     }
 
     /// The channel on which this node alone hears, that a turn of a call of its has come.

@@ -16,8 +16,16 @@ local action, token, slot, retried, expires, reckoned_expiry, reckoned_provision
 local first_state, changes = 19, 19 + count
 local REMEMBERED_FOR = 60000
 
-local is_ours, shut, own_expiry, is_provisional, expired_at =
-  unpack(redis.call('HMGET', record, 'm', 'l', 'e', 'p', 'x'))
+local is_ours, shut, own_expiry, is_provisional, expired_at, is_heard =
+  unpack(redis.call('HMGET', record, 'm', 'l', 'e', 'p', 'x', 'w'))
+
+-- Other nodes have followed the session, and perhaps do.
+local function tell_followers()
+  if is_heard then
+    local prefix, hidden = string.match(record, '^(.*){([^{}]*)}$')
+    redis.call('PUBLISH', prefix .. 'live:' .. hidden, 'L ' .. node .. ' ' .. hidden)
+  end
+end
 
 -- As a rule fields of one state change under its lease, which ends, and nobody else has or wants a turn of the session:
 -- the rest of the script would do the same.
@@ -33,6 +41,7 @@ if is_usual == '1' and is_ours and not shut then
     redis.call('HSET', record, 'x', expires, ARGV[changes + 1], ARGV[changes + 2])
     redis.call('PEXPIREAT', record, expires)
     redis.call('DEL', control)
+    tell_followers()
     return { 'done', 'ended' }
   end
 end

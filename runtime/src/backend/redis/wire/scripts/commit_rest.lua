@@ -153,6 +153,7 @@ end
 if expires ~= '' and (tonumber(expired_at) or 0) > tonumber(expires) then
   redis.call('PUBLISH', prefix .. 'events', 'X ' .. node .. ' ' .. hidden .. ' ' .. expires)
 end
+if changes <= #ARGV then tell_followers() end
 -- Whoever has the turn of what was written is told at its commit.
 for state, lease in pairs(written) do
   if lease[2] > now and lease[5] ~= 1 then

@@ -16,6 +16,8 @@ pub(crate) enum Message<'a> {
     Ended { ending: Ending, node: &'a str, hidden: HiddenId },
     /// A session expires sooner than nodes may know.
     ExpiresSooner { hidden: HiddenId, expires: OffsetDateTime },
+    /// `node` has committed to a session that goes on.
+    Committed { node: &'a str, hidden: HiddenId },
     /// The turns of the call with this ticket may have come.
     Wake { ticket: &'a str },
 }
@@ -30,6 +32,7 @@ impl<'a> Message<'a> {
                 let (_node, hidden, moment) = (words.next()?, HiddenId::parse(words.next()?)?, words.next()?);
                 Some(Self::ExpiresSooner { hidden, expires: millis::moment(moment.as_bytes())? })
             }
+            "L" => Some(Self::Committed { node: words.next()?, hidden: HiddenId::parse(words.next()?)? }),
             "w" => Some(Self::Wake { ticket: words.next()? }),
             _ => {
                 let ending = ending_of(word)?;
@@ -85,10 +88,14 @@ mod tests {
         assert_eq!(parse(&format!("C node {hidden}")), format!("{ended:?}"));
         let sooner = Some(Message::ExpiresSooner { hidden, expires });
         assert_eq!(parse(&format!("X node {hidden} 0")), format!("{sooner:?}"));
+        let committed = Some(Message::Committed { node: "node", hidden });
+        assert_eq!(parse(&format!("L node {hidden}")), format!("{committed:?}"));
         assert_eq!(Message::parse(b"w call"), Some(Message::Wake { ticket: "call" }));
         let tombstone = Tombstone { ending: Ending::Ended, node: "n".to_owned() };
         assert_eq!(Tombstone::parse(b"E n t"), Some(tombstone));
-        for nonsense in ["", "E", "E n", "E n abc", "Y n t", "X n t", "X n t soon", "w", HEARTBEAT] {
+        for nonsense in
+            ["", "E", "E n", "E n abc", "Y n t", "X n t", "X n t soon", "L", "L n", "L n t", "w", HEARTBEAT]
+        {
             assert_eq!(Message::parse(nonsense.as_bytes()), None);
         }
         for nonsense in ["", "E", "E n", "Y n t", "X n t", "w", HEARTBEAT] {

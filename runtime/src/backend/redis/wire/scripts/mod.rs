@@ -3,6 +3,7 @@
 
 mod call;
 mod commit;
+mod hear;
 mod messages;
 mod release;
 mod renew;
@@ -13,6 +14,7 @@ pub(crate) use self::{
         CommitAction, CommitAnswer, From, Keep, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
         SendExpires, UnderLease,
     },
+    hear::Hear,
     messages::{HEARTBEAT, Message, Tombstone},
     release::Release,
     renew::Renew,

@@ -1,0 +1,248 @@
+//! Live states on several nodes: what one commits, the sockets of all are sent.
+//!
+//! Clauses: 10, 14, 15.
+
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use futures_util::StreamExt;
+use serde_json::json;
+use socketioxide_session::{Backend, Ending, EventRouter, RedisBackend, Shared, session_state};
+use socketioxide_session_tests::{
+    app::{App, sessions, with_sockets},
+    client::{Client, Socket},
+    redis_server::RedisServer,
+    soak::short_or_long,
+    soon,
+};
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::stage::{Tools, User, next_event, router, routes, sent, until, visitor};
+
+fn app_on(backend: impl Backend) -> App {
+    App::new(router(&Tools::default(), routes(), sessions(backend).with_live::<User>()))
+}
+
+async fn node(server: &RedisServer) -> App {
+    app_on(RedisBackend::connect(server.url()).await.expect("a backend"))
+}
+
+async fn node_with_cache(server: &RedisServer) -> App {
+    let backend = RedisBackend::builder(server.url()).with_read_cache(100).connect().await;
+    app_on(backend.expect("a backend"))
+}
+
+/// The same visitor on another node.
+fn on(node: &App, visitor: &Client) -> Client {
+    let client = Client::new(node);
+    client.keep(&visitor.cookie().expect("a session"));
+    client
+}
+
+/// A tab that is sent everything from now on: it has been sent what there is.
+async fn tab(node: &App, visitor: &Client) -> Socket {
+    let socket = Socket::connect(node, visitor.cookie().as_deref()).await;
+    next_event(&socket).await;
+    socket
+}
+
+#[tokio::test]
+async fn whoever_commits_where_ever_all_tabs_are_sent_it() {
+    let server = RedisServer::start().await;
+    let nodes = [node(&server).await, node_with_cache(&server).await];
+    let ada = visitor(&nodes[0], "ada").await;
+    let mut tabs = [tab(&nodes[0], &ada).await, tab(&nodes[1], &ada).await];
+    for (index, (path, expected)) in [
+        ("/rename?name=bea", sent("bea", 0)),
+        ("/visit", sent("bea", 1)),
+        ("/shared?name=cleo", sent("cleo", 1)),
+        ("/plain?name=dora", sent("dora", 7)),
+        ("/visit", sent("dora", 8)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        on(&nodes[index % 2], &ada).get(path).await;
+        for tab in &tabs {
+            assert_eq!(next_event(tab).await.1, expected, "{path}");
+        }
+    }
+    on(&nodes[0], &ada).get("/fail").await;
+    tabs[1].ask("rename", &[json!("eve")]).await;
+    for tab in &tabs {
+        assert_eq!(next_event(tab).await.1, sent("eve", 8), "nothing of what only the server has");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_tabs_on_two_nodes_are_sent_the_states_in_their_order_and_the_last_one() {
+    let commits = short_or_long(300, 10_000);
+    let server = RedisServer::start().await;
+    let nodes = [node(&server).await, node_with_cache(&server).await];
+    let ada = visitor(&nodes[0], "ada").await;
+    let mut tabs = Vec::new();
+    for number in 0..4 {
+        let tab = tab(&nodes[number % 2], &ada).await;
+        tabs.push(tokio::spawn(until(tab, commits)));
+    }
+    let writers = (0..4).map(|number| {
+        let ada = on(&nodes[number % 2], &ada);
+        async move {
+            for _ in 0..commits / 4 {
+                ada.get("/visit").await.json();
+            }
+        }
+    });
+    futures_util::future::join_all(writers).await;
+    for tab in tabs {
+        let events = soon("the last state", tab).await.expect("the last state");
+        println!("{commits} commits, {events} events");
+    }
+}
+
+/// Nobody hears on the connections that are cut; what was committed meanwhile is read once there is another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_did_not_hear_looks_again() {
+    let server = RedisServer::start().await;
+    let nodes = [node(&server).await, node_with_cache(&server).await];
+    let ada = visitor(&nodes[0], "ada").await;
+    for round in 1..=short_or_long(10, 200) {
+        let tabs = [tab(&nodes[0], &ada).await, tab(&nodes[1], &ada).await];
+        let waits = tabs.map(|tab| tokio::spawn(until(tab, round)));
+        let cuts = async {
+            let _: u64 = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        };
+        let ada = on(&nodes[0], &ada);
+        tokio::join!(cuts, ada.get("/visit"));
+        for tab in waits {
+            soon("the last state", tab).await.expect("the last state");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_elsewhere_sends_nothing_to_the_sockets_of_the_old_id() {
+    let server = RedisServer::start().await;
+    let nodes = [node(&server).await, node(&server).await];
+    let ada = visitor(&nodes[0], "nobody").await;
+    let planted = tab(&nodes[1], &ada).await;
+    ada.get("/login?name=ada").await.ok();
+    ada.get("/visit").await.ok();
+    planted.disconnected("/").await;
+    let told = planted.unasked();
+    assert!(!format!("{told:?}").contains("ada"), "{told:?}");
+    let again = Socket::connect(&nodes[1], ada.cookie().as_deref()).await;
+    assert_eq!(next_event(&again).await.1, sent("ada", 1));
+    ada.get("/visit").await.ok();
+    assert_eq!(next_event(&again).await.1, sent("ada", 2), "under the new id");
+}
+
+/// Channels of sessions that are followed.
+async fn channels(server: &RedisServer) -> Vec<String> {
+    server.command(&["PUBSUB", "CHANNELS", "*live:*"]).await
+}
+
+#[tokio::test]
+async fn where_no_socket_listens_nothing_is_sent() {
+    let server = RedisServer::start().await;
+    let nodes = [node(&server).await, node(&server).await];
+    let ada = visitor(&nodes[0], "ada").await;
+    assert_eq!(channels(&server).await, [""; 0]);
+    let tabs = [tab(&nodes[0], &ada).await, tab(&nodes[1], &ada).await];
+    assert_eq!(channels(&server).await.len(), 1);
+    for tab in tabs {
+        tab.leave().await;
+    }
+    soon("no channel", async {
+        while !channels(&server).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    ada.get("/visit").await.ok();
+}
+
+/// Each build sends what it knows; an older one does not know a field, so it cannot know that it is for the server alone.
+#[tokio::test]
+async fn in_a_rolling_release_no_node_sends_what_the_newer_one_hides() {
+    mod older {
+        use super::session_state;
+
+        #[session_state(emit = "user")]
+        pub(super) struct User {
+            pub(super) name: Option<String>,
+            pub(super) visits: u32,
+        }
+    }
+    async fn older_visit(user: Shared<older::User>) {
+        user.update(|user| user.visits += 1).await.expect("an update");
+    }
+    let server = RedisServer::start().await;
+    let newer = node(&server).await;
+    let backend = RedisBackend::connect(server.url()).await.expect("a backend");
+    let routes = Router::new().route("/visit", get(older_visit));
+    let sockets = with_sockets(routes, (), |io| io.ns("/", EventRouter::new()));
+    let older = App::new(sockets.layer(sessions(backend).with_live::<older::User>()));
+
+    let ada = visitor(&newer, "ada").await;
+    ada.get("/fail").await.ok();
+    let tabs = [tab(&newer, &ada).await, tab(&older, &ada).await];
+    ada.get("/fail").await.ok();
+    ada.get("/rename?name=bea").await.ok();
+    for tab in &tabs {
+        assert_eq!(next_event(tab).await.1, sent("bea", 0));
+    }
+    on(&older, &ada).get("/visit").await.ok();
+    for tab in &tabs {
+        assert_eq!(next_event(tab).await.1, sent("bea", 1));
+    }
+}
+
+#[tokio::test]
+async fn who_follows_hears_of_other_nodes() {
+    let server = RedisServer::start().await;
+    let (sees, mut seen) = unbounded_channel();
+    let ends = sees.clone();
+    let follow = async move |user: Shared<User>| {
+        let (mut changes, sees) = (user.changes(), sees.clone());
+        tokio::spawn(async move {
+            while let Some(user) = changes.next().await {
+                sees.send(json!(user.name)).ok();
+            }
+        });
+    };
+    let wait = async move |user: Shared<User>| {
+        let ends = ends.clone();
+        tokio::spawn(async move { ends.send(json!(user.ended().await.map(Ending::reason))).ok() });
+    };
+    let routes = routes().route("/follow", get(follow)).route("/await", get(wait));
+    let follows = RedisBackend::connect(server.url()).await.expect("a backend");
+    let follows = App::new(router(&Tools::default(), routes, sessions(follows)));
+    let other = node(&server).await;
+
+    let ada = visitor(&other, "ada").await;
+    on(&follows, &ada).get("/follow").await.ok();
+    assert_eq!(soon("a name", seen.recv()).await, Some(json!("ada")));
+    on(&follows, &ada).get("/await").await.ok();
+    ada.get("/rename?name=bea").await.ok();
+    assert_eq!(soon("a name", seen.recv()).await, Some(json!("bea")));
+    ada.get("/logout").await.ok();
+    assert_eq!(soon("an end", seen.recv()).await, Some(json!("logout")));
+}
+
+#[tokio::test]
+async fn in_a_cluster_as_well() {
+    let server = RedisServer::start_cluster().await;
+    let backend = async || RedisBackend::connect_cluster([server.url()]).await.expect("a backend");
+    let nodes = [app_on(backend().await), app_on(backend().await)];
+    let ada = visitor(&nodes[0], "nobody").await;
+    let planted = tab(&nodes[1], &ada).await;
+    ada.get("/visit").await.ok();
+    assert_eq!(next_event(&planted).await.1, sent("nobody", 1));
+    ada.get("/login?name=ada").await.ok();
+    planted.disconnected("/").await;
+    let again = Socket::connect(&nodes[1], ada.cookie().as_deref()).await;
+    assert_eq!(next_event(&again).await.1, sent("ada", 1));
+    ada.get("/visit").await.ok();
+    assert_eq!(next_event(&again).await.1, sent("ada", 2));
+}
