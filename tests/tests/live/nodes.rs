@@ -201,7 +201,7 @@ async fn in_a_rolling_release_no_node_sends_what_the_newer_one_hides() {
 #[tokio::test]
 async fn who_follows_hears_of_other_nodes() {
     let server = RedisServer::start().await;
-    let (sees, mut seen) = unbounded_channel();
+    let (sees, mut told) = unbounded_channel();
     let ends = sees.clone();
     let follow = async move |user: Shared<User>| {
         let (mut changes, sees) = (user.changes(), sees.clone());
@@ -222,12 +222,12 @@ async fn who_follows_hears_of_other_nodes() {
 
     let ada = visitor(&other, "ada").await;
     on(&follows, &ada).get("/follow").await.ok();
-    assert_eq!(soon("a name", seen.recv()).await, Some(json!("ada")));
+    assert_eq!(soon("a name", told.recv()).await, Some(json!("ada")));
     on(&follows, &ada).get("/await").await.ok();
     ada.get("/rename?name=bea").await.ok();
-    assert_eq!(soon("a name", seen.recv()).await, Some(json!("bea")));
+    assert_eq!(soon("a name", told.recv()).await, Some(json!("bea")));
     ada.get("/logout").await.ok();
-    assert_eq!(soon("an end", seen.recv()).await, Some(json!("logout")));
+    assert_eq!(soon("an end", told.recv()).await, Some(json!("logout")));
 }
 
 #[tokio::test]
