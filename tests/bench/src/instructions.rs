@@ -112,10 +112,16 @@ fn compiler() -> String {
 }
 
 /// The work itself, for callgrind to look at.
-pub(crate) async fn profile(server: Server, work: Work, size: Size, operations: usize) -> io::Result<()> {
+pub(crate) async fn profile(
+    server: Server,
+    redis: &str,
+    work: Work,
+    size: Size,
+    operations: usize,
+) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
-    let app = servers::app(server, "").await?;
+    let app = servers::app(server, redis).await?;
     tokio::spawn(async move { axum::serve(listener, app).await });
     Clients::connect(port, size, 1).await?.run(work, operations).await?;
     Ok(())

@@ -7,6 +7,8 @@
 //!   and plots of the documentation (ten minutes). `--only sessions` for a part of it; `--small` to try it.
 //! - `cargo run --release -p bench -- instructions` counts instructions and allocations and compares them with
 //!   `instructions.md`, which `--write` renews; it needs valgrind.
+//! - `bench profile SERVER WORK SIZE OPERATIONS [REDIS]` is the work itself, on one thread, for a profiler to look at; a
+//!   server with Redis needs its address.
 //!
 //! Needs Linux, for the processor time of a process.
 
@@ -51,7 +53,8 @@ fn main() -> ExitCode {
         // What this program starts itself as.
         ["serve", server, redis] => serve(server, redis),
         ["states", number] => states(number),
-        ["profile", server, work, size, operations] => profile(server, work, size, operations),
+        ["profile", server, work, size, operations] => profile(server, "", work, size, operations),
+        ["profile", server, work, size, operations, redis] => profile(server, redis, work, size, operations),
         _ => side_by_side(&arguments),
     };
     match done {
@@ -115,12 +118,12 @@ fn serve(server: &str, redis: &str) -> io::Result<()> {
     Builder::new_multi_thread().enable_all().build()?.block_on(servers::serve(server, redis))
 }
 
-fn profile(server: &str, work: &str, size: &str, operations: &str) -> io::Result<()> {
+fn profile(server: &str, redis: &str, work: &str, size: &str, operations: &str) -> io::Result<()> {
     let server = server.parse().map_err(|_| usage())?;
     let work = work.parse().map_err(|_| usage())?;
     let size = size.parse().map_err(|_| usage())?;
     let operations = operations.parse().map_err(|_| usage())?;
-    on_one_thread(instructions::profile(server, work, size, operations))
+    on_one_thread(instructions::profile(server, redis, work, size, operations))
 }
 
 fn on_one_thread(work: impl Future<Output = io::Result<()>>) -> io::Result<()> {

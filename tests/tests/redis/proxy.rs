@@ -113,8 +113,11 @@ async fn until_closed(closed: &mut watch::Receiver<bool>) {
 }
 
 /// Answers to `CLIENT SETINFO`, with which a connection begins, and what a subscription hears.
-fn is_greeting(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"+OK\r\n")
+fn is_greeting(mut bytes: &[u8]) -> bool {
+    while let Some(rest) = bytes.strip_prefix(b"+OK\r\n") {
+        bytes = rest;
+    }
+    bytes.is_empty()
         || bytes.starts_with(b"-ERR unknown")
         || bytes.starts_with(b"*3\r\n$9\r\nsubscribe")
         || bytes.starts_with(b"*3\r\n$7\r\nmessage")

@@ -90,8 +90,10 @@ async fn no_number_in_the_record_stops_writers() {
     }
 }
 
-/// What stands at these places of a lease or of one who waits becomes another number.
+/// What stands at these places of a lease or of one who waits becomes another number. A lease that stands as a text stays
+/// so long.
 const REPLACE: &str = "
+    if redis.call('TYPE', KEYS[1]).ok == 'string' then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
     for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
         local value = cmsgpack.unpack(redis.call('HGET', KEYS[1], field))
         for at = 3, #ARGV do value[tonumber(ARGV[at])] = value[tonumber(ARGV[at])] + tonumber(ARGV[2]) end
@@ -100,7 +102,7 @@ const REPLACE: &str = "
 
 async fn later(server: &RedisServer, kind: &str, milliseconds: &str) {
     let turns = server.keys("session:*:turns").await.pop().unwrap();
-    let () = server.command(&["EVAL", REPLACE, "1", &turns, kind, milliseconds, "2"]).await;
+    let _: redis::Value = server.command(&["EVAL", REPLACE, "1", &turns, kind, milliseconds, "2"]).await;
 }
 
 /// As after a clock that goes back for an hour: whoever died with a turn, or in line, holds it up for a lease.
@@ -135,6 +137,43 @@ async fn a_deadline_far_ahead_counts_as_a_lease_from_now() {
         assert!(took < SECOND * 2 + milliseconds(500), "{took:?}");
         let () = server.command(&["FLUSHALL"]).await;
     }
+}
+
+/// The same where the lease is the only one: then a text stands there, whose key should expire with it.
+#[tokio::test]
+async fn a_lease_that_does_not_expire_counts_as_a_lease_from_now() {
+    let server = RedisServer::start().await;
+    let backend = node(&server).await;
+    let id = begin(&backend, vec![set("a", json!({"n": 0}))]).await;
+    let turns = format!("{}:turns", record(&server).await);
+    for (at, left) in ["", "3600000", "9000000000000000"].iter().enumerate() {
+        let () = server.command(&["SET", &turns, "nobody 1000 60000 a"]).await;
+        if !left.is_empty() {
+            let _: u64 = server.command(&["PEXPIRE", &turns, left]).await;
+        }
+        let begun = Instant::now();
+        let counted = count(&backend, id).await;
+        let took = begun.elapsed();
+        assert!(counted.is_ok(), "{left}: {counted:?} after {took:?}");
+        assert!(took > milliseconds(900) && took < SECOND * 2 + milliseconds(500), "{left}: {took:?}");
+        assert_eq!(value(&backend, id, "a").await, Some(json!({"n": at + 1})));
+    }
+}
+
+/// Its turn is free, and it is not there.
+#[tokio::test]
+async fn whoever_wants_a_turn_of_what_is_gone_leaves_no_lease() {
+    let server = RedisServer::start().await;
+    let backend = node(&server).await;
+    let id = begin(&backend, vec![set("a", json!({"n": 0}))]).await;
+    let record = record(&server).await;
+    let () = server.command(&["FLUSHALL"]).await;
+    assert!(take(&backend, id, &["a"], SECOND).await.unwrap().is_none());
+    assert_eq!(server.keys("session:*").await, [""; 0]);
+    // Something else is there.
+    let _: u64 = server.command(&["HSET", &record, "v:a", "{}"]).await;
+    assert!(take(&backend, id, &["a"], SECOND).await.is_err());
+    assert_eq!(server.keys("session:*").await, [&*record]);
 }
 
 /// Whoever holds its turn goes on holding it, wherever the clock goes meanwhile.

@@ -108,7 +108,7 @@ impl Reader {
     async fn look_for(&self, keys: &SessionKeys) -> Result<(bool, Option<Tombstone>), BackendError> {
         let look = |mut connection: Connection, _| async move {
             let mut both = redis::pipe();
-            both.cmd("EXISTS").arg(&keys.record).cmd("GET").arg(&keys.tombstone);
+            both.cmd("EXISTS").arg(&keys.record).cmd("GET").arg(keys.tombstone());
             both.query_async(&mut connection).await
         };
         let (exists, tombstone): (_, Option<Vec<u8>>) =

@@ -13,7 +13,7 @@ use crate::{
         Action, BackendError, Commit,
         redis::wire::{
             Wire, millis,
-            names::{field, unique},
+            names::{SessionKeys, field, unique},
             scripts::{
                 CommitAction, CommitAnswer, From, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
                 SendExpires, UnderLease,
@@ -56,15 +56,18 @@ impl Writer {
         under: Option<UnderLease<'_>>,
         stored: &[(String, Vec<u8>)],
     ) -> Result<Done, BackendError> {
-        let done = self.carry_out(commit, under, stored).await;
+        let keys =
+            under.map_or_else(|| Cow::Owned(self.wire.keys(commit.id)), |under| Cow::Borrowed(under.keys));
+        let done = self.carry_out(commit, &keys, under, stored).await;
         // Redis tells this process of its own change after it has answered.
-        self.reader.forget(&commit.id.hidden());
+        self.reader.forget(&keys.hidden);
         done
     }
 
     async fn carry_out(
         &self,
         commit: &Commit,
+        keys: &SessionKeys,
         under: Option<UnderLease<'_>>,
         stored: &[(String, Vec<u8>)],
     ) -> Result<Done, BackendError> {
@@ -74,14 +77,14 @@ impl Writer {
         };
         // In a cluster the new id is in another slot, as a rule.
         let far = new.as_ref().filter(|_| self.wire.link.is_cluster());
-        let (keys, token, begun) = (self.wire.keys(commit.id), unique(), Instant::now());
+        let (token, begun) = (unique(), Instant::now());
         let (lasting, attributes) = attributes_of(commit)?;
         let mut bases = bases_of(commit, under, stored);
         let mut merges = 0;
         loop {
             let operations = self.operations(commit, &bases)?;
             let sending = SendCommit {
-                keys: &keys,
+                keys,
                 new_record: if far.is_some() { None } else { new.as_ref().map(|new| &*new.record) },
                 action: if far.is_some() { CommitAction::Leave } else { action_of(&commit.action) },
                 token: &token,

@@ -30,7 +30,7 @@ use crate::{
             wire::{
                 Wire,
                 millis::LONGEST,
-                names::{Fields, unique},
+                names::{Fields, SessionKeys, unique},
                 scripts::{Keep, Release, Renew, Take, TakeAnswer, UnderLease},
             },
         },
@@ -60,7 +60,10 @@ pub(crate) struct Leases {
 /// A lease that this process holds, and what a commit under it needs.
 pub(super) struct Held {
     pub(super) lease: Lease,
+    keys: SessionKeys,
     pub(super) ticket: String,
+    /// How it stands in Redis, if it is one and nobody waits.
+    text: Option<String>,
     pub(super) states: Vec<&'static str>,
     /// The values as they stand in Redis: what the changed fields are merged into.
     pub(super) stored: Vec<(String, Vec<u8>)>,
@@ -84,8 +87,8 @@ impl Held {
     }
 
     pub(super) fn under(&self, keep: Keep) -> UnderLease<'_> {
-        let Self { ticket, states, length, hold, .. } = self;
-        UnderLease { ticket, states, keep, length: *length, hold: *hold }
+        let Self { keys, ticket, text, states, length, hold, .. } = self;
+        UnderLease { keys, ticket, text: text.as_deref(), states, keep, length: *length, hold: *hold }
     }
 }
 
@@ -135,17 +138,19 @@ impl Leases {
         id: SessionId,
         load: Load,
     ) -> Result<Option<Loaded>, BackendError> {
-        let keys = self.wire.keys(id);
         let deadline = Instant::now() + load.wait.min(LONGEST);
-        let (mut place, woken) = Place::new(self, id);
+        let mut place = Place::new(self, id);
+        if let Some(loaded) = self.take_at_once(&mut place, load).await? {
+            return Ok(Some(loaded));
+        }
+        let woken = place.be_woken();
         loop {
             let asked = Asked { came: self.node.arrivals(id), at: Instant::now() };
-            let take = Take { keys: &keys, ticket: &place.ticket, lease: self.length, load };
+            let take = Take { keys: &place.keys, ticket: &place.ticket, lease: self.length, load };
             let again = match take.send(&self.wire).await? {
                 TakeAnswer::Granted(values) => {
-                    let loaded = self.granted(id, &place.ticket, load, asked, take.fields(values))?;
-                    place.in_line = false;
-                    return Ok(Some(loaded));
+                    let fields = take.fields(values);
+                    return self.granted(&mut place, load, asked, fields, None).map(Some);
                 }
                 TakeAnswer::Gone(tombstone) => {
                     place.in_line = false;
@@ -164,13 +169,23 @@ impl Leases {
         }
     }
 
+    /// Takes a turn of a session of which nobody has or wants one, as it is as a rule.
+    async fn take_at_once(&self, place: &mut Place, load: Load) -> Result<Option<Loaded>, BackendError> {
+        let take = Take { keys: &place.keys, ticket: &place.ticket, lease: self.length, load };
+        let Some(text) = take.text() else { return Ok(None) };
+        let asked = Asked { came: self.node.arrivals(place.id), at: Instant::now() };
+        let Some(values) = take.send_text(&self.wire, &text).await? else { return Ok(None) };
+        let fields = take.fields(values);
+        self.granted(place, load, asked, fields, Some(text)).map(Some)
+    }
+
     fn granted(
         &self,
-        id: SessionId,
-        ticket: &str,
+        place: &mut Place,
         load: Load,
         asked: Asked,
         fields: Fields,
+        text: Option<String>,
     ) -> Result<Loaded, BackendError> {
         let lease = Lease(self.granted.fetch_add(1, Ordering::Relaxed) + 1);
         let loaded = decode(&fields, lease)?;
@@ -182,7 +197,9 @@ impl Leases {
         let longest = load.hold.min(LONGEST);
         let held = Held {
             lease,
-            ticket: ticket.to_owned(),
+            keys: place.keys.clone(),
+            ticket: place.ticket.clone(),
+            text,
             states: load.turns.to_vec(),
             stored: stored.collect(),
             loaded: only_writes.then(|| loaded.clone()),
@@ -192,7 +209,8 @@ impl Leases {
             length: self.length,
             last: Mutex::new(asked.at + longest),
         };
-        self.held.lock().insert((id, lease), Arc::new(held));
+        self.held.lock().insert((place.id, lease), Arc::new(held));
+        place.in_line = false;
         Ok(loaded)
     }
 
@@ -246,15 +264,22 @@ fn source_of(error: &BackendError) -> Option<tracing::field::DisplayValue<&(dyn 
 struct Place {
     leases: Arc<Leases>,
     id: SessionId,
+    keys: SessionKeys,
     ticket: String,
     in_line: bool,
 }
 
 impl Place {
-    fn new(leases: &Arc<Leases>, id: SessionId) -> (Self, Arc<Notify>) {
-        let (ticket, woken) = (unique(), Arc::new(Notify::new()));
-        leases.waiting.lock().insert(ticket.clone(), Arc::clone(&woken));
-        (Self { leases: Arc::clone(leases), id, ticket, in_line: true }, woken)
+    fn new(leases: &Arc<Leases>, id: SessionId) -> Self {
+        let keys = leases.wire.keys(id);
+        Self { leases: Arc::clone(leases), id, keys, ticket: unique(), in_line: true }
+    }
+
+    /// From now on, when Redis says that its turn has come.
+    fn be_woken(&self) -> Arc<Notify> {
+        let woken = Arc::new(Notify::new());
+        self.leases.waiting.lock().insert(self.ticket.clone(), Arc::clone(&woken));
+        woken
     }
 }
 

@@ -1,30 +1,59 @@
 //! The names of a session's keys in Redis, and of the fields of its record.
 
+use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use tower_sessions::session::Id;
 
-use crate::{backend::Keys, session::id::SessionId};
+use crate::{
+    backend::Keys,
+    session::id::{HiddenId, SessionId},
+};
 
 /// The keys of one session. The braces put them into one slot of a cluster; the id stands in none of them.
+#[derive(Clone)]
 pub(crate) struct SessionKeys {
+    pub(crate) hidden: HiddenId,
     /// The hash that is the session. Of its [`Attributes`](crate::backend::Attributes) `e` is an expiry of its own, `p` that it
     /// is provisional, `m` all others; `x` is its moment of expiry in ms since 1970, `v:<key>` a value, and `l` shuts it
     /// while its id is being changed in a cluster.
     pub(crate) record: String,
-    /// A hash of the leases on its turns and of the calls that wait for them.
-    pub(crate) control: String,
-    /// A hash of the tokens of its last commits, each in its slot.
-    pub(crate) tokens: String,
-    /// For some seconds after its end: `E` (ended) or `C` (its id changed), the node, the commit's token.
-    pub(crate) tombstone: String,
 }
 
 impl SessionKeys {
     pub(crate) fn new(prefix: &str, id: SessionId) -> Self {
-        let record = format!("{prefix}{{{}}}", id.hidden());
-        let key = |kind: &str| format!("{record}:{kind}");
-        Self { control: key("turns"), tokens: key("commits"), tombstone: key("end"), record }
+        let hidden = id.hidden();
+        Self { record: format!("{prefix}{{{hidden}}}"), hidden }
+    }
+
+    /// The lease on one of its turns, or a hash of the leases and of the calls that wait for them.
+    pub(crate) fn control(&self) -> Key<'_> {
+        Key { record: &self.record, kind: ":turns" }
+    }
+
+    /// A hash of the tokens of its last commits, each in its slot.
+    pub(crate) fn tokens(&self) -> Key<'_> {
+        Key { record: &self.record, kind: ":commits" }
+    }
+
+    /// For some seconds after its end: `E` (ended) or `C` (its id changed), the node, the commit's token.
+    pub(crate) fn tombstone(&self) -> Key<'_> {
+        Key { record: &self.record, kind: ":end" }
     }
 }
+
+/// The key of something beside a record.
+#[derive(Clone, Copy)]
+pub(crate) struct Key<'a> {
+    record: &'a str,
+    kind: &'static str,
+}
+
+impl ToRedisArgs for Key<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        out.write_arg_fmt(format_args!("{}{}", self.record, self.kind));
+    }
+}
+
+impl ToSingleRedisArg for Key<'_> {}
 
 /// Fields of a record and their values.
 pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -62,7 +91,10 @@ mod tests {
         let id = SessionId::random();
         let keys = SessionKeys::new("app:", id);
         let tag = format!("app:{{{}}}", id.hidden());
-        for key in [&keys.record, &keys.control, &keys.tokens, &keys.tombstone] {
+        let beside =
+            [keys.control(), keys.tokens(), keys.tombstone()].map(|key| key.to_redis_args().remove(0));
+        for key in beside.into_iter().map(|key| String::from_utf8(key).unwrap()).chain([keys.record.clone()])
+        {
             assert!(key.starts_with(&tag));
             assert!(!key.contains(&id.expose().to_string()));
         }

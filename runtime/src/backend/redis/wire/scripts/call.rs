@@ -2,37 +2,45 @@
 
 use std::vec;
 
-use redis::{FromRedisValue, ParsingError, Script, ScriptInvocation, ToRedisArgs, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue, ParsingError, Script, ServerErrorKind, ToRedisArgs, Value};
 
-use crate::backend::redis::wire::{Wire, link::Failure};
+use crate::backend::redis::wire::{Wire, link::Failure, source::Connection};
 
-/// A script of these parts, after what all of them begin with. What is needed seldom comes last: Lua makes a function
-/// when it comes by.
+/// A script of these parts. What is needed seldom comes last: Lua makes a function when it comes by.
 pub(super) fn script(parts: &[&str]) -> Script {
-    Script::new(&[include_str!("clock.lua"), &parts.concat()].concat())
+    Script::new(&parts.concat())
 }
+
+/// Room for a call as most are.
+const USUAL_ARGUMENTS: usize = 24;
+const USUAL_BYTES: usize = 1024;
 
 /// A script with its keys and arguments, in the order in which its head reads them. The names are those of the head.
 pub(super) struct Call {
-    invocation: ScriptInvocation<'static>,
+    script: &'static Script,
+    command: Cmd,
     #[cfg(test)]
     names: (Vec<&'static str>, Vec<&'static str>),
 }
 
 impl Call {
-    pub(super) fn of(script: &'static Script) -> Self {
+    /// With so many keys.
+    pub(super) fn of(script: &'static Script, keys: usize) -> Self {
+        let mut command = Cmd::with_capacity(USUAL_ARGUMENTS, USUAL_BYTES);
+        command.arg("EVALSHA").arg(script.get_hash()).arg(keys);
         Self {
-            invocation: script.prepare_invoke(),
+            script,
+            command,
             #[cfg(test)]
             names: Default::default(),
         }
     }
 
     #[cfg_attr(not(test), allow(unused_variables, reason = "a test holds the names against the script's"))]
-    pub(super) fn key(mut self, name: &'static str, key: &str) -> Self {
+    pub(super) fn key(mut self, name: &'static str, key: impl ToRedisArgs) -> Self {
         #[cfg(test)]
         self.names.0.push(name);
-        self.invocation.key(key);
+        self.command.arg(key);
         self
     }
 
@@ -40,13 +48,13 @@ impl Call {
     pub(super) fn arg(mut self, name: &'static str, value: impl ToRedisArgs) -> Self {
         #[cfg(test)]
         self.names.1.push(name);
-        self.invocation.arg(value);
+        self.command.arg(value);
         self
     }
 
     /// Arguments of any number, after those with names.
     pub(super) fn more(mut self, values: impl ToRedisArgs) -> Self {
-        self.invocation.arg(values);
+        self.command.arg(values);
         self
     }
 }
@@ -57,9 +65,17 @@ pub(super) async fn run<A: FromRedisValue>(
     wire: &Wire,
     prepare: impl Fn(bool) -> Call,
 ) -> Result<A, Failure> {
-    let run = |mut connection, retried| {
-        let Call { invocation, .. } = prepare(retried);
-        async move { invocation.invoke_async::<Value>(&mut connection).await }
+    let run = |mut connection: Connection, retried| {
+        let Call { script, command, .. } = prepare(retried);
+        async move {
+            match command.query_async::<Value>(&mut connection).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    script.load_async(&mut connection).await?;
+                    command.query_async(&mut connection).await
+                }
+                answer => answer,
+            }
+        }
     };
     let answer = wire.link.call(run).await?;
     // Only here: a try whose answer is not understood would count as lost, and be sent again.
@@ -74,7 +90,11 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn new(value: Value) -> Result<Self, ParsingError> {
-        let mut values = Vec::<Value>::from_redis_value(value)?.into_iter();
+        let mut values = match value {
+            Value::Array(values) => values,
+            one => vec![one],
+        }
+        .into_iter();
         let word = values.next().unwrap_or(Value::Nil);
         Ok(Self { word: Vec::from_redis_value(word)?, rest: values })
     }
@@ -129,7 +149,16 @@ mod tests {
         let wire = Wire::new(Link::new(Source::One(Box::new(client)), second, None), "app:".to_owned());
         let ticket = "ticket";
         let load = Load::read(Keys::All);
-        let under = UnderLease { ticket, states: &["a"], keep: Keep::No, length: second, hold: second };
+        let text = Some("ticket 1000 1000 a");
+        let under = UnderLease {
+            keys: &keys,
+            ticket,
+            text,
+            states: &["a"],
+            keep: Keep::No,
+            length: second,
+            hold: second,
+        };
         let commit = SendCommit {
             keys: &keys,
             new_record: Some("new"),
@@ -140,16 +169,28 @@ mod tests {
             attributes: &SendAttributes::default(),
             operations: &[Operation::Remove("v:a".to_owned())],
         };
+        let usual = SendCommit {
+            new_record: None,
+            action: CommitAction::Update,
+            attributes: &SendAttributes {
+                expires: Some(SendExpires::default()),
+                ..SendAttributes::default()
+            },
+            operations: &[Operation::Merge { field: "v:a".to_owned(), from: From::Held, to: Vec::new() }],
+            ..commit
+        };
         let calls = [
             (Take { keys: &keys, ticket, lease: second, load }.call(&wire), include_str!("take.lua")),
             (Renew { keys: &keys, ticket, lease: second }.call(), include_str!("renew.lua")),
             (Release { keys: &keys, ticket }.call(&wire), include_str!("release.lua")),
             (Hear { keys: &keys }.call(), include_str!("hear.lua")),
             (commit.call(&wire, false), include_str!("commit.lua")),
+            (usual.call(&wire, false), include_str!("commit_usual.lua")),
         ];
         for (Call { names: (keys, arguments), .. }, lua) in calls {
-            assert_eq!(head(lua, "KEYS"), keys);
-            assert_eq!(if arguments.is_empty() { Vec::new() } else { head(lua, "ARGV") }, arguments);
+            let table = if lua.contains("unpack(arguments, ") { "arguments" } else { "ARGV" };
+            assert!(keys.starts_with(&head(lua, "KEYS")));
+            assert_eq!(if arguments.is_empty() { Vec::new() } else { head(lua, table) }, arguments);
         }
     }
 
@@ -183,8 +224,8 @@ mod tests {
                 .map(|word| Value::Array(vec![Value::BulkString(word.into())]))
                 .collect::<Vec<_>>()
         };
-        let take = [words(include_str!("take.lua")), words(include_str!("take_rest.lua"))].concat();
-        let commit = [words(include_str!("commit.lua")), words(include_str!("commit_rest.lua"))].concat();
+        let take = words(include_str!("take.lua"));
+        let commit = words(include_str!("commit.lua"));
         assert!(take.len() > 3 && commit.len() > 8);
         assert!(!take.into_iter().map(TakeAnswer::from_redis_value).any(is_unexpected));
         assert!(!commit.into_iter().map(CommitAnswer::from_redis_value).any(is_unexpected));

@@ -19,7 +19,12 @@ use crate::backend::{
 };
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
-    script(&[include_str!("commit.lua"), include_str!("turns.lua"), include_str!("commit_rest.lua")])
+    script(&[
+        include_str!("commit_usual.lua"),
+        include_str!("clock.lua"),
+        include_str!("turns.lua"),
+        include_str!("commit.lua"),
+    ])
 });
 
 /// What is sent.
@@ -55,8 +60,12 @@ pub(crate) enum CommitAction {
 /// The lease under which a commit is made.
 #[derive(Clone, Copy)]
 pub(crate) struct UnderLease<'a> {
+    /// Of its session.
+    pub(crate) keys: &'a SessionKeys,
     /// The call that took it.
     pub(crate) ticket: &'a str,
+    /// How it stands in Redis where there is nothing else to be known of the session's turns.
+    pub(crate) text: Option<&'a str>,
     pub(crate) states: &'a [&'static str],
     pub(crate) keep: Keep,
     /// How long it lasts unless it is renewed.
@@ -85,7 +94,7 @@ pub(crate) struct SendAttributes {
 }
 
 /// A new moment of expiry.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct SendExpires {
     /// In milliseconds since 1970.
     pub(crate) at: String,
@@ -157,28 +166,53 @@ impl SendCommit<'_> {
         run(wire, |retried| self.call(wire, retried)).await.map_err(Failure::of_commit)
     }
 
-    /// Fields of one state change, as they do in most commits, and nothing else but when the session expires.
-    fn is_usual(&self) -> bool {
-        let Self { action, under: Some(under), attributes, operations, .. } = self else { return false };
-        let SendAttributes { expiry: None, provisional: None, expires: Some(_) } = attributes else {
-            return false;
-        };
-        *action == CommitAction::Update
-            && under.keep == Keep::No
-            && under.states.len() == 1
-            && matches!(operations, [Operation::Merge { from: From::Held, .. }])
+    pub(super) fn call(&self, wire: &Wire, retried: bool) -> Call {
+        self.usual(wire, retried).unwrap_or_else(|| self.any(wire, retried))
     }
 
-    pub(super) fn call(&self, wire: &Wire, retried: bool) -> Call {
+    /// Where fields of one state change, as they do in most commits, and nothing else but when the session expires.
+    fn usual(&self, wire: &Wire, retried: bool) -> Option<Call> {
+        let Self { keys, action: CommitAction::Update, under: Some(under), attributes, operations, .. } =
+            self
+        else {
+            return None;
+        };
+        let SendAttributes { expiry: None, provisional: None, expires: Some(expires) } = attributes else {
+            return None;
+        };
+        let [Operation::Merge { field, from: From::Held, to }] = operations else { return None };
+        let (expiry, provisional) = &expires.reckoned_from;
+        let call = Call::of(&SCRIPT, 4)
+            .key("record", &keys.record)
+            .key("control", keys.control())
+            .key("tokens", keys.tokens())
+            .key("tombstone", keys.tombstone())
+            .arg("_", "usual")
+            .arg("lease", under.text?)
+            .arg("keep", under.keep.word())
+            .arg("token", self.token)
+            .arg("slot", slot(self.token))
+            .arg("expires", &expires.at)
+            .arg("reckoned_expiry", expiry)
+            .arg("reckoned_provisional", flag(*provisional))
+            .arg("field", field)
+            .arg("value", to)
+            .arg("retried", u8::from(retried))
+            .arg("node", &wire.node)
+            .arg("recent_ms", span(Registry::ENDINGS_ARE_REMEMBERED));
+        Some(call)
+    }
+
+    fn any(&self, wire: &Wire, retried: bool) -> Call {
         let Self { keys, under, attributes, .. } = self;
         let expires = attributes.expires.as_ref();
         let (reckoned_expiry, reckoned_provisional) =
             expires.map_or(("", false), |expires| (&expires.reckoned_from.0, expires.reckoned_from.1));
-        let mut call = Call::of(&SCRIPT)
+        let mut call = Call::of(&SCRIPT, 4 + usize::from(self.new_record.is_some()))
             .key("record", &keys.record)
-            .key("control", &keys.control)
-            .key("tokens", &keys.tokens)
-            .key("tombstone", &keys.tombstone);
+            .key("control", keys.control())
+            .key("tokens", keys.tokens())
+            .key("tombstone", keys.tombstone());
         if let Some(new) = self.new_record {
             call = call.key("new_record", new);
         }
@@ -204,8 +238,7 @@ impl SendCommit<'_> {
             .arg("ticket", under.map_or("", |under| under.ticket))
             .arg("keep", under.map_or("", |under| under.keep.word()))
             .arg("lease_ms", under.map_or(0, |under| span(under.length)))
-            .arg("hold_ms", under.map_or(0, |under| span(under.hold)))
-            .arg("is_usual", flag(self.is_usual()));
+            .arg("hold_ms", under.map_or(0, |under| span(under.hold)));
         let states = under.map_or(&[][..], |under| under.states);
         call = call.arg("count", states.len()).more(states);
         for operation in self.operations {
@@ -263,6 +296,11 @@ impl Operation {
 
 impl FromRedisValue for CommitAnswer {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        match value {
+            Value::Int(1) => return Ok(Self::Done(LeaseAfter::Ended)),
+            Value::Int(2) => return Ok(Self::Done(LeaseAfter::Unawaited)),
+            _ => {}
+        }
         let mut answer = Answer::new(value)?;
         Ok(match &*answer.word {
             b"done" => Self::Done(answer.take()?),

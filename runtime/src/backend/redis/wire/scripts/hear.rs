@@ -24,6 +24,6 @@ impl Hear<'_> {
     }
 
     pub(super) fn call(&self) -> Call {
-        Call::of(&SCRIPT).key("record", &self.keys.record)
+        Call::of(&SCRIPT, 1).key("record", &self.keys.record)
     }
 }

@@ -5,8 +5,7 @@ local prefix, ticket = unpack(ARGV, 1, 2)
 local leases, waiters = read_control(control)
 for state, lease in pairs(leases) do
   if lease[1] == ticket then
-    redis.call('HDEL', control, 'l:' .. state)
-    leases[state] = nil
+    end_lease(control, leases, state)
   end
 end
 for i = #waiters, 1, -1 do

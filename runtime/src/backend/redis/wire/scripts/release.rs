@@ -10,8 +10,9 @@ use crate::backend::{
     redis::wire::{Wire, link::Failure, names::SessionKeys},
 };
 
-static SCRIPT: LazyLock<Script> =
-    LazyLock::new(|| script(&[include_str!("turns.lua"), include_str!("release.lua")]));
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
+    script(&[include_str!("clock.lua"), include_str!("turns.lua"), include_str!("release.lua")])
+});
 
 /// What is sent.
 pub(crate) struct Release<'a> {
@@ -25,8 +26,8 @@ impl Release<'_> {
     }
 
     pub(super) fn call(&self, wire: &Wire) -> Call {
-        Call::of(&SCRIPT)
-            .key("control", &self.keys.control)
+        Call::of(&SCRIPT, 1)
+            .key("control", self.keys.control())
             .arg("prefix", &wire.prefix)
             .arg("ticket", self.ticket)
     }

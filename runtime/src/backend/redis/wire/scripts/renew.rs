@@ -10,8 +10,9 @@ use crate::backend::{
     redis::wire::{Wire, link::Failure, millis::span, names::SessionKeys},
 };
 
-static SCRIPT: LazyLock<Script> =
-    LazyLock::new(|| script(&[include_str!("turns.lua"), include_str!("renew.lua")]));
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
+    script(&[include_str!("clock.lua"), include_str!("turns.lua"), include_str!("renew.lua")])
+});
 
 /// What is sent. Leases that are lost already stay lost.
 pub(crate) struct Renew<'a> {
@@ -27,8 +28,8 @@ impl Renew<'_> {
     }
 
     pub(super) fn call(&self) -> Call {
-        Call::of(&SCRIPT)
-            .key("control", &self.keys.control)
+        Call::of(&SCRIPT, 1)
+            .key("control", self.keys.control())
             .arg("ticket", self.ticket)
             .arg("lease_ms", span(self.lease))
     }

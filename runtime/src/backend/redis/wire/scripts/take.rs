@@ -1,4 +1,5 @@
-//! `take.lua`: all turns of a call, or a place in the line for them, and what it loads.
+//! All turns of a call, or a place in the line for them, and what it loads. As a rule it is one turn, and nobody has or
+//! wants one of the session: then two plain commands do it, and else `take.lua`.
 
 use std::{iter, sync::LazyLock, time::Duration};
 
@@ -15,11 +16,12 @@ use crate::backend::{
         link::Failure,
         millis::span,
         names::{Fields, SessionKeys, named, wanted_fields},
+        source::Connection,
     },
 };
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
-    script(&[include_str!("take.lua"), include_str!("turns.lua"), include_str!("take_rest.lua")])
+    script(&[include_str!("clock.lua"), include_str!("turns.lua"), include_str!("take.lua")])
 });
 
 /// What is sent.
@@ -45,6 +47,45 @@ pub(crate) enum TakeAnswer {
 }
 
 impl Take<'_> {
+    /// The lease as a text, by which it stands where it is the only one (see `turns.lua`).
+    pub(crate) fn text(&self) -> Option<String> {
+        let [state] = self.load.turns else { return None };
+        Some(format!("{} {} {} {state}", self.ticket, span(self.lease), span(self.load.hold)))
+    }
+
+    /// Takes the turn by this text, if nothing is there of the session's turns; and loads what was there after that.
+    /// `None`: the script is to be asked.
+    pub(crate) async fn send_text(
+        &self,
+        wire: &Wire,
+        text: &str,
+    ) -> Result<Option<Vec<Option<Vec<u8>>>>, BackendError> {
+        let Self { keys, load, .. } = self;
+        let ends = span(self.lease.min(load.hold)).max(1);
+        let (fields, mut both) = (wanted_fields(load.keys), redis::pipe());
+        both.cmd("SET").arg(keys.control()).arg(text).arg("NX").arg("PX").arg(ends);
+        match &fields {
+            Some(fields) => both.cmd("HMGET").arg(&keys.record).arg(fields),
+            None => both.cmd("HGETALL").arg(&keys.record),
+        };
+        let both = &both;
+        let take = |mut connection: Connection, _| async move {
+            both.query_async::<(Option<Value>, Value)>(&mut connection).await
+        };
+        let (taken, values) = wire.link.call(take).await.map_err(Failure::failed)?;
+        if taken.is_none() {
+            return Ok(None);
+        }
+        let values = Vec::<Option<Vec<u8>>>::from_redis_value(values);
+        let values = values.map_err(|error| Failure::of_answer(error).failed())?;
+        let is_ours = match fields {
+            Some(_) => values.first().is_some_and(Option::is_some),
+            None => values.iter().step_by(2).flatten().any(|name| name == b"m"),
+        };
+        Ok(is_ours.then_some(values))
+    }
+
+    /// Takes all turns, or a place in the line.
     pub(crate) async fn send(&self, wire: &Wire) -> Result<TakeAnswer, BackendError> {
         run(wire, |_| self.call(wire)).await.map_err(Failure::failed)
     }
@@ -60,10 +101,10 @@ impl Take<'_> {
 
     pub(super) fn call(&self, wire: &Wire) -> Call {
         let Self { keys, load, .. } = self;
-        let call = Call::of(&SCRIPT)
+        let call = Call::of(&SCRIPT, 3)
             .key("record", &keys.record)
-            .key("control", &keys.control)
-            .key("tombstone", &keys.tombstone)
+            .key("control", keys.control())
+            .key("tombstone", keys.tombstone())
             .arg("ticket", self.ticket)
             .arg("node", &wire.node)
             .arg("lease_ms", span(self.lease))

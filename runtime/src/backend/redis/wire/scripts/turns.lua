@@ -6,6 +6,10 @@
 -- Moments and lengths are in milliseconds (`since` in microseconds). A lease is lost after `deadline`, which lies at most
 -- a `length` ahead, and is not renewed past `last`; `written` is 1 once somebody without the turn wrote the value. A
 -- waiter is as good as gone after `deadline`. What is of another form is nobody's lease, and nobody who waits.
+--
+-- As a rule a session has one lease, for which nobody waits, and whose value nobody else writes. Then a text stands in
+-- place of the hash, `<ticket> <length> <hold> <state>`, so that it is taken without a script, if nothing is there; its
+-- key expires at the deadline, at most `hold` after it was taken or renewed. It becomes a hash when more must be known.
 
 -- What stands there, if it is text.
 local function text_at(key)
@@ -37,10 +41,48 @@ local function is_waiter(value)
   return is_number(value[1]) and #value > 4
 end
 
+-- Whether a text stands in place of the hash.
+local is_text = false
+
+local function read_text(key)
+  local ticket, length, hold, state = string.match(text_at(key) or '', '^(%S+) (%d+) (%d+) (.*)$')
+  if not ticket then return nil end
+  length, hold = math.min(tonumber(length), LONGEST), math.min(tonumber(hold), LONGEST)
+  local whole = math.min(length, hold)
+  local left = redis.call('PTTL', key)
+  local is_ahead = left < 0 or left > whole
+  if is_ahead then left = whole end
+  return state, { ticket, now + left, length, now + left - whole + hold }, is_ahead
+end
+
+-- Each entry has a field of its own from now on: it is called before one is written.
+local function as_entries(key, leases)
+  if not is_text then return end
+  is_text = false
+  redis.call('DEL', key)
+  for state, lease in pairs(leases) do
+    redis.call('HSET', key, 'l:' .. state, cmsgpack.pack(lease))
+    redis.call('PEXPIRE', key, math.max(lease[3] * 2, 60000))
+  end
+end
+
+local function end_lease(key, leases, state)
+  if is_text then redis.call('DEL', key) else redis.call('HDEL', key, 'l:' .. state) end
+  leases[state] = nil
+end
+
 -- `ahead`: the entries, as pairs of field and value, whose deadlines were too far ahead.
 local function read_control(key)
   local leases, waiters, ahead = {}, {}, {}
-  local flat = redis.call('HGETALL', key)
+  local flat = redis.pcall('HGETALL', key)
+  if flat.err then
+    local state, lease, is_ahead = read_text(key)
+    -- Then it is nothing of ours, and this says so.
+    if not state then redis.call('HGETALL', key) end
+    is_text, leases[state] = true, lease
+    if is_ahead then ahead = { 'l:' .. state, cmsgpack.pack(lease) } end
+    return leases, waiters, ahead
+  end
   for i = 1, #flat, 2 do
     local kind, name = string.sub(flat[i], 1, 2), string.sub(flat[i], 3)
     local value, is_ahead = entry(flat[i + 1])
