@@ -96,7 +96,8 @@ pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// The namespace's handlers are given with `connected.on("event", handler)` and `connected.on_disconnect(handler)`, and
 /// middlewares with `connected.with(middleware)`, one after the other: `EventRouter` explains them. They are in place before
 /// the client hears CONNECT, so that no event is lost. If the function fails before it first waits (an extractor fails, it
-/// panics, it returns `Err`), the client hears of it by `session_error`, and the socket is disconnected.
+/// panics, it returns `Err`), the client hears of it by `session_error`, and the socket is disconnected. A disconnect handler
+/// that is given so runs also after the end of its session, on its states as the connection has last seen them.
 ///
 /// The function becomes a constant whose type implements `ConnectHandler`. So it may be generic over the
 /// adapter only (`async fn connected<A: Adapter>(.., socket: SocketRef<A>)`, passed without a turbofish),

@@ -68,6 +68,8 @@ struct Consequences {
     #[allow(clippy::option_option, reason = "no expiry of its own is one to be set")]
     set: Option<(Option<Expiry>, Option<OffsetDateTime>)>,
     cookie: CookieEffect,
+    /// What the connection that keeps what it has last seen sees by it.
+    seen: Option<Changes>,
 }
 
 /// What a commit is to those who listen to the session.
@@ -93,12 +95,15 @@ impl LiveSession {
             return Detached::done(Err(error), turn);
         }
         let stored = {
-            let current = self.current.lock();
+            let mut current = self.current.lock();
             let attributes = work.attributes.take().filter(|_| current.presence == Presence::Stored);
-            attributes.map(|attributes| (current.id, current.with_later_changes(attributes)))
+            attributes.map(|attributes| {
+                let attributes = current.with_later_changes(attributes);
+                (current.id, attributes, current.last_seen().is_some())
+            })
         };
-        if let Some((id, attributes)) = stored {
-            return self.update(id, work, attributes, turn, now.wall).into();
+        if let Some((id, attributes, is_kept)) = stored {
+            return self.update(id, work, attributes, turn, now.wall, is_kept).into();
         }
         Detached::of(Arc::clone(self).find_and_commit(work, turn))
     }
@@ -108,7 +113,8 @@ impl LiveSession {
         let _beginning = if self.is_stored() { None } else { Some(self.beginning().lock().await) };
         let outcome = match self.find().await {
             Ok(Some(attributes)) => {
-                return self.update(self.id(), work, attributes, turn, clock::now()).await;
+                let is_kept = self.current.lock().last_seen().is_some();
+                return self.update(self.id(), work, attributes, turn, clock::now(), is_kept).await;
             }
             Ok(None) => self.begin_if_it_may(work).await,
             Err(error) => Err(error),
@@ -206,7 +212,8 @@ impl LiveSession {
         })
     }
 
-    /// Changes a session that is there, and was loaded with these attributes.
+    /// Changes a session that is there, and was loaded with these attributes. `is_kept`: what the connection has last seen
+    /// of it.
     fn update(
         self: &Arc<Self>,
         id: SessionId,
@@ -214,6 +221,7 @@ impl LiveSession {
         mut attributes: Attributes,
         turn: Option<Turn>,
         now: OffsetDateTime,
+        is_kept: bool,
     ) -> Answer<Committed> {
         if !work.intent.removed.is_empty() {
             remove(&mut work);
@@ -230,13 +238,15 @@ impl LiveSession {
             work.touch.map(|at| Expires::reckoned(at, &attributes))
         };
         let new_id = work.intent.cycle_id.then(|| self.next_id());
-        let consequences =
-            (new_id.is_some() || change.expiry.is_some() || work.even_if_unchanged).then(|| {
-                let changed = new_id.map(|new| (new, self.registry().announce(id, Ending::IdChanged)));
-                let set = change.expiry.map(|expiry| (expiry, expires.map(|expires| expires.at)));
-                let cookie = self.set_cookie(new_id.unwrap_or(id), &attributes);
-                Box::new(Consequences { changed, set, cookie })
-            });
+        let has_consequences =
+            new_id.is_some() || change.expiry.is_some() || work.even_if_unchanged || is_kept;
+        let consequences = has_consequences.then(|| {
+            let changed = new_id.map(|new| (new, self.registry().announce(id, Ending::IdChanged)));
+            let set = change.expiry.map(|expiry| (expiry, expires.map(|expires| expires.at)));
+            let cookie = self.set_cookie(new_id.unwrap_or(id), &attributes);
+            let seen = is_kept.then(|| work.changes.clone());
+            Box::new(Consequences { changed, set, cookie, seen })
+        });
         let tidings = self.tidings(&work.changes, new_id.is_some());
         let action = new_id.map_or(Action::Update, Action::ChangeId);
         let changed = Write { id, action, changes: work.changes, attributes: change, expires };
@@ -318,12 +328,15 @@ impl LiveSession {
         });
     }
 
-    fn draw(&self, id: SessionId, Consequences { changed, set, cookie }: Consequences) {
+    fn draw(&self, id: SessionId, Consequences { changed, set, cookie, seen }: Consequences) {
         if let Some((_, Some(expires))) = set {
             self.registry().sockets().note_expiry(id, expires);
         }
         let changed = changed.map(|(new, announced)| (new, announced.came_true()));
         let mut current = self.current.lock();
+        if let (Some(last_seen), Some(changes)) = (current.last_seen(), seen) {
+            last_seen.note_committed(&changes);
+        }
         if let Some((new, sockets)) = changed {
             current.id = new;
             let transition = current.transition();

@@ -16,6 +16,7 @@ use crate::{
         access::States,
         bounded::{self, FromBackend},
         expiry_watch::{moment_to_look, watch},
+        last_seen::LastSeen,
         settings::Settings,
     },
     clock,
@@ -75,7 +76,7 @@ pub(super) struct Current {
     transition: Option<Box<Transition>>,
 }
 
-/// Kept only while a session begins, changes its id or ends.
+/// Kept only while a session begins, changes its id or ends; and on a connection that keeps what it has last seen.
 #[derive(Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is something of its own that came to pass")]
 pub(super) struct Transition {
@@ -97,6 +98,8 @@ pub(super) struct Transition {
     pub(super) left_out: bool,
     /// Sockets of an id that ended here, to be disconnected when the answer is out.
     pub(super) to_disconnect: Sockets,
+    /// What the connection has last seen of its session, where a disconnect handler wants it.
+    pub(super) last_seen: Option<LastSeen>,
 }
 
 impl Current {
@@ -109,6 +112,11 @@ impl Current {
         let later = self.transition.as_ref().and_then(|transition| transition.expiry);
         loaded.expiry = later.unwrap_or(loaded.expiry);
         loaded
+    }
+
+    /// What the connection has last seen of its session, where that is kept.
+    pub(super) fn last_seen(&mut self) -> Option<&mut LastSeen> {
+        self.transition.as_mut()?.last_seen.as_mut()
     }
 }
 
@@ -333,7 +341,7 @@ impl LiveSession {
         if !S::WRITES
             && turns.nobody_writes(id, S::PLAN)
             && let Answer::Ready(Ok(Some(loaded))) = self.backend.load(id, Load::read(Keys::Only(S::KEYS)))
-            && let Ok(Lookup::Found(loaded)) = self.found(id, Ok(Some(loaded)))
+            && let Ok(Lookup::Found(loaded)) = self.found(id, Keys::Only(S::KEYS), Ok(Some(loaded)))
         {
             return Ok(Arrival::Snapshot(loaded));
         }
@@ -343,7 +351,7 @@ impl LiveSession {
     /// Looks the session up, without a turn.
     pub(crate) async fn load(&self, keys: Keys) -> Result<Lookup, Error> {
         match self.ask(Load::read(keys)) {
-            Some((id, loaded)) => self.found(id, loaded.await),
+            Some((id, loaded)) => self.found(id, keys, loaded.await),
             None => Ok(Lookup::Nothing),
         }
     }
@@ -358,8 +366,8 @@ impl LiveSession {
         Some((id, bounded::load(&*self.backend, id, load, self.settings.backend_timeout)))
     }
 
-    /// Notes what the backend has under this id.
-    pub(crate) fn found(&self, id: SessionId, loaded: FromBackend) -> Result<Lookup, Error> {
+    /// Notes what the backend has under this id. `keys`: which were asked for.
+    pub(crate) fn found(&self, id: SessionId, keys: Keys, loaded: FromBackend) -> Result<Lookup, Error> {
         match loaded {
             Ok(Some(mut loaded)) => {
                 if !self.is_in_its_life(id, &mut loaded) {
@@ -371,6 +379,9 @@ impl LiveSession {
                 }
                 current.presence = Presence::Stored;
                 current.key.get_or_insert_with(|| Arc::clone(&loaded.attributes.key));
+                if let Some(last_seen) = current.last_seen() {
+                    last_seen.note_loaded(keys, &loaded);
+                }
                 drop(current);
                 Ok(Lookup::Found(loaded))
             }
@@ -393,6 +404,17 @@ impl LiveSession {
             self.lease_home().give_back(id, loaded.lease);
         }
         false
+    }
+
+    /// From now on the connection keeps what it has last seen of these states, for a disconnect handler that runs after the
+    /// session's end.
+    pub(crate) fn keep_last_seen(&self, keys: &[&'static str]) {
+        self.current.lock().transition().last_seen.get_or_insert_default().keep(keys);
+    }
+
+    /// The session as the connection has last seen it, with these states, if all of them were kept.
+    pub(crate) fn last_seen(&self, keys: &[&str]) -> Option<Loaded> {
+        self.current.lock().last_seen()?.of(keys)
     }
 
     /// Where the leases of this session's turns come from.

@@ -13,6 +13,7 @@ pub(crate) mod detached;
 pub(crate) mod expiry_watch;
 pub(crate) mod held;
 pub(crate) mod intents;
+mod last_seen;
 pub(crate) mod listening;
 pub(crate) mod live_session;
 pub(crate) mod live_states;

@@ -63,10 +63,20 @@ type Begins<S> = Result<Box<RunningCall<S>>, Error>;
 impl<S: States> ArrivedCall<S> {
     /// Takes the call's places in the queues, and loads its states if it needs none.
     pub(crate) fn at(live: &Arc<LiveSession>, caller: Caller) -> Result<Self, Error> {
-        let (live, around) = (Arc::clone(live), turns_around());
+        let around = turns_around();
         if live.registry().is_shutting_down() && caller.is_new(&around) {
             return Err(Error::logged(ErrorKind::Backend, "this server is shutting down: try again"));
         }
+        Self::within(live, caller, around)
+    }
+
+    /// The same for what belongs to the end of a socket, and so to that of this process.
+    pub(crate) fn at_end_of_socket(live: &Arc<LiveSession>, caller: Caller) -> Result<Self, Error> {
+        Self::within(live, caller, turns_around())
+    }
+
+    fn within(live: &Arc<LiveSession>, caller: Caller, around: HeldTurns) -> Result<Self, Error> {
+        let live = Arc::clone(live);
         Ok(match live.arrive::<S>(caller.polled(), &around)? {
             Arrival::Stateless => Self::Begun(RunningCall::with(live, caller, around, None, None)?),
             Arrival::Snapshot(loaded) => {
@@ -131,7 +141,7 @@ impl<S: States> RunningCall<S> {
             let lease = loaded.as_ref().map_or_else(Lease::default, |loaded| loaded.lease);
             turn.hold_lease(lease, || live.lease_home());
         }
-        match live.found(id, loaded) {
+        match live.found(id, Keys::Only(S::KEYS), loaded) {
             Ok(Lookup::Found(loaded)) => {
                 Answer::Ready(Self::with(live, caller, turns_around(), Some(loaded), Some(turn)))
             }
@@ -169,6 +179,13 @@ impl<S: States> RunningCall<S> {
         Ok(Box::new(Self { states, scope, live, turn, found }))
     }
 
+    /// One without a turn, on copies of what the connection has last seen, if it has kept that; or why that does not decode.
+    /// It is to be [concluded unsaved](Self::conclude_unsaved).
+    pub(crate) fn of_last_seen(live: &Arc<LiveSession>, caller: Caller) -> Option<Begins<S>> {
+        let loaded = live.last_seen(S::KEYS)?;
+        Some(Self::with(Arc::clone(live), caller, turns_around(), Some(loaded), None))
+    }
+
     pub(crate) fn live(&self) -> &Arc<LiveSession> {
         &self.live
     }
@@ -187,6 +204,20 @@ impl<S: States> RunningCall<S> {
 
     /// Ends the call: commits or discards, and carries out what was asked of the session.
     pub(crate) fn conclude(self, outcome: Outcome) -> Concluded {
+        self.conclude_by(outcome, commit)
+    }
+
+    /// The same where nothing can be saved: changes, and what else was asked of the session but its end, are left out.
+    pub(crate) fn conclude_unsaved(self, outcome: Outcome) -> Concluded {
+        self.conclude_by(outcome, |_, states, _, _, _| leave_out(states))
+    }
+
+    #[inline]
+    fn conclude_by(
+        self,
+        outcome: Outcome,
+        commit: impl FnOnce(&Arc<LiveSession>, S, Intent, Option<Turn>, Option<Found>) -> Detached,
+    ) -> Concluded {
         let Self { states, scope, live, turn, found } = self;
         let Verdict { decision, intent, after, request } = scope.conclude(outcome);
         let (ends_session, keeps) = (intent.flush, intent.keep_changes);
@@ -263,6 +294,16 @@ fn note_unnamed(live: &LiveSession, states: &[(&'static str, bool)], changes: &C
             live.registry().unnamed_live().note(key);
         }
     }
+}
+
+/// What a call changed that cannot be saved. Only the log hears of it.
+fn leave_out<S: States>(states: S) -> Detached {
+    let outcome = caught(|| states.changes()).map(|changes| {
+        for (state, _) in changes {
+            tracing::debug!(%state, "what a disconnect handler changed is not saved: its session has ended, or cannot be had");
+        }
+    });
+    Detached::done(outcome, None)
 }
 
 /// What the user's function runs in: so that `SessionControl` finds its call, and `Shared` the turn it must not

@@ -25,6 +25,7 @@ use super::{
     reply::{Reply, Said},
 };
 use crate::{
+    backend::Keys,
     call::{
         access::States,
         held::Held,
@@ -74,11 +75,16 @@ impl<A: Adapter, P> Clone for Waiting<A, P> {
     }
 }
 
-/// Before CONNECT: binds the socket to its session, waits for the turn and loads the states.
+/// Before CONNECT: binds the socket to its session, waits for the turn and loads the states. `kept`: those that the
+/// disconnect handler may want after the session's end.
 pub(super) async fn prepare<A: Adapter, F: ConnectFunction<A>>(
     socket: Arc<Socket<A>>,
     gates: Arc<Gates<A>>,
+    kept: &'static [&'static str],
 ) -> Result<(), Box<dyn Display + Send>> {
+    if !kept.is_empty() {
+        see::<A>(&socket, kept, F::States::KEYS).await.map_err(refusal)?;
+    }
     let call = enter::<F::States, A>(&socket).await.map_err(refusal)?;
     live::hold(&socket);
     socket.extensions.insert(Waiting(Arc::new(Mutex::new(Some((call, gates))))));
@@ -87,6 +93,20 @@ pub(super) async fn prepare<A: Adapter, F: ConnectFunction<A>>(
 
 async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Box<RunningCall<P>>, Error> {
     begin_call(arrive::<P, A>(socket)?).await
+}
+
+/// Keeps from now on what the connection has last seen of these states; sees them first, unless the connect function will.
+async fn see<A: Adapter>(
+    socket: &Arc<Socket<A>>,
+    kept: &'static [&'static str],
+    seen_by_function: &[&str],
+) -> Result<(), Error> {
+    let binding = binding::bound(socket).ok_or_else(|| binding::missing(socket))?;
+    binding.live().keep_last_seen(kept);
+    if kept.iter().any(|key| !seen_by_function.contains(key)) {
+        binding.live().load(Keys::Only(kept)).await?;
+    }
+    Ok(())
 }
 
 fn refusal(error: Error) -> Box<dyn Display + Send> {

@@ -1,6 +1,7 @@
 //! What `#[socket_handler]` expands to: the event with its arguments, `begin`, the user's function, `finish`.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     future::{Future, IntoFuture as _},
     marker::PhantomData,
@@ -33,7 +34,7 @@ use crate::{
         live_session::LiveSession,
         outcome::Outcome,
         returned::Returned,
-        running_call::{ArrivedCall, Concluded},
+        running_call::{ArrivedCall, Concluded, RunningCall},
     },
     error::{Error, ErrorKind},
     panics::Contained,
@@ -50,8 +51,11 @@ pub struct Call<P> {
     encoding: Encoding,
 }
 
-/// A call that is not begun, because an argument could not be extracted. It has no place in any queue.
-pub struct Refused {
+/// A call that is not begun, because an argument could not be extracted; or because it is none, and only its states were
+/// asked for (`None`). It has no place in any queue.
+pub struct Refused(Option<NotCalled>);
+
+struct NotCalled {
     why: Box<NotExtracted>,
     event: String,
     reply: Reply,
@@ -73,8 +77,16 @@ where
         let (reply, encoding) = (Reply::to_event(&socket, ack_id), Encoding::of(&value));
         // The last argument takes the value itself, and only the value knows the event's name.
         let packet = value.clone();
-        let arguments = || F::from_event(socket, value, ack_id);
-        Ok(Self::new(reply, encoding, arguments, |reply| reply.event_of(packet)))
+        // The arguments belong to the call, which they come before.
+        let number = reply.binding().map(|binding| CallNumber::next(binding.live().id()));
+        let event = match F::from_event(socket, value, ack_id) {
+            Ok(arguments) => {
+                let arrived = arrived(&reply, number, ArrivedCall::at);
+                Ok((Call { arrived: Mutex::new(arrived), reply, encoding }, arguments))
+            }
+            Err(why) => Err(NotCalled { why, event: reply.event_of(packet), reply }),
+        };
+        Ok(Self(event.map_err(Refused::boxed)))
     }
 }
 
@@ -87,32 +99,65 @@ where
     type Error = Infallible;
 
     fn from_disconnect_parts(socket: &Arc<Socket<A>>, reason: DisconnectReason) -> Result<Self, Infallible> {
-        let arguments = || F::from_disconnect(socket, reason);
-        Ok(Self::new(Reply::to_nobody(socket), Encoding::Json, arguments, |_| "disconnect".to_owned()))
+        if only_asks_for(P::KEYS) {
+            return Ok(Self(Err(Box::new(Refused(None)))));
+        }
+        let (reply, number) = Reply::to_nobody(socket);
+        let event = match F::from_disconnect(socket, reason) {
+            Ok(arguments) => {
+                let arrived = arrived(&reply, number, ArrivedCall::at_end_of_socket);
+                Ok((Call { arrived: Mutex::new(arrived), reply, encoding: Encoding::Json }, arguments))
+            }
+            Err(why) => Err(NotCalled { why, event: "disconnect".to_owned(), reply }),
+        };
+        Ok(Self(event.map_err(Refused::boxed)))
+    }
+}
+
+/// What is asked of the type of an event whose handler is erased: its extractor is all of it that can be reached.
+#[derive(Clone, Copy)]
+enum Asked {
+    Nothing,
+    Asks,
+    Told(&'static [&'static str]),
+}
+
+thread_local! {
+    static ASKED: Cell<Asked> = const { Cell::new(Asked::Nothing) };
+}
+
+/// The keys of the states of a disconnect handler that takes an [`Event`], and that this calls: its function does not run.
+pub(super) fn states_asked_for(call: impl FnOnce()) -> &'static [&'static str] {
+    ASKED.set(Asked::Asks);
+    call();
+    match ASKED.replace(Asked::Nothing) {
+        Asked::Told(states) => states,
+        Asked::Nothing | Asked::Asks => &[],
+    }
+}
+
+/// Whether nothing is to be extracted, and only these states were asked for.
+fn only_asks_for(states: &'static [&'static str]) -> bool {
+    let asks = matches!(ASKED.get(), Asked::Asks);
+    if asks {
+        ASKED.set(Asked::Told(states));
+    }
+    asks
+}
+
+/// The call with its places, of a socket that is bound.
+fn arrived<P>(
+    reply: &Reply,
+    number: Option<CallNumber>,
+    at: impl FnOnce(&Arc<LiveSession>, Caller) -> Result<ArrivedCall<P>, Error>,
+) -> Result<ArrivedCall<P>, Error> {
+    match (reply.binding(), number) {
+        (Some(binding), Some(number)) => at(binding.live(), Caller::Socket(number)),
+        _ => Err(reply.not_bound()),
     }
 }
 
 impl<P: States, F: Arguments> Event<P, F> {
-    fn new(
-        reply: Reply,
-        encoding: Encoding,
-        arguments: impl FnOnce() -> Result<F::Values, Box<NotExtracted>>,
-        event: impl FnOnce(&Reply) -> String,
-    ) -> Self {
-        // The arguments belong to the call, which they come before.
-        let number = reply.binding().map(|binding| CallNumber::next(binding.live().id()));
-        match arguments() {
-            Ok(arguments) => {
-                let arrived = match (reply.binding(), number) {
-                    (Some(binding), Some(number)) => ArrivedCall::at(binding.live(), Caller::Socket(number)),
-                    _ => Err(reply.not_bound()),
-                };
-                Self(Ok((Call { arrived: Mutex::new(arrived), reply, encoding }, arguments)))
-            }
-            Err(why) => Self(Err(Box::new(Refused { why, event: event(&reply), reply }))),
-        }
-    }
-
     /// The call and its arguments.
     ///
     /// # Errors
@@ -124,11 +169,16 @@ impl<P: States, F: Arguments> Event<P, F> {
 }
 
 impl Refused {
+    fn boxed(not_called: NotCalled) -> Box<Self> {
+        Box::new(Self(Some(not_called)))
+    }
+
     /// Tells the client, and the log. `handler`: what is not called.
     pub fn tell(self: Box<Self>, handler: &'static str) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            self.why.log(&self.event, handler);
-            self.reply.say(Said::Error(&self.why.error)).await;
+            let Some(NotCalled { why, event, reply }) = self.0 else { return };
+            why.log(&event, handler);
+            reply.say(Said::Error(&why.error)).await;
         })
     }
 }
@@ -144,6 +194,8 @@ pub struct Answering {
     encoding: Encoding,
     /// The handler took `AckSender`: on success nothing more is acknowledged.
     acknowledges_itself: bool,
+    /// It runs on what its connection has last seen.
+    of_last_seen: bool,
 }
 
 /// Waits for the turn and loads the states. `None` if they cannot be had: the client is told by then.
@@ -158,13 +210,34 @@ pub fn begin<P: States>(
     };
     async move {
         match begun.await {
-            Ok(call) => Some(Held { call, context: Answering { reply, encoding, acknowledges_itself } }),
-            Err(error) => {
-                Box::pin(refuse(reply, error)).await;
-                None
+            Ok(call) => {
+                let context = Answering { reply, encoding, acknowledges_itself, of_last_seen: false };
+                Some(Held { call, context })
             }
+            Err(error) => Box::pin(not_begun(reply, error)).await,
         }
     }
+}
+
+/// The client is told; or, where it is gone, the handler runs on what its connection has last seen.
+async fn not_begun<P: States>(reply: Reply, mut error: Error) -> Option<Held<P, Answering>> {
+    if let Some((live, number)) = reply.of_gone()
+        && let Some(call) = RunningCall::of_last_seen(live, Caller::Socket(number))
+    {
+        match call {
+            Ok(call) => {
+                if !matches!(error.kind(), ErrorKind::SessionEnded | ErrorKind::IdChanged) {
+                    error.log("a disconnect handler, which runs on what its connection has last seen");
+                }
+                let encoding = Encoding::Json;
+                let context = Answering { reply, encoding, acknowledges_itself: false, of_last_seen: true };
+                return Some(Held { call, context });
+            }
+            Err(not_decoded) => error = not_decoded,
+        }
+    }
+    refuse(reply, error).await;
+    None
 }
 
 async fn refuse(reply: Reply, error: Error) {
@@ -190,14 +263,15 @@ where
     T: Serialize + Send + Sync + 'static,
     E: Serialize + Send + Sync + 'static,
 {
-    let Held { call, context: Answering { reply, encoding, acknowledges_itself } } = held;
+    let Held { call, context: Answering { reply, encoding, acknowledges_itself, of_last_seen } } = held;
     let returned = Contained::new(returned);
     let encodes = match &*returned {
         Returned::Value(value) if !acknowledges_itself => reply.encodes(value, encoding),
         _ => Ok(()),
     };
     let outcome = if encodes.is_ok() { outcome_of(&returned) } else { Outcome::Failed };
-    let Concluded { work, ends_session, .. } = call.conclude(outcome);
+    let Concluded { work, ends_session, .. } =
+        if of_last_seen { call.conclude_unsaved(outcome) } else { call.conclude(outcome) };
     let due = Due { reply, returned, encodes, acknowledges_itself, ends_session };
     match work.now() {
         Ok(committed) if !committed.behind.is_passed_on() => due.answer(committed),

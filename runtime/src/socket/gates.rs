@@ -17,7 +17,10 @@ use socketioxide::{
     socket::{DisconnectReason, Socket},
 };
 
-use super::reply::{Reply, Said};
+use super::{
+    ends::EndHandler,
+    reply::{Reply, Said},
+};
 use crate::{
     error::{Error, ErrorKind},
     panics::caught,
@@ -32,11 +35,6 @@ const MOST_REFUSED: usize = 250_000;
 /// An event's handler, whatever its arguments.
 pub(super) trait EventHandler<A: Adapter>: Send + Sync {
     fn call(&self, socket: Arc<Socket<A>>, value: Value, ack_id: Option<i64>);
-}
-
-/// A disconnect handler, whatever its arguments.
-pub(super) trait EndHandler<A: Adapter>: Send + Sync {
-    fn call(&self, socket: Arc<Socket<A>>, reason: DisconnectReason, defer: fn(Arc<Socket<A>>));
 }
 
 /// A handler whose arguments are forgotten.
@@ -55,12 +53,6 @@ impl<H, T> Erased<H, T> {
 impl<A: Adapter, H: MessageHandler<A, T>, T> EventHandler<A> for Erased<H, T> {
     fn call(&self, socket: Arc<Socket<A>>, value: Value, ack_id: Option<i64>) {
         self.0.call(socket, value, ack_id);
-    }
-}
-
-impl<A: Adapter, H: DisconnectHandler<A, T>, T> EndHandler<A> for Erased<H, T> {
-    fn call(&self, socket: Arc<Socket<A>>, reason: DisconnectReason, defer: fn(Arc<Socket<A>>)) {
-        self.0.call_with_defer(socket, reason, defer);
     }
 }
 

@@ -6,6 +6,7 @@ mod backlog;
 mod binding;
 pub(crate) mod connect;
 mod encoding;
+mod ends;
 mod error;
 pub(crate) mod event;
 mod extract;

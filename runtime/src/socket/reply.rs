@@ -18,7 +18,7 @@ use super::{
     error::Failed,
 };
 use crate::{
-    call::connection::Binding,
+    call::{connection::Binding, current_call::CallNumber, live_session::LiveSession},
     error::{Error, ErrorKind},
     panics::caught,
     process::{
@@ -132,7 +132,8 @@ enum ReplyKind {
     Ack(i64),
     /// The client waits for none: it hears of errors only.
     NoAck,
-    /// Nobody is there any more (a disconnect handler).
+    /// Nobody is there any more: a disconnect handler. Its call, if its socket is bound.
+    Gone(CallNumber),
     Nobody,
 }
 
@@ -146,15 +147,26 @@ impl Reply {
         self.binding.as_ref()
     }
 
-    pub(super) fn to_nobody<A: Adapter>(socket: &Arc<Socket<A>>) -> Self {
-        Self { kind: ReplyKind::Nobody, ..Self::to_event(socket, None) }
+    /// Of a disconnect handler, with its call.
+    pub(super) fn to_nobody<A: Adapter>(socket: &Arc<Socket<A>>) -> (Self, Option<CallNumber>) {
+        let reply = Self::to_event(socket, None);
+        let number = reply.binding().map(|binding| CallNumber::next(binding.live().id()));
+        (Self { kind: number.map_or(ReplyKind::Nobody, ReplyKind::Gone), ..reply }, number)
+    }
+
+    /// The session of a client that is gone, and the call of its disconnect handler.
+    pub(super) fn of_gone(&self) -> Option<(&Arc<LiveSession>, CallNumber)> {
+        match (&self.binding, self.kind) {
+            (Some(binding), ReplyKind::Gone(number)) => Some((binding.live(), number)),
+            _ => None,
+        }
     }
 
     /// An error if this cannot be acknowledged: asked before the call commits.
     pub(super) fn encodes<T: Serialize>(&self, value: &T, encoding: Encoding) -> Result<(), Error> {
         match self.kind {
             ReplyKind::Ack(_) => caught(|| encoding.look_at(value).map_err(not_encoded)),
-            ReplyKind::NoAck | ReplyKind::Nobody => Ok(()),
+            ReplyKind::NoAck | ReplyKind::Gone(_) | ReplyKind::Nobody => Ok(()),
         }
     }
 
@@ -195,7 +207,7 @@ impl Reply {
         let ack_id = match self.kind {
             ReplyKind::Ack(id) => Some(id),
             ReplyKind::NoAck => None,
-            ReplyKind::Nobody => return,
+            ReplyKind::Gone(_) | ReplyKind::Nobody => return,
         };
         Arc::clone(&self.peer).refuse(ack_id, kind);
     }
@@ -211,7 +223,7 @@ impl Reply {
 
     /// Ends the socket itself, whose session has ended, if whoever ended it does not.
     pub(super) fn end_socket(&self) {
-        if !matches!(self.kind, ReplyKind::Nobody) {
+        if !matches!(self.kind, ReplyKind::Gone(_) | ReplyKind::Nobody) {
             let peer = Arc::clone(&self.peer);
             let live = self.binding.as_ref().map(Binding::live);
             let ended = live.and_then(|live| live.registry().ending(live.id())).unwrap_or(Ending::Expired);
@@ -241,7 +253,7 @@ impl Reply {
         match (self.kind, said) {
             (ReplyKind::Ack(id), _) => Some(Packet::Ack(id)),
             (ReplyKind::NoAck, Said::Failure(_) | Said::Error(_)) => Some(Packet::SessionError),
-            (ReplyKind::NoAck, Said::Value(_)) | (ReplyKind::Nobody, _) => None,
+            (ReplyKind::NoAck, Said::Value(_)) | (ReplyKind::Gone(_) | ReplyKind::Nobody, _) => None,
         }
     }
 

@@ -10,7 +10,8 @@ use socketioxide::{
 
 use super::{
     connect::{ConnectFunction, Connected, Prepared, finish, prepare, start},
-    gates::{EndGate, EndHandler, Erased, EventHandler, Gate, Gates, NoHandler},
+    ends::{EndHandler, Ends},
+    gates::{EndGate, Erased, EventHandler, Gate, Gates, NoHandler},
 };
 use crate::call::{held::Held, returned::Returned};
 
@@ -85,7 +86,7 @@ impl<A: Adapter, F: ConnectFunction<A>> ConnectHandler<A, ByAttribute> for Annot
     }
 
     fn call_middleware<'a>(&'a self, socket: Arc<Socket<A>>, _: &'a Option<Value>) -> Prepared<'a> {
-        Box::pin(prepare::<A, F>(socket, Arc::default()))
+        Box::pin(prepare::<A, F>(socket, Arc::default(), &[]))
     }
 
     fn with<M, T>(self, middleware: M) -> impl ConnectHandler<A, ByAttribute>
@@ -203,13 +204,40 @@ impl<A: Adapter, F> EventRouter<A, F> {
     /// Handles the end of a socket, as `socket.on_disconnect` does; the last one that is given counts, and a
     /// `socket.on_disconnect` replaces it. A client may leave before the connect function starts: it runs all the same, after
     /// the function's first wait. It does not run if the function fails before that.
+    ///
+    /// Under [`#[socket_handler]`](macro@crate::socket_handler) it has the session's states, as any call, while the session
+    /// lives. After the session's end, or if it cannot be loaded, it has copies of them as the socket's connection has last
+    /// seen them: loaded before CONNECT, and then as each of the connection's own calls loaded or committed them. What it
+    /// changes then is saved nowhere; [`after_commit`](crate::SessionControl::after_commit) begins, and
+    /// [`key`](crate::SessionControl::key) is the session's, so that whoever has left can be told from those who are here:
+    ///
+    /// ```
+    /// use socketioxide::{SocketIo, extract::SocketRef};
+    /// use socketioxide_session::{EventRouter, session_state, socket_handler};
+    ///
+    /// #[session_state]
+    /// struct User {
+    ///     name: Option<String>,
+    /// }
+    ///
+    /// /// Runs when a tab closes, and also after a logout, a login or the session's expiry.
+    /// #[socket_handler(user)]
+    /// async fn gone(user: &User, socket: SocketRef) {
+    ///     socket.broadcast().emit("left", &user.name).await.ok();
+    /// }
+    ///
+    /// let (_, io) = SocketIo::new_layer();
+    /// io.ns("/", EventRouter::new().on_disconnect(gone));
+    /// ```
+    ///
+    /// For these copies such a namespace loads the handler's states before CONNECT; others keep nothing.
     #[must_use]
     pub fn on_disconnect<H, T>(mut self, handler: H) -> Self
     where
         H: DisconnectHandler<A, T>,
         T: 'static,
     {
-        Arc::make_mut(&mut self.routes).end = Some(Arc::new(Erased::new(handler)));
+        Arc::make_mut(&mut self.routes).end = Some(Arc::new(Ends::new(handler)));
         self
     }
 
@@ -252,7 +280,8 @@ impl<A: Adapter, F: ConnectFunction<A>> ConnectHandler<A, ByAttribute> for Event
             for middleware in self.routes.middlewares.iter().rev() {
                 middleware.call(Arc::clone(&socket), auth).await?;
             }
-            prepare::<A, F>(socket, gates).await
+            let kept = self.routes.end.as_ref().map_or(&[][..], |end| end.states(&socket));
+            prepare::<A, F>(socket, gates, kept).await
         })
     }
 

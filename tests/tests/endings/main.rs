@@ -5,6 +5,7 @@ mod beside;
 mod bindings;
 mod end;
 mod expiry;
+mod gone;
 mod kept_alive;
 mod late;
 mod shutdown;

@@ -7,6 +7,8 @@ mod chaos;
 mod cluster;
 mod commits;
 mod failures;
+mod gone;
+
 mod nodes;
 mod options;
 mod processes;
