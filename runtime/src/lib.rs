@@ -216,8 +216,8 @@
 //! Sockets follow their session's end in namespaces whose connect handler or middleware has an attribute or
 //! that have [`session_alive`], and once an event for an annotated handler has come from them. One such socket is
 //! enough: all namespaces of its connection end. The connection itself stays until the client closes it, and a plain
-//! namespace can be joined again over it. Put [`session_alive`] before connect handlers that
-//! have no attribute, so that their sockets, too, are refused without a session and disconnected with it.
+//! namespace can be joined again over it. Put [`session_alive`] around connect handlers that
+//! have no attribute (`io.ns("/news", session_alive(connected))`), so that their sockets, too, are refused without a session and disconnected with it.
 //!
 //! A live session is not a login: by default every handshake has one. To let in only who is logged in, write a
 //! [`#[connect_middleware]`](macro@connect_middleware) that looks at your state. The `Err` of a connect *handler*
@@ -329,5 +329,5 @@ pub use crate::{
     error::{Error, ErrorKind},
     http::{SessionLayer, SessionService, SigningKeys},
     session::state::{LiveState, SessionState},
-    socket::{EventRouter, session_alive},
+    socket::{EventRouter, SessionAlive, session_alive},
 };

@@ -1,4 +1,4 @@
-//! What `#[connect_middleware]` expands to, `session_alive`, and how a call that connects begins.
+//! What `#[connect_middleware]` expands to, and how a call that connects begins.
 
 use std::{
     fmt::{self, Display},
@@ -22,7 +22,7 @@ use crate::{
         outcome::Outcome,
         running_call::{ArrivedCall, Panicked, RunningCall},
     },
-    error::{Error, ErrorKind},
+    error::Error,
     panics::caught,
 };
 
@@ -84,29 +84,12 @@ pub async fn finish<P: States>(
         return Err(refusal);
     }
     // It may have taken long, and the session's sockets of that moment were disconnected meanwhile.
-    live.registry().ending(live.id()).map_or(Ok(()), |ending| Err(Refusal::own(Error::new(ending.kind()))))
+    not_ended(&live)
 }
 
-/// A connect middleware for namespaces whose connect handler is not annotated: lets sockets in whose session is
-/// alive, and disconnects them with its end.
-///
-/// ```
-/// use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler};
-/// use socketioxide_session::session_alive;
-///
-/// async fn connected(socket: SocketRef) {}
-///
-/// let (_, io) = SocketIo::new_layer();
-/// io.ns("/news", connected.with(session_alive));
-/// ```
-///
-/// # Errors
-///
-/// The `connect_error`, where there is no live session.
-pub async fn session_alive(call: Call<()>) -> Result<(), Refusal> {
-    let (live, _) = call.arrived.into_inner().map_err(Refusal::own)?;
-    must_live(&live).await.map_err(Refusal::own)?;
-    if live.is_stored() { Ok(()) } else { Err(Refusal::own(Error::new(ErrorKind::NoSession))) }
+/// Refuses a socket whose session has ended while it was on its way.
+pub(super) fn not_ended(live: &LiveSession) -> Result<(), Refusal> {
+    live.registry().ending(live.id()).map_or(Ok(()), |ending| Err(Refusal::own(Error::new(ending.kind()))))
 }
 
 /// Takes the places in the queues, and binds the socket to its session.
@@ -135,7 +118,7 @@ pub(super) async fn begin_call<P: States>(
 }
 
 /// An error if the connection's session has ended. It may have none.
-async fn must_live(live: &LiveSession) -> Result<(), Error> {
+pub(super) async fn must_live(live: &LiveSession) -> Result<(), Error> {
     if let Lookup::Found(loaded) = live.load(Keys::Only(&[])).await? {
         live.watch(&loaded.attributes, loaded.expires);
     }

@@ -1,6 +1,7 @@
 //! The Socket.IO side: events, connect handlers and middlewares, what sockets extract, their answers, and the binding of a
 //! socket to its session. Only here socketioxide is named; the HTTP side is not known here, nor it this side.
 
+mod alive;
 mod arguments;
 mod backlog;
 mod binding;
@@ -16,4 +17,7 @@ pub(crate) mod middleware;
 mod reply;
 pub(crate) mod router;
 
-pub use self::{middleware::session_alive, router::EventRouter};
+pub use self::{
+    alive::{SessionAlive, session_alive},
+    router::EventRouter,
+};

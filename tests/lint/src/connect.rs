@@ -257,6 +257,8 @@ pub(crate) fn namespaces(io: &SocketIo) {
     let length: whisper = 8;
     io.ns(format!("/{length}"), EventRouter::new().on("writes", socket::writes));
     io.ns("/plain", plain.with(session_alive).with(only_users));
+    io.ns("/plain-too", session_alive(plain.with(few)).with(only_users));
+    io.dyn_ns("/plain/{id}", session_alive(plain)).unwrap_or_default();
     // A handler is a value: it can be kept and used again.
     let kept = reads;
     io.ns("/kept", kept);

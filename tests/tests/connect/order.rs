@@ -59,11 +59,17 @@ async fn add(ack: AckSender) {
     ack.send("the router's").ok();
 }
 
+async fn plain(State(said): State<Said>) {
+    say(&said, "function");
+}
+
 fn namespaces(io: &SocketIo) {
     io.ns("/", connected.with(first).on("add", add).with(second));
     io.ns("/other-way", connected.with(second).with(first).on("add", add));
     io.ns("/by-the-trait", ConnectHandler::with(ConnectHandler::with(connected, first), second));
     io.ns("/closed", EventRouter::new().on("add", add).with(closed).with(session_alive).with(second));
+    io.ns("/alive", session_alive(plain.with(first)).with(second));
+    io.ns("/alive-closed", session_alive(plain).with(closed).with(second));
     io.ns("/registers", EventRouter::new().on("add", add).with(registers));
 }
 
@@ -79,9 +85,11 @@ async fn the_middleware_given_last_runs_first_and_the_function_last() {
     let mut socket = client.socket().await;
     assert_eq!(socket.ask("add", &[]).await, "the router's");
     assert_eq!(*said.lock().expect("a list"), ["second", "first", "function"]);
-    for (namespace, order) in
-        [("/other-way", ["first", "second", "function"]), ("/by-the-trait", ["second", "first", "function"])]
-    {
+    for (namespace, order) in [
+        ("/other-way", ["first", "second", "function"]),
+        ("/by-the-trait", ["second", "first", "function"]),
+        ("/alive", ["second", "first", "function"]),
+    ] {
         said.lock().expect("a list").clear();
         socket.join(namespace).await.expect("a connection");
         // What the function says, it says before anything that is sent after this.
@@ -99,9 +107,11 @@ async fn the_middleware_given_last_runs_first_and_the_function_last() {
 async fn one_that_refuses_ends_it() {
     let (client, said) = app();
     let socket = client.socket().await;
-    said.lock().expect("a list").clear();
-    assert_eq!(socket.join("/closed").await, Err("closed".to_owned()));
-    assert_eq!(*said.lock().expect("a list"), ["second", "closed"]);
+    for namespace in ["/closed", "/alive-closed"] {
+        said.lock().expect("a list").clear();
+        assert_eq!(socket.join(namespace).await, Err("closed".to_owned()));
+        assert_eq!(*said.lock().expect("a list"), ["second", "closed"], "{namespace}");
+    }
 }
 
 #[tokio::test]

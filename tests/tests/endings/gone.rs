@@ -17,7 +17,7 @@ use socketioxide_session::{
     connect_handler, http_handler, session_state, socket_handler,
 };
 use socketioxide_session_tests::{
-    app::{App, sessions},
+    app::{App, sessions, with_sockets},
     client::{Client, Socket},
     soon,
     stores::{Step, TestStore},
@@ -261,6 +261,38 @@ async fn it_sees_what_the_connection_saw_last() {
         browser.get("/logout").await.ok();
         assert_eq!(site.told_in_both().await, in_both(name, visits, &key), "{steps:?}");
     }
+}
+
+/// What a socket is pushed it has seen, too.
+#[tokio::test]
+async fn it_sees_what_was_pushed_last() {
+    #[socket_handler(name)]
+    async fn gone_by_name(name: &Name, State(tell): State<Tell>) {
+        tell.send(json!(name.name)).ok();
+    }
+    let (tell, mut told) = unbounded_channel::<Value>();
+    let routes = Router::new().route("/rename", get(rename_live)).route("/logout", get(logout));
+    let application =
+        with_sockets(routes, tell, |io| io.ns("/", EventRouter::new().on_disconnect(gone_by_name)));
+    let layer = sessions(MemoryBackend::default()).with_live::<Name>();
+    let browser = Client::of(application.layer(layer));
+    browser.get("/rename").await.ok();
+    let socket = browser.socket().await;
+    assert_eq!(socket.event("name").await, [json!({ "name": "x" })]);
+    browser.get("/rename").await.ok();
+    assert_eq!(socket.event("name").await, [json!({ "name": "xx" })]);
+    browser.get("/logout").await.ok();
+    assert_eq!(soon("a disconnect handler", told.recv()).await, Some(json!("xx")));
+}
+
+#[session_state(emit = "name")]
+struct Name {
+    name: String,
+}
+
+#[http_handler(name)]
+async fn rename_live(name: &mut Name) {
+    name.name.push('x');
 }
 
 /// While the session lives it is loaded, and what the handler changes is saved.

@@ -13,7 +13,7 @@ use socketioxide::{
     handler::ConnectHandler,
 };
 use socketioxide_session::{
-    Error, MemoryBackend, SessionControl, connect_middleware, http_handler, testing::Packet,
+    Error, MemoryBackend, SessionControl, connect_middleware, http_handler, session_alive, testing::Packet,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
@@ -65,6 +65,9 @@ fn site() -> (App, SocketIo, Gate) {
     let (sockets, io) = SocketIo::builder().with_state(gate.clone()).build_layer();
     io.ns("/", plain.with(only_visitors));
     io.ns("/before", plain.with(slow).with(quick));
+    io.ns("/alive-before", plain.with(slow).with(session_alive));
+    io.ns("/alive", session_alive(plain.with(slow)));
+    io.ns("/alive-too", session_alive(plain).with(slow));
     let routes = Router::new()
         .route("/visit", get(visit))
         .route("/login", get(login))
@@ -101,16 +104,39 @@ async fn a_slow_middleware_of_this_crate_refuses_it() {
 
 #[tokio::test(start_paused = true)]
 async fn behind_a_slow_middleware_of_others_it_ends_with_its_connect() {
-    for path in ["/logout", "/login"] {
-        let (socket, joined, io) = overtaken("/before", path).await;
-        joined.expect("a connection, for a moment");
-        let pushes = io.of("/before").expect("a namespace");
-        socket.disconnected("/before").await;
-        pushes.to("lobby").emit("secret", &json!("for who is logged in")).await.ok();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let heard = socket.unasked();
-        let secret = |packet: &Packet| matches!(packet, Packet::Event { name, .. } if name == "secret");
-        assert!(!heard.iter().any(secret), "{path}: {heard:?}");
-        assert_eq!(io.of("/before").expect("a namespace").sockets().len(), 0, "{path}");
+    for namespace in ["/before", "/alive-before"] {
+        for path in ["/logout", "/login"] {
+            let (socket, joined, io) = overtaken(namespace, path).await;
+            joined.expect("a connection, for a moment");
+            socket.disconnected(namespace).await;
+            hears_no_secret(&socket, &io, namespace).await;
+        }
     }
+}
+
+/// Where `session_alive` looks last the client never hears CONNECT: neither somebody who has logged out, nor somebody who
+/// planted an id with which another logged in.
+#[tokio::test(start_paused = true)]
+async fn around_a_plain_handler_session_alive_refuses_it() {
+    for namespace in ["/alive", "/alive-too"] {
+        for path in ["/logout", "/login"] {
+            let (socket, joined, io) = overtaken(namespace, path).await;
+            joined.expect_err("a session that is over");
+            hears_no_secret(&socket, &io, namespace).await;
+        }
+        let (_, joined, io) = overtaken(namespace, "/visit").await;
+        joined.expect("a session that lives");
+        assert_eq!(io.of(namespace).expect("a namespace").sockets().len(), 1, "{namespace}");
+    }
+}
+
+/// What is pushed to the room that the plain handler joins.
+async fn hears_no_secret(socket: &Socket, io: &SocketIo, namespace: &str) {
+    let pushes = || io.of(namespace).expect("a namespace");
+    pushes().to("lobby").emit("secret", &json!("for who is logged in")).await.ok();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let heard = socket.unasked();
+    let secret = |packet: &Packet| matches!(packet, Packet::Event { name, .. } if name == "secret");
+    assert!(!heard.iter().any(secret), "{namespace}: {heard:?}");
+    assert_eq!(pushes().sockets().len(), 0, "{namespace}");
 }
