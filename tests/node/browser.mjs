@@ -30,7 +30,7 @@ async function page(name) {
 }
 
 serve({
-  async launch({ executable, options, untouched, preferences }) {
+  async launch({ executable, options, untouched, preferences, internet = true }) {
     profile = await mkdtemp(join(tmpdir(), "browser-"));
     if (preferences) {
       await mkdir(join(profile, "Default"));
@@ -58,7 +58,7 @@ serve({
     if (untouched) return;
     await context.route(/^https:\/\//, async (route) => {
       const url = route.request().url();
-      if (url === `https://cdn.jsdelivr.net/npm/socket.io-client@${client.version}/dist/socket.io.min.js`) {
+      if (internet && url === `https://cdn.jsdelivr.net/npm/socket.io-client@${client.version}/dist/socket.io.min.js`) {
         await route.fulfill({
           contentType: "text/javascript",
           headers: { "access-control-allow-origin": "*" },

@@ -216,6 +216,11 @@ impl Chromium {
         Self::start(json!({ "options": options })).await
     }
 
+    /// One that reaches no server but those of this machine.
+    pub async fn launch_without_internet() -> Self {
+        Self::start(json!({ "internet": false })).await
+    }
+
     /// One whose requests nobody intercepts: it sends preflights, and its pages have the client from their own server.
     pub async fn launch_untouched() -> Self {
         Self::start(json!({ "untouched": true })).await

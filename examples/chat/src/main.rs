@@ -1,19 +1,29 @@
 //! A small chat: log in with a form, talk over sockets, log out over a socket, in as many tabs as you like.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
 use axum::{
     Form, Router,
+    http::header::CONTENT_TYPE,
     response::{Html, Redirect},
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use socketioxide::{SocketIo, extract::Data};
+use socketioxide::{
+    SocketIo,
+    extract::{Data, SocketRef, State},
+    socket::Sid,
+};
 use socketioxide_session::{
-    Error, EventRouter, MemoryBackend, SessionControl, SessionLayer, http_handler, session_state,
+    Error, MemoryBackend, SessionControl, SessionLayer, connect_handler, http_handler, session_state,
     socket_handler,
 };
 
-#[session_state]
-#[derive(Clone)]
+/// Every tab is sent it, as the event `user`, when it connects and whenever it has changed.
+#[session_state(emit = "user")]
 struct User {
     name: Option<String>,
     visits: u32,
@@ -49,10 +59,34 @@ async fn login(
     Ok(Redirect::to("/"))
 }
 
-/// What is returned is the client's acknowledgement.
-#[socket_handler(user)]
-async fn whoami(user: &User) -> User {
-    user.clone()
+/// Who is here: the sockets, and the name of each one's user.
+#[derive(Clone, Default)]
+struct Here(Arc<Mutex<HashMap<Sid, Option<String>>>>);
+
+impl Here {
+    /// Tells everybody who is here now, each name once.
+    async fn tell(&self, io: &SocketIo) {
+        let names = {
+            let here = self.0.lock().expect("nobody panics with it");
+            let mut names: Vec<_> = here.values().flatten().cloned().collect();
+            names.sort();
+            names.dedup();
+            names
+        };
+        io.emit("here", &[names]).await.ok();
+    }
+}
+
+#[connect_handler(user)]
+async fn connected(user: &User, socket: SocketRef, io: SocketIo, State(here): State<Here>) {
+    here.0.lock().expect("nobody panics with it").insert(socket.id, user.name.clone());
+    here.tell(&io).await;
+}
+
+/// Runs however the socket ends: the tab is closed, the session ends, its id changes.
+async fn gone(socket: SocketRef, io: SocketIo, State(here): State<Here>) {
+    here.0.lock().expect("nobody panics with it").remove(&socket.id);
+    here.tell(&io).await;
 }
 
 /// An `Err` reaches the client as `{"error": ".."}`.
@@ -71,15 +105,22 @@ async fn logout(control: SessionControl) -> Result<(), Error> {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", EventRouter::new().on("whoami", whoami).on("say", say).on("logout", logout));
+    let (sockets, io) = SocketIo::builder().with_state(Here::default()).build_layer();
+    io.ns("/", connected.on("say", say).on("logout", logout).on_disconnect(gone));
 
+    let sessions = SessionLayer::new(MemoryBackend::default())
+        .with_live::<User>()
+        // Over plain http a Secure cookie travels to localhost alone, if at all.
+        .with_secure(false);
     let app = Router::new()
         .route("/", get(page))
         .route("/login", post(login))
+        .route(
+            "/small-client.js",
+            get(([(CONTENT_TYPE, "text/javascript")], include_str!("small-client.js"))),
+        )
         .layer(sockets)
-        // Over plain http a Secure cookie travels to localhost alone, if at all.
-        .layer(SessionLayer::new(MemoryBackend::default()).with_secure(false));
+        .layer(sessions);
 
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;

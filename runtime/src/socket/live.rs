@@ -129,7 +129,7 @@ struct Pending {
 #[derive(PartialEq)]
 enum Sent {
     Yes,
-    /// There is something newer.
+    /// There was no room, and now there is something newer.
     Outdated,
     /// The client has gone, or its session has ended.
     Over,
@@ -234,25 +234,14 @@ impl<A: Adapter> Sender<A> {
     /// Sends it when there is room; not if it is what was sent last, and perhaps nothing has changed.
     async fn send(&self, index: usize, concern: Concern, state: &Live, value: &Value) -> Sent {
         let stands_for = FixedState::default().hash_one(value.to_string());
-        {
-            let last = &mut self.state.lock().states[index].last;
-            if *last == Some(stands_for) && concern == Concern::Perhaps {
-                return Sent::Yes;
-            }
-            *last = Some(stands_for);
+        let was_sent = self.state.lock().states[index].last == Some(stands_for);
+        if was_sent && concern == Concern::Perhaps {
+            return Sent::Yes;
         }
         let mut pause = PAUSE.0;
         loop {
-            {
-                let state = self.state.lock();
-                if state.stage == Stage::Over {
-                    return Sent::Over;
-                }
-                if state.states[index].concern.is_some() {
-                    drop(state);
-                    self.put_back(index, concern);
-                    return Sent::Outdated;
-                }
+            if self.state.lock().stage == Stage::Over {
+                return Sent::Over;
             }
             let Some(socket) = self.socket.upgrade() else { return Sent::Over };
             // Answers that wait for room go first.
@@ -261,11 +250,18 @@ impl<A: Adapter> Sender<A> {
                 None | Some(Err(SendError::Socket(SocketError::InternalChannelFull))) => {}
                 Some(Err(SendError::Socket(SocketError::Closed))) => return Sent::Over,
                 // It is JSON.
-                Some(Ok(()) | Err(SendError::Serialize(_))) => return Sent::Yes,
+                Some(Ok(()) | Err(SendError::Serialize(_))) => {
+                    self.state.lock().states[index].last = Some(stands_for);
+                    return Sent::Yes;
+                }
             }
             drop(socket);
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE.1);
+            if self.state.lock().states[index].concern.is_some() {
+                self.put_back(index, concern);
+                return Sent::Outdated;
+            }
         }
     }
 }

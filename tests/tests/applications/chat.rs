@@ -31,22 +31,26 @@ async fn session(browser: &Chromium, url: &str) -> Value {
     ours[0]["value"].clone()
 }
 
-#[tokio::test]
-async fn in_chromium_two_tabs_log_in_talk_and_log_out() {
+/// The tabs hear of each other's visits, logins and logouts at once, and come back by themselves.
+async fn two_tabs_log_in_talk_and_log_out(browser: &Chromium, client: &str) {
     let program = Program::start("chat").await;
-    let browser = Chromium::launch().await;
     let (first, second) = (browser.page("first"), browser.page("second"));
 
     first.open(&program.url).await;
     first.reads("#who", "Nobody yet, 1 visit").await;
+    assert_eq!(first.evaluate("typeof window.io").await, client);
     second.open(&program.url).await;
     second.reads("#who", "Nobody yet, 2 visits").await;
-    let before_login = session(&browser, &program.url).await;
+    first.reads("#who", "Nobody yet, 2 visits").await;
+    first.reads("#here", "Nobody is here.").await;
+    let before_login = session(browser, &program.url).await;
 
-    // A login in one tab: the other one's socket is ended, comes back by itself and is the user's as well.
+    // A login in one tab: the other one's socket is ended, says why, comes back by itself and is the user's as well.
     log_in(&first, "Ada").await;
-    second.reads("#who", "Ada").await;
-    assert_ne!(session(&browser, &program.url).await, before_login);
+    second.reads("#messages .notice", "There was a login in one of your tabs.").await;
+    second.reads("#who", "Ada, 3 visits").await;
+    second.reads("#here", "Here: Ada").await;
+    assert_ne!(session(browser, &program.url).await, before_login);
 
     says(&first, "Hello from the first tab").await;
     second.reads("#messages li", "Hello from the first tab").await;
@@ -57,8 +61,11 @@ async fn in_chromium_two_tabs_log_in_talk_and_log_out() {
 
     // A logout over the socket of one tab: both are nobody, and their sockets are back.
     first.click("#logout").await;
-    first.reads("#who", "Nobody yet, 0 visits").await;
-    second.reads("#who", "Nobody yet, 0 visits").await;
+    for page in [&first, &second] {
+        page.reads("#messages .notice", "You have logged out.").await;
+        page.reads("#who", "Nobody yet, 0 visits").await;
+        page.reads("#here", "Nobody is here.").await;
+    }
     first.visible("#login").await;
     first.reload().await;
     first.reads("#who", "Nobody yet, 1 visit").await;
@@ -72,7 +79,36 @@ async fn in_chromium_two_tabs_log_in_talk_and_log_out() {
     for page in [&first, &second] {
         assert_eq!(page.errors().await, json!([]));
     }
+}
+
+#[tokio::test]
+async fn in_chromium_with_the_official_client() {
+    let browser = Chromium::launch().await;
+    two_tabs_log_in_talk_and_log_out(&browser, "function").await;
     browser.close().await;
+}
+
+/// Nothing answers but the program itself.
+#[tokio::test]
+async fn in_chromium_without_the_internet() {
+    let browser = Chromium::launch_without_internet().await;
+    two_tabs_log_in_talk_and_log_out(&browser, "undefined").await;
+    browser.close().await;
+}
+
+/// A server that was away for a moment: its page is back by itself, with either client.
+#[tokio::test]
+async fn a_page_is_back_when_its_server_is() {
+    for browser in [Chromium::launch().await, Chromium::launch_without_internet().await] {
+        let program = Program::start("chat").await;
+        let page = browser.page("first");
+        page.open(&program.url).await;
+        page.reads("#who", "Nobody yet, 1 visit").await;
+        let again = program.again().await;
+        page.reads("#who", "Nobody yet, 0 visits").await;
+        drop(again);
+        browser.close().await;
+    }
 }
 
 #[tokio::test]
@@ -80,16 +116,23 @@ async fn a_stranger_may_listen_and_not_talk() {
     let program = Program::start("chat").await;
     let clients = OfficialClients::start();
     let stranger = clients.connect(Connect::at(&program.url, Transport::Polling)).await;
-    assert_eq!(stranger.ask("whoami", &[]).await, json!({ "name": null, "visits": 0 }));
+    assert_eq!(stranger.event("user").await, json!([{ "name": null, "visits": 0 }]));
     assert_eq!(stranger.ask("say", &[json!("psst")]).await, json!({ "error": "Log in to talk." }));
 
     let browser = Browser::at(&program.url);
     assert_eq!(browser.post("/login", &[("name", "  Ada ")]).await.status, 303);
     let connect = Connect::at(&program.url, Transport::WebSocket).cookie(browser.session());
     let socket = clients.connect(connect).await;
-    assert_eq!(socket.ask("whoami", &[]).await, json!({ "name": "Ada", "visits": 0 }));
+    assert_eq!(socket.event("user").await, json!([{ "name": "Ada", "visits": 0 }]));
+    let mut here = stranger.event("here").await;
+    while here == json!([[]]) {
+        here = stranger.event("here").await;
+    }
+    assert_eq!(here, json!([["Ada"]]));
     assert_eq!(socket.ask("say", &[json!("Hello")]).await, Value::Null);
     assert_eq!(stranger.event("message").await, json!([{ "from": "Ada", "text": "Hello" }]));
     assert_eq!(socket.ask("logout", &[]).await, Value::Null);
+    assert_eq!(socket.event("session_ended").await, json!([{ "reason": "logout" }]));
     assert_eq!(socket.event("disconnect").await, json!(["io server disconnect"]));
+    assert_eq!(stranger.event("here").await, json!([[]]));
 }

@@ -11,7 +11,8 @@ static BUILD: Mutex<()> = Mutex::const_new(());
 /// A running example; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Program {
-    _process: Process,
+    process: Process,
+    executable: String,
     /// Its address, as it printed it.
     pub(crate) url: String,
 }
@@ -44,12 +45,22 @@ impl Program {
             .find_map(|message| message["executable"].as_str().map(str::to_owned))
             .expect("the program that was built");
 
-        let mut process = Process::start_talking(std::process::Command::new(executable).env("PORT", "0"));
+        let mut process = Process::start_talking(std::process::Command::new(&executable).env("PORT", "0"));
         let mut urls = [const { String::new() }; N];
         for url in &mut urls {
             *url = process.line().await;
             assert!(url.starts_with("http://127.0.0.1:"), "{url}");
         }
-        (Self { _process: process, url: urls[0].clone() }, urls)
+        (Self { process, executable, url: urls[0].clone() }, urls)
+    }
+
+    /// Ends it, and starts it again where it was.
+    pub(crate) async fn again(self) -> Self {
+        let Self { process, executable, url } = self;
+        drop(process);
+        let port = url.rsplit(':').next().expect("a port");
+        let mut process = Process::start_talking(std::process::Command::new(&executable).env("PORT", port));
+        assert_eq!(process.line().await, url);
+        Self { process, executable, url }
     }
 }
