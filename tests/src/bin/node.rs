@@ -1,5 +1,6 @@
 //! A node of several, as a process of its own: `node <Redis> <lease in ms>`. It prints its address, and `holding` when
-//! a handler has its turns and waits until a line is read from standard input. It ends with standard input.
+//! a handler has its turns and waits until a line is read from standard input. It ends with standard input, and in an
+//! orderly way at SIGTERM.
 
 use std::{env, error::Error, process, thread, time::Duration};
 
@@ -12,7 +13,11 @@ use socketioxide_session_tests::{
     ledger,
     process::say_where,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::Semaphore,
+};
 
 /// A permit a line of standard input.
 static GO_ON: Semaphore = Semaphore::const_new(0);
@@ -74,8 +79,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/add", get(shop::http::slow_add))
         .route("/hold", get(hold))
         .merge(ledger::routes());
-    let app = with_sockets(routes, (), |io| io.ns("/", connected())).layer(sessions(backend));
+    let sessions = sessions(backend);
+    let app = with_sockets(routes, (), |io| io.ns("/", connected())).layer(sessions.clone());
+    let mut terminated = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     say_where(listener.local_addr()?);
-    Ok(axum::serve(listener, app).await?)
+    let stopped = async move {
+        terminated.recv().await;
+        sessions.shutdown(Duration::from_secs(10)).await;
+    };
+    Ok(axum::serve(listener, app).with_graceful_shutdown(stopped).await?)
 }

@@ -14,6 +14,7 @@ mod options;
 mod processes;
 mod proxy;
 mod relays;
+mod restart;
 mod shutdown;
 mod tampering;
 mod turns;
