@@ -14,7 +14,7 @@ use crate::{
             wire::{
                 Wire,
                 link::Failure,
-                names::{Fields, SessionKeys, named, wanted_fields},
+                names::{Record, SessionKeys, wanted_fields},
                 scripts::Tombstone,
                 source::Connection,
             },
@@ -43,9 +43,9 @@ impl Reader {
     /// Asks Redis. `None` where there is no such session.
     pub(crate) async fn read(&self, id: SessionId, wanted: Keys) -> Result<Option<Loaded>, BackendError> {
         let keys = self.wire.keys(id);
-        let (fields, mark) = self.ask(id, &keys, wanted).await?;
-        if fields.iter().any(|(name, _)| name == b"m") {
-            let loaded = decode(&fields, Lease::default())?;
+        let (record, mark) = self.ask(id, &keys, wanted).await?;
+        if record.lasting.is_some() {
+            let loaded = decode(&record, Lease::default())?;
             if let Some((cache, mark)) = self.cache.as_ref().zip(mark) {
                 cache.keep(id, mark, wanted, &loaded);
             }
@@ -65,9 +65,9 @@ impl Reader {
         id: SessionId,
         keys: &SessionKeys,
         wanted: Keys,
-    ) -> Result<(Fields, Option<Mark>), BackendError> {
+    ) -> Result<(Record, Option<Mark>), BackendError> {
         let names = wanted_fields(wanted);
-        let (record, names) = (&*keys.record, names.as_deref());
+        let record = &*keys.record;
         let read = |mut connection: Connection, _| {
             let cache = self.cache.as_ref().zip(connection.tracked());
             let mark = cache.and_then(|(cache, number)| cache.mark(id, number));
@@ -79,13 +79,13 @@ impl Reader {
                 let fields = match names {
                     None => {
                         asked.cmd("HGETALL").arg(record);
-                        let (fields,): (Fields,) = asked.query_async(&mut connection).await?;
-                        fields
+                        let (fields,) = asked.query_async(&mut connection).await?;
+                        Record::of_all(fields)
                     }
                     Some(names) => {
                         asked.cmd("HMGET").arg(record).arg(names);
                         let (values,) = asked.query_async(&mut connection).await?;
-                        named(names, values)
+                        Record::of_wanted(names, values)
                     }
                 };
                 Ok((fields, mark))

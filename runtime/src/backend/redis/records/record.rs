@@ -1,16 +1,16 @@
 //! A session as it stands in Redis: read, and changed without touching what is not ours.
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::{collections::BTreeMap, fmt};
 
-use serde::Serialize;
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use tower_sessions::Expiry;
 
 use crate::{
-    backend::{Attributes, BackendError, FieldChanges, Lease, Loaded, redis::wire::millis},
+    backend::{
+        Attributes, BackendError, FieldChanges, Lease, Loaded,
+        redis::wire::{millis, names::Record},
+    },
     session::value::StoredValue,
 };
 
@@ -41,25 +41,21 @@ pub(crate) fn check_size(key: &str, size: usize, limit: usize) -> Result<(), Bac
     }
 }
 
-/// The fields of a record as a session.
-pub(crate) fn decode(fields: &[(Vec<u8>, Vec<u8>)], lease: Lease) -> Result<Loaded, BackendError> {
-    let of = |name: &[u8]| fields.iter().find(|(field, _)| field == name).map(|(_, value)| &**value);
-    let attributes: Option<Attributes> = of(b"m").and_then(|json| serde_json::from_slice(json).ok());
-    let mut attributes = attributes.ok_or_else(|| BackendError::failed(Damaged("m")))?;
-    let expiry = of(b"e").map(serde_json::from_slice).transpose();
-    attributes.expiry = expiry.map_err(|_| BackendError::failed(Damaged("e")))?;
-    attributes.provisional = of(b"p").is_some();
-    let expires = of(b"x").and_then(millis::moment).ok_or_else(|| BackendError::failed(Damaged("x")))?;
-    let mut values = Vec::with_capacity(fields.len());
-    for (field, json) in fields {
-        if let Some(key) = field.strip_prefix(b"v:") {
-            let key = String::from_utf8_lossy(key).into_owned();
-            match serde_json::from_slice::<Value>(json) {
-                Ok(value) => values.push((key.into(), StoredValue::new(value))),
-                Err(_) => return Err(BackendError::NotJson(key)),
-            }
-        }
-    }
+/// A record as a session.
+pub(crate) fn decode(record: &Record, lease: Lease) -> Result<Loaded, BackendError> {
+    let Record { lasting, expiry, provisional, expires, values } = record;
+    let damaged = |field| BackendError::failed(Damaged(field));
+    let attributes = lasting.as_deref().and_then(|json| serde_json::from_slice(json).ok());
+    let mut attributes: Attributes = attributes.ok_or_else(|| damaged("m"))?;
+    let expiry = expiry.as_deref().map(serde_json::from_slice).transpose();
+    attributes.expiry = expiry.map_err(|_| damaged("e"))?;
+    attributes.provisional = provisional.is_some();
+    let expires = expires.as_deref().and_then(millis::moment).ok_or_else(|| damaged("x"))?;
+    let values = values.iter().map(|(key, json)| match serde_json::from_slice(json) {
+        Ok(value) => Ok((key.clone(), StoredValue::new(value))),
+        Err(_) => Err(BackendError::NotJson(key.clone().into_owned())),
+    });
+    let values: Vec<_> = values.collect::<Result<_, _>>()?;
     Ok(Loaded { attributes, expires, values: values.into(), lease })
 }
 
@@ -84,16 +80,19 @@ pub(crate) fn merge(
     stored: Option<&[u8]>,
     changed: &FieldChanges,
 ) -> Result<Vec<u8>, BackendError> {
-    let encoded =
-        changed.iter().map(|(name, value)| value.map(to_raw_value).transpose().map(|value| (name, value)));
-    let changed: Vec<_> = encoded.collect::<Result<_, _>>().map_err(BackendError::failed)?;
     let stored = stored.unwrap_or(b"{}");
-    // As a rule no name is written with escapes, and none is copied.
-    if let Ok(fields) = serde_json::from_slice::<BTreeMap<&str, &RawValue>>(stored) {
-        return with_changes(fields, &changed);
+    let mut json = serde_json::Deserializer::from_slice(stored);
+    let merged = Merge { changed, size: stored.len() }.deserialize(&mut json);
+    if let Ok(merged) = merged.and_then(|merged| json.end().map(|()| merged)) {
+        return Ok(merged);
     }
+    // A name that is written with escapes.
     match serde_json::from_slice::<BTreeMap<String, &RawValue>>(stored) {
-        Ok(fields) => with_changes(fields, &changed),
+        Ok(mut fields) => {
+            fields.retain(|name, _| !changed.iter().any(|(changed, _)| changed == name));
+            let plain = serde_json::to_vec(&fields).map_err(BackendError::failed)?;
+            with_changes(plain, changed).map_err(BackendError::failed)
+        }
         Err(_) if serde_json::from_slice::<&RawValue>(stored).is_ok() => {
             Err(BackendError::NotAnObject(key.to_owned()))
         }
@@ -101,20 +100,57 @@ pub(crate) fn merge(
     }
 }
 
-fn with_changes<'a, Name>(
-    mut fields: BTreeMap<Name, &'a RawValue>,
-    changed: &'a [(&str, Option<Box<RawValue>>)],
-) -> Result<Vec<u8>, BackendError>
-where
-    Name: Ord + Serialize + Borrow<str> + From<&'a str>,
-{
-    for (name, value) in changed {
-        match value {
-            Some(value) => fields.insert((*name).into(), value),
-            None => fields.remove(*name),
-        };
+/// Copies an object, whose names are written without escapes, with changes.
+struct Merge<'a> {
+    changed: &'a FieldChanges,
+    size: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Merge<'_> {
+    type Value = Vec<u8>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<u8>, D::Error> {
+        deserializer.deserialize_map(self)
     }
-    serde_json::to_vec(&fields).map_err(BackendError::failed)
+}
+
+impl<'de> Visitor<'de> for Merge<'_> {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Vec<u8>, A::Error> {
+        let mut text = Vec::with_capacity(self.size + 32);
+        text.push(b'{');
+        while let Some((name, value)) = fields.next_entry::<&str, &RawValue>()? {
+            if !self.changed.iter().any(|(changed, _)| changed == name) {
+                text.extend_from_slice(if text.len() > 1 { b",\"" } else { b"\"" });
+                text.extend_from_slice(name.as_bytes());
+                text.extend_from_slice(b"\":");
+                text.extend_from_slice(value.get().as_bytes());
+            }
+        }
+        text.push(b'}');
+        with_changes(text, self.changed).map_err(A::Error::custom)
+    }
+}
+
+/// The text of an object that has none of the changed fields, and then has those that are not removed.
+fn with_changes(mut text: Vec<u8>, changed: &FieldChanges) -> serde_json::Result<Vec<u8>> {
+    text.pop();
+    for (name, value) in changed.iter() {
+        let Some(value) = value else { continue };
+        if text.len() > 1 {
+            text.push(b',');
+        }
+        serde_json::to_writer(&mut text, name)?;
+        text.push(b':');
+        serde_json::to_writer(&mut text, value)?;
+    }
+    text.push(b'}');
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -139,24 +175,25 @@ mod tests {
     #[test]
     fn half_a_record_is_damaged() {
         let field = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let of = |fields: &[_]| decode(&Record::of_all(fields.to_vec()), Lease(7));
         let attributes =
             serde_json::to_string(&Attributes::new(crate::session::id::SessionId::random())).unwrap();
         let whole =
             [field("m", &attributes), field("x", "2000000000000"), field("v:a", "1"), field("f", "7")];
-        let loaded = decode(&whole, Lease(7)).unwrap();
+        let loaded = of(&whole).unwrap();
         assert_eq!(loaded.values.len(), 1);
         assert_eq!(loaded.expires.unix_timestamp(), 2_000_000_000);
         assert_eq!((loaded.attributes.expiry, loaded.attributes.provisional), (None, false));
         let own = Expiry::OnInactivity(time::Duration::HOUR);
         let mut more = whole.to_vec();
         more.extend([field("e", &encode_expiry(Some(own)).unwrap()), field("p", "1")]);
-        let loaded = decode(&more, Lease(7)).unwrap();
+        let loaded = of(&more).unwrap();
         assert_eq!((loaded.attributes.expiry, loaded.attributes.provisional), (Some(own), true));
         more[4].1.pop();
-        assert!(decode(&more, Lease(7)).is_err());
-        assert!(decode(&whole[..1], Lease(7)).is_err());
-        assert!(decode(&whole[1..], Lease(7)).is_err());
+        assert!(of(&more).is_err());
+        assert!(of(&whole[..1]).is_err());
+        assert!(of(&whole[1..]).is_err());
         let broken = [field("m", &attributes), field("x", "2000000000000"), field("v:a", "{")];
-        assert!(matches!(decode(&broken, Lease(7)), Err(BackendError::NotJson(_))));
+        assert!(matches!(of(&broken), Err(BackendError::NotJson(_))));
     }
 }

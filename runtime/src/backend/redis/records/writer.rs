@@ -54,7 +54,7 @@ impl Writer {
         &self,
         commit: &Commit,
         under: Option<UnderLease<'_>>,
-        stored: &[(String, Vec<u8>)],
+        stored: &[(Cow<'static, str>, Vec<u8>)],
     ) -> Result<Done, BackendError> {
         let keys =
             under.map_or_else(|| Cow::Owned(self.wire.keys(commit.id)), |under| Cow::Borrowed(under.keys));
@@ -69,7 +69,7 @@ impl Writer {
         commit: &Commit,
         keys: &SessionKeys,
         under: Option<UnderLease<'_>>,
-        stored: &[(String, Vec<u8>)],
+        stored: &[(Cow<'static, str>, Vec<u8>)],
     ) -> Result<Done, BackendError> {
         let new = match commit.action {
             Action::ChangeId(new) => Some(self.wire.keys(new)),
@@ -182,7 +182,7 @@ struct Base<'a> {
 fn bases_of<'a>(
     commit: &Commit,
     under: Option<UnderLease<'_>>,
-    stored: &'a [(String, Vec<u8>)],
+    stored: &'a [(Cow<'static, str>, Vec<u8>)],
 ) -> Vec<Base<'a>> {
     let merged = commit.changes.iter().filter(|(_, change)| matches!(change, Change::Fields(_)));
     let base = |key: &str| Base {

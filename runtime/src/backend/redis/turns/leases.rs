@@ -2,6 +2,7 @@
 //! this process holds.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     error::Error as StdError,
     sync::{
@@ -30,7 +31,7 @@ use crate::{
             wire::{
                 Wire,
                 millis::LONGEST,
-                names::{Fields, SessionKeys, unique},
+                names::{Record, SessionKeys, unique},
                 scripts::{Keep, Release, Renew, Take, TakeAnswer, UnderLease},
             },
         },
@@ -66,7 +67,7 @@ pub(super) struct Held {
     text: Option<String>,
     pub(super) states: Vec<&'static str>,
     /// The values as they stand in Redis: what the changed fields are merged into.
-    pub(super) stored: Vec<(String, Vec<u8>)>,
+    pub(super) stored: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// The session as it was loaded, where that is what its states' writers load: a relay may begin with it.
     pub(super) loaded: Option<Loaded>,
     /// Those who had come when it was asked for.
@@ -149,8 +150,8 @@ impl Leases {
             let take = Take { keys: &place.keys, ticket: &place.ticket, lease: self.length, load };
             let again = match take.send(&self.wire).await? {
                 TakeAnswer::Granted(values) => {
-                    let fields = take.fields(values);
-                    return self.granted(&mut place, load, asked, fields, None).map(Some);
+                    let record = take.record(values);
+                    return self.granted(&mut place, load, asked, record, None).map(Some);
                 }
                 TakeAnswer::Gone(tombstone) => {
                     place.in_line = false;
@@ -175,8 +176,8 @@ impl Leases {
         let Some(text) = take.text() else { return Ok(None) };
         let asked = Asked { came: self.node.arrivals(place.id), at: Instant::now() };
         let Some(values) = take.send_text(&self.wire, &text).await? else { return Ok(None) };
-        let fields = take.fields(values);
-        self.granted(place, load, asked, fields, Some(text)).map(Some)
+        let record = take.record(values);
+        self.granted(place, load, asked, record, Some(text)).map(Some)
     }
 
     fn granted(
@@ -184,15 +185,13 @@ impl Leases {
         place: &mut Place,
         load: Load,
         asked: Asked,
-        fields: Fields,
+        record: Record,
         text: Option<String>,
     ) -> Result<Loaded, BackendError> {
         let lease = Lease(self.granted.fetch_add(1, Ordering::Relaxed) + 1);
-        let loaded = decode(&fields, lease)?;
-        let stored = fields.into_iter().filter_map(|(name, value)| {
-            let key = std::str::from_utf8(name.strip_prefix(b"v:")?).ok()?;
-            load.turns.contains(&key).then(|| (key.to_owned(), value))
-        });
+        let loaded = decode(&record, lease)?;
+        let mut stored = record.values;
+        stored.retain(|(key, _)| load.turns.contains(&&**key));
         let only_writes = matches!(load.keys, Keys::Only(keys) if keys == load.turns);
         let longest = load.hold.min(LONGEST);
         let held = Held {
@@ -201,7 +200,7 @@ impl Leases {
             ticket: place.ticket.clone(),
             text,
             states: load.turns.to_vec(),
-            stored: stored.collect(),
+            stored,
             loaded: only_writes.then(|| loaded.clone()),
             came: asked.came,
             asked: asked.at,

@@ -1,7 +1,7 @@
 //! One relay: calls that have the same turns one after the other under one lease, on values that are kept here, and
 //! whose commits travel together. Decides what is sent next and who is told what; sends nothing itself.
 
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, mem, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::{sync::SetOnce, task::yield_now, time::Instant};
@@ -34,7 +34,7 @@ struct State {
     /// What the next call loads: what Redis has, and the changes of all calls before it.
     loaded: Loaded,
     /// The values as they stand in Redis.
-    stored: Vec<(String, Vec<u8>)>,
+    stored: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// Those who had come when it was last known that they stood so.
     came: Arrivals,
     calls: usize,
@@ -73,7 +73,7 @@ pub(super) enum Step {
     /// Several commits as one, and the values into which it is merged.
     Commit {
         merged: Box<Commit>,
-        stored: Vec<(String, Vec<u8>)>,
+        stored: Vec<(Cow<'static, str>, Vec<u8>)>,
         keep: Keep,
     },
     EndLease,
@@ -272,7 +272,7 @@ impl State {
             {
                 match self.stored.iter_mut().find(|(stored, _)| stored == key) {
                     Some((_, value)) => *value = to,
-                    None => self.stored.push((key.to_owned(), to)),
+                    None => self.stored.push((Cow::Owned(key.to_owned()), to)),
                 }
             }
         }

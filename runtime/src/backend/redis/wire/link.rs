@@ -132,26 +132,29 @@ impl Link {
         let mut pause = PAUSE.0;
         loop {
             let until = deadline.min(Instant::now() + self.patience());
-            let (verdict, error): (_, Box<dyn StdError + Send + Sync>) =
-                match timeout_at(until, self.connect()).await {
-                    Err(_) => (Verdict::NotNow, Box::new(NoAnswer)),
-                    // Nothing was sent yet.
-                    Ok(Err(error)) if judge(&error) == Verdict::Lost => (Verdict::NotNow, Box::new(error)),
-                    Ok(Err(error)) => (judge(&error), Box::new(error)),
-                    Ok(Ok((number, connection))) => {
-                        let (verdict, error): (_, Box<dyn StdError + Send + Sync>) =
-                            match timeout_at(until, attempt(connection, maybe_done || hides_tries)).await {
-                                Ok(Ok(answer)) => return Ok(answer),
-                                Ok(Err(error)) => (judge(&error), Box::new(error)),
-                                Err(_) => (Verdict::Lost, Box::new(NoAnswer)),
-                            };
-                        if matches!(verdict, Verdict::Lost | Verdict::NotHere) {
-                            self.give_up(number);
-                        }
-                        maybe_done |= verdict == Verdict::Lost || hides_tries && verdict != Verdict::Refused;
-                        (verdict, error)
+            let connected = match self.current_connection() {
+                Some(connection) => Ok(Ok(connection)),
+                None => timeout_at(until, self.connect()).await,
+            };
+            let (verdict, error): (_, Box<dyn StdError + Send + Sync>) = match connected {
+                Err(_) => (Verdict::NotNow, Box::new(NoAnswer)),
+                // Nothing was sent yet.
+                Ok(Err(error)) if judge(&error) == Verdict::Lost => (Verdict::NotNow, Box::new(error)),
+                Ok(Err(error)) => (judge(&error), Box::new(error)),
+                Ok(Ok((number, connection))) => {
+                    let (verdict, error): (_, Box<dyn StdError + Send + Sync>) =
+                        match timeout_at(until, attempt(connection, maybe_done || hides_tries)).await {
+                            Ok(Ok(answer)) => return Ok(answer),
+                            Ok(Err(error)) => (judge(&error), Box::new(error)),
+                            Err(_) => (Verdict::Lost, Box::new(NoAnswer)),
+                        };
+                    if matches!(verdict, Verdict::Lost | Verdict::NotHere) {
+                        self.give_up(number);
                     }
-                };
+                    maybe_done |= verdict == Verdict::Lost || hides_tries && verdict != Verdict::Refused;
+                    (verdict, error)
+                }
+            };
             let refused = matches!(verdict, Verdict::Refused | Verdict::NotHere);
             if refused || Instant::now() + pause >= deadline {
                 return Err(Failure { error, maybe_done });

@@ -1,5 +1,7 @@
 //! The names of a session's keys in Redis, and of the fields of its record.
 
+use std::borrow::Cow;
+
 use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use tower_sessions::session::Id;
 
@@ -68,18 +70,73 @@ pub(crate) fn field(key: &str) -> String {
     format!("v:{key}")
 }
 
+/// The names of the fields to read: what belongs to the session itself, and the values of these keys.
+#[derive(Clone, Copy)]
+pub(crate) struct FieldsOf(&'static [&'static str]);
+
 /// The fields to read for these keys; `None` for all.
-pub(crate) fn wanted_fields(wanted: Keys) -> Option<Vec<String>> {
-    let Keys::Only(wanted) = wanted else { return None };
-    let mut names: Vec<_> = ["m", "e", "p", "x"].map(str::to_owned).into();
-    names.extend(wanted.iter().map(|key| field(key)));
-    Some(names)
+pub(crate) fn wanted_fields(wanted: Keys) -> Option<FieldsOf> {
+    match wanted {
+        Keys::Only(keys) => Some(FieldsOf(keys)),
+        Keys::All => None,
+    }
 }
 
-/// What was read by these names.
-pub(crate) fn named(names: &[String], values: Vec<Option<Vec<u8>>>) -> Fields {
-    let fields = names.iter().map(|name| name.clone().into_bytes()).zip(values);
-    fields.filter_map(|(name, value)| Some((name, value?))).collect()
+impl ToRedisArgs for FieldsOf {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        for name in ["m", "e", "p", "x"] {
+            out.write_arg(name.as_bytes());
+        }
+        for key in self.0 {
+            out.write_arg_fmt(format_args!("v:{key}"));
+        }
+    }
+
+    fn num_of_args(&self) -> usize {
+        4 + self.0.len()
+    }
+}
+
+/// What was read of a record.
+#[derive(Default)]
+pub(crate) struct Record {
+    pub(crate) lasting: Option<Vec<u8>>,
+    pub(crate) expiry: Option<Vec<u8>>,
+    pub(crate) provisional: Option<Vec<u8>>,
+    pub(crate) expires: Option<Vec<u8>>,
+    /// The values that are stored, as JSON, by their keys.
+    pub(crate) values: Vec<(Cow<'static, str>, Vec<u8>)>,
+}
+
+impl Record {
+    /// What came for these names.
+    pub(crate) fn of_wanted(FieldsOf(keys): FieldsOf, values: Vec<Option<Vec<u8>>>) -> Self {
+        let mut values = values.into_iter();
+        let mut next = || values.next().flatten();
+        let (lasting, expiry, provisional, expires) = (next(), next(), next(), next());
+        let values = keys.iter().zip(values).filter_map(|(key, value)| Some((Cow::Borrowed(*key), value?)));
+        Self { lasting, expiry, provisional, expires, values: values.collect() }
+    }
+
+    /// All fields, each name with its value.
+    pub(crate) fn of_all(fields: Fields) -> Self {
+        let mut record = Self { values: Vec::with_capacity(fields.len()), ..Self::default() };
+        for (name, value) in fields {
+            match &*name {
+                b"m" => record.lasting = Some(value),
+                b"e" => record.expiry = Some(value),
+                b"p" => record.provisional = Some(value),
+                b"x" => record.expires = Some(value),
+                name => {
+                    if let Some(key) = name.strip_prefix(b"v:") {
+                        let key = String::from_utf8_lossy(key).into_owned();
+                        record.values.push((Cow::Owned(key), value));
+                    }
+                }
+            }
+        }
+        record
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::backend::{
         Wire,
         link::Failure,
         millis::span,
-        names::{Fields, SessionKeys, named, wanted_fields},
+        names::{Record, SessionKeys, wanted_fields},
         source::Connection,
     },
 };
@@ -64,7 +64,7 @@ impl Take<'_> {
         let ends = span(self.lease.min(load.hold)).max(1);
         let (fields, mut both) = (wanted_fields(load.keys), redis::pipe());
         both.cmd("SET").arg(keys.control()).arg(text).arg("NX").arg("PX").arg(ends);
-        match &fields {
+        match fields {
             Some(fields) => both.cmd("HMGET").arg(&keys.record).arg(fields),
             None => both.cmd("HGETALL").arg(&keys.record),
         };
@@ -90,13 +90,13 @@ impl Take<'_> {
         run(wire, |_| self.call(wire)).await.map_err(Failure::failed)
     }
 
-    /// What was granted, by the names of its fields.
-    pub(crate) fn fields(&self, values: Vec<Option<Vec<u8>>>) -> Fields {
+    /// The record of what was granted.
+    pub(crate) fn record(&self, values: Vec<Option<Vec<u8>>>) -> Record {
         if let Some(names) = wanted_fields(self.load.keys) {
-            return named(&names, values);
+            return Record::of_wanted(names, values);
         }
         let mut values = values.into_iter().flatten();
-        iter::from_fn(|| Some((values.next()?, values.next()?))).collect()
+        Record::of_all(iter::from_fn(|| Some((values.next()?, values.next()?))).collect())
     }
 
     pub(super) fn call(&self, wire: &Wire) -> Call {
