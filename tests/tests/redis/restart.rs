@@ -6,6 +6,7 @@
 //! Clauses: 5, 6, 14.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -82,7 +83,7 @@ enum Attempt {
 /// Somebody who writes, by one way or the other.
 enum Way {
     Http(reqwest::Client),
-    Socket(Option<RawSocket>),
+    Socket(Box<Option<RawSocket>>),
 }
 
 struct Client {
@@ -101,42 +102,18 @@ impl Client {
         match &mut self.way {
             Way::Http(client) => {
                 let url = app.url(&format!("/note/{}/{number}", self.name));
-                let answer = match client.post(url).header("cookie", &self.cookie).send().await {
-                    Ok(answer) => answer,
-                    Err(error) if error.is_connect() => return Attempt::Refused,
-                    Err(_) => return Attempt::Open,
-                };
-                match (answer.status().as_u16(), answer.text().await) {
-                    (200, Ok(body)) => Attempt::Told(serde_json::from_str(&body).unwrap()),
-                    (503, _) => Attempt::Refused,
-                    (200, Err(_)) => Attempt::Open,
-                    other => panic!("{other:?}"),
-                }
+                over_http(client.post(url).header("cookie", &self.cookie)).await
             }
             Way::Socket(socket) => {
                 if socket.is_none() {
-                    let Ok(mut opened) = RawSocket::open(&app, Some(&self.cookie)).await else {
-                        return Attempt::Refused;
-                    };
-                    if opened.join("/").await.is_err() {
-                        return Attempt::Refused;
-                    }
-                    *socket = Some(opened);
+                    **socket = opened(&app, &self.cookie).await;
                 }
-                let Some(connection) = socket else { unreachable!("it was opened") };
-                let asked = connection.ask_later("/", "note", &[json!(self.name), json!(number)]).await;
-                match connection.try_answer(asked).await {
-                    Some(value) if value["code"].is_null() => return Attempt::Told(value),
-                    Some(value) => {
-                        assert_eq!(value["code"], "backend", "{value}");
-                        *socket = None;
-                        Attempt::Refused
-                    }
-                    None => {
-                        *socket = None;
-                        Attempt::Open
-                    }
+                let Some(connection) = &mut **socket else { return Attempt::Refused };
+                let attempt = by_event(connection, &[json!(self.name), json!(number)]).await;
+                if !matches!(attempt, Attempt::Told(_)) {
+                    **socket = None;
                 }
+                attempt
             }
         }
     }
@@ -178,9 +155,43 @@ impl Client {
     }
 }
 
+async fn over_http(request: reqwest::RequestBuilder) -> Attempt {
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) if error.is_connect() => return Attempt::Refused,
+        Err(_) => return Attempt::Open,
+    };
+    match (answer.status().as_u16(), answer.text().await) {
+        (200, Ok(body)) => Attempt::Told(serde_json::from_str(&body).unwrap()),
+        (503, _) => Attempt::Refused,
+        (200, Err(_)) => Attempt::Open,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A socket of this node, if it can be had now.
+async fn opened(app: &App, cookie: &str) -> Option<RawSocket> {
+    let mut socket = RawSocket::open(app, Some(cookie)).await.ok()?;
+    socket.join("/").await.ok()?;
+    Some(socket)
+}
+
+async fn by_event(socket: &mut RawSocket, note: &[Value]) -> Attempt {
+    let asked = socket.ask_later("/", "note", note).await;
+    match socket.try_answer(asked).await {
+        Some(value) if value["code"].is_null() => Attempt::Told(value),
+        Some(value) => {
+            assert_eq!(value["code"], "backend", "{value}");
+            Attempt::Refused
+        }
+        None => Attempt::Open,
+    }
+}
+
 fn clients_of(world: &Arc<World>, session: usize, cookie: &str) -> Vec<Client> {
     let client = || reqwest::Client::builder().no_proxy().timeout(LONGEST).build().unwrap();
-    let ways = [Way::Http(client()), Way::Http(client()), Way::Socket(None), Way::Socket(None)];
+    let ways =
+        [Way::Http(client()), Way::Http(client()), Way::Socket(Box::default()), Way::Socket(Box::default())];
     let clients = ways.into_iter().enumerate().map(|(at, way)| Client {
         world: Arc::clone(world),
         cookie: cookie.to_owned(),
@@ -239,7 +250,7 @@ async fn a_release_loses_nothing_and_holds_nobody_up() {
     }
     world.over.store(true, Ordering::SeqCst);
 
-    let mut told = std::collections::BTreeMap::<String, Vec<(String, u64)>>::new();
+    let mut told = BTreeMap::<String, Vec<(String, u64)>>::new();
     while let Some(client) = soon("the end of the clients", clients.join_next()).await {
         let (cookie, name, calls) = client.unwrap();
         told.entry(cookie).or_default().push((name, calls));
