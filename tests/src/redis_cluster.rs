@@ -22,8 +22,10 @@ const ARGUMENTS: [[&str; 2]; 6] = [
 
 #[derive(Debug)]
 pub struct RedisCluster {
-    /// First the primaries, then the replica of each.
+    /// First those that begin as primaries, then the replica of each.
     pub nodes: Vec<RedisServer>,
+    /// Which of them is the primary of each third of the slots.
+    primaries: [usize; PRIMARIES],
 }
 
 impl RedisCluster {
@@ -33,7 +35,7 @@ impl RedisCluster {
         for _ in 0..2 * PRIMARIES {
             nodes.push(RedisServer::start_with(&ARGUMENTS.concat()).await);
         }
-        let cluster = Self { nodes };
+        let cluster = Self { nodes, primaries: [0, 1, 2] };
         cluster.meet().await;
         for (at, node) in cluster.nodes.iter().enumerate().skip(PRIMARIES) {
             let primary = cluster.name(at - PRIMARIES).await;
@@ -86,6 +88,77 @@ impl RedisCluster {
     pub async fn primary_of(&self, key: &str) -> usize {
         let slot: usize = self.nodes[0].command(&["CLUSTER", "KEYSLOT", key]).await;
         (0..PRIMARIES).find(|at| slot < SLOTS * (at + 1) / PRIMARIES).unwrap()
+    }
+
+    /// The keys that lie in a third of the slots.
+    pub async fn keys(&self, third: usize, pattern: &str) -> Vec<String> {
+        self.nodes[self.primaries[third]].keys(pattern).await
+    }
+
+    /// Sets an option on all nodes.
+    pub async fn configure(&self, name: &str, value: &str) {
+        for node in &self.nodes {
+            let () = node.command(&["CONFIG", "SET", name, value]).await;
+        }
+    }
+
+    fn replica(&self, third: usize) -> usize {
+        (self.primaries[third] + PRIMARIES) % (2 * PRIMARIES)
+    }
+
+    /// Kills a primary, and waits until its replica is the primary.
+    pub async fn kill_primary(&mut self, third: usize) {
+        let replica = self.replica(third);
+        self.nodes[self.primaries[third]].kill();
+        self.until_primary(replica).await;
+        self.primaries[third] = replica;
+    }
+
+    /// The same after its replica has not heard it for this long, while it went on to acknowledge.
+    pub async fn kill_primary_ahead(&mut self, third: usize, ahead: Duration) {
+        let (primary, replica) = (&self.nodes[self.primaries[third]], self.replica(third));
+        self.nodes[replica].signal("STOP");
+        let _: u64 = primary.command(&["CLIENT", "KILL", "TYPE", "replica"]).await;
+        sleep(ahead).await;
+        self.nodes[self.primaries[third]].kill();
+        self.nodes[replica].signal("CONT");
+        self.until_primary(replica).await;
+        self.primaries[third] = replica;
+    }
+
+    /// What was killed is back, as the replica of whoever took its place.
+    pub async fn revive_replica(&mut self, third: usize) {
+        let replica = self.replica(third);
+        self.nodes[replica].run().await;
+        let is_linked = async || {
+            let about: String = self.nodes[replica].command(&["INFO", "replication"]).await;
+            about.contains("role:slave") && about.contains("master_link_status:up")
+        };
+        until("the killed one is a replica", is_linked).await;
+    }
+
+    /// As before maintenance: the primary waits until its replica has everything, and steps back.
+    pub async fn hand_over(&mut self, third: usize) {
+        let replica = self.replica(third);
+        let is_primary = async || {
+            let about: String = self.nodes[replica].command(&["INFO", "replication"]).await;
+            if about.contains("role:slave") {
+                // It is given up where the others do not know the replica yet.
+                self.nodes[replica].try_command::<()>(&["CLUSTER", "FAILOVER"]).await.ok();
+                sleep(Duration::from_secs(1)).await;
+            }
+            about.contains("role:master")
+        };
+        until("a replica is the primary", is_primary).await;
+        self.primaries[third] = replica;
+    }
+
+    async fn until_primary(&self, node: usize) {
+        let is_primary = async || {
+            let about: String = self.nodes[node].command(&["INFO", "replication"]).await;
+            about.contains("role:master")
+        };
+        until("a replica is the primary", is_primary).await;
     }
 
     /// Moves the slot of a key with all that is in it. In between it lies in two nodes for this long.

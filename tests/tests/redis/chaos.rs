@@ -42,14 +42,14 @@ const LEASE: Duration = SECOND;
 const LONGEST: Duration = Duration::from_secs(45);
 
 /// Numbers that look random, the same for the same seed.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn place(&mut self, places: usize) -> usize {
         usize::try_from(self.below(places as u64)).unwrap()
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -58,28 +58,34 @@ impl Random {
 }
 
 /// What all clients share.
-struct World {
+pub(crate) struct World {
     nodes: Mutex<Vec<SocketAddr>>,
     /// Calls that may still be made, and how many were acknowledged, refused, or left open.
-    left: AtomicU64,
-    told: AtomicU64,
-    refused: AtomicU64,
-    open: AtomicU64,
+    pub(crate) left: AtomicU64,
+    pub(crate) told: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) open: AtomicU64,
     longest: Mutex<Duration>,
 }
 
 impl World {
+    pub(crate) fn new(nodes: Vec<SocketAddr>, calls: u64) -> Self {
+        let (nodes, left) = (Mutex::new(nodes), AtomicU64::new(calls));
+        let (told, refused, open, longest) = Default::default();
+        Self { nodes, left, told, refused, open, longest }
+    }
+
     async fn node(&self, random: &mut Random) -> SocketAddr {
         let nodes = self.nodes.lock().await;
         nodes[random.place(nodes.len())]
     }
 
     /// `false` once enough calls were made.
-    fn takes(&self, calls: u64) -> bool {
+    pub(crate) fn takes(&self, calls: u64) -> bool {
         self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(calls)).is_ok()
     }
 
-    async fn ended(&self, begun: Instant, outcome: &Outcome) {
+    pub(crate) async fn ended(&self, begun: Instant, outcome: &Outcome) {
         let count = match outcome {
             Outcome::Told(_) => &self.told,
             Outcome::Refused => &self.refused,
@@ -94,7 +100,7 @@ impl World {
 }
 
 /// How a call ended for its client.
-enum Outcome {
+pub(crate) enum Outcome {
     Told(Value),
     /// Nothing of it took place.
     Refused,
@@ -112,7 +118,7 @@ impl Outcome {
         }
     }
 
-    fn of_acknowledgement(value: Value) -> Self {
+    pub(crate) fn of_acknowledgement(value: Value) -> Self {
         match value["code"].as_str() {
             None => Self::Told(value),
             Some("backend" | "turn_lost" | "turn_timeout") => Self::Refused,
@@ -123,20 +129,20 @@ impl Outcome {
 }
 
 /// A client over HTTP, which asks any node.
-struct Browser {
+pub(crate) struct Browser {
     world: Arc<World>,
     client: reqwest::Client,
-    random: Random,
-    cookie: Option<String>,
+    pub(crate) random: Random,
+    pub(crate) cookie: Option<String>,
 }
 
 impl Browser {
-    fn new(world: &Arc<World>, seed: u64, cookie: Option<String>) -> Self {
+    pub(crate) fn new(world: &Arc<World>, seed: u64, cookie: Option<String>) -> Self {
         let client = reqwest::Client::builder().no_proxy().timeout(LONGEST).build().unwrap();
         Self { world: Arc::clone(world), client, random: Random(seed), cookie }
     }
 
-    async fn ask(&mut self, reads: bool, path: &str) -> Outcome {
+    pub(crate) async fn ask(&mut self, reads: bool, path: &str) -> Outcome {
         let begun = Instant::now();
         let url = format!("http://{}{path}", self.world.node(&mut self.random).await);
         let mut request = if reads { self.client.get(url) } else { self.client.post(url) };
@@ -168,7 +174,7 @@ impl Browser {
         outcome
     }
 
-    async fn read(&mut self) -> Option<Ledger> {
+    pub(crate) async fn read(&mut self) -> Option<Ledger> {
         match self.ask(true, "/ledger").await {
             Outcome::Told(ledger) => Some(serde_json::from_value(ledger).unwrap()),
             Outcome::Refused | Outcome::Open => None,
@@ -237,7 +243,7 @@ async fn counts_over_http(mut browser: Browser, known: Arc<Known>, client: Strin
 }
 
 /// A socket of any node; `None` if it cannot be had now.
-async fn any_socket(world: &World, cookie: &str, random: &mut Random) -> Option<RawSocket> {
+pub(crate) async fn any_socket(world: &World, cookie: &str, random: &mut Random) -> Option<RawSocket> {
     let app = App::elsewhere(world.node(random).await);
     if let Ok(mut socket) = RawSocket::open(&app, Some(cookie)).await
         && socket.join("/").await.is_ok()
@@ -428,14 +434,7 @@ async fn what_was_acknowledged_is_there_once_and_in_order() {
         nodes.push(Node::start(&redis, LEASE).await);
     }
     let calls = short_or_long(3_000, 100_000);
-    let world = Arc::new(World {
-        nodes: Mutex::new(nodes.iter().map(|node| node.app.address()).collect()),
-        left: AtomicU64::new(calls),
-        told: AtomicU64::new(0),
-        refused: AtomicU64::new(0),
-        open: AtomicU64::new(0),
-        longest: Mutex::default(),
-    });
+    let world = Arc::new(World::new(nodes.iter().map(|node| node.app.address()).collect(), calls));
     let (begun, mut clients, mut others, mut cookies) =
         (Instant::now(), Vec::new(), JoinSet::new(), Vec::new());
     for session in 0..SESSIONS {

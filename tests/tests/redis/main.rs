@@ -6,6 +6,7 @@ mod cache;
 mod chaos;
 mod cluster;
 mod commits;
+mod failover;
 mod failures;
 mod gone;
 

@@ -107,7 +107,8 @@ use crate::{process::Registry, session::id::SessionId};
 ///
 /// What this crate acknowledges is what a primary acknowledged. Redis replicates asynchronously: a failover can lose
 /// the last commits, bring back a session that had just ended, and grant a turn twice for a moment (of the
-/// two calls the new primary takes the commit of the one whose lease it knows). Without `appendfsync always`, so can a crash. Set
+/// two calls the new primary takes the commit of the one whose lease it knows). `min-replicas-to-write 1` bounds that by
+/// `min-replicas-max-lag`. Without `appendfsync always`, so can a crash. Set
 /// `maxmemory-policy noeviction`: another one removes sessions or leases under pressure.
 #[derive(Clone)]
 pub struct RedisBackend {
