@@ -141,7 +141,7 @@ async fn emits(mut random: Random, world: Arc<World>, known: Arc<Known>) {
             continue;
         };
         let (begun, mut asked) = (Instant::now(), Vec::new());
-        for _ in 0..1 + random.below(4) {
+        for _ in 0..=random.below(4) {
             number += 1;
             let arguments = [json!("socket"), json!(number)];
             asked.push((number, connection.ask_later("/", "note", &arguments).await));
