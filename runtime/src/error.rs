@@ -50,6 +50,9 @@ pub enum ErrorKind {
     BadArgument,
     /// An event came before its socket was set up: it found no handler, or the connect handler failed. 503, `too_early`.
     TooEarly,
+    /// The backend cannot be asked for sessions by their owners or keys: that takes `MemoryBackend` or `RedisBackend`. 501,
+    /// `unsupported`.
+    Unsupported,
     /// The handler panicked, or the code of a value of its did: a state, what it returned. 500, `panicked`.
     Panicked,
 }
@@ -60,6 +63,7 @@ impl ErrorKind {
         match self {
             Self::BadArgument => StatusCode::BAD_REQUEST,
             Self::NoSession => StatusCode::FORBIDDEN,
+            Self::Unsupported => StatusCode::NOT_IMPLEMENTED,
             Self::SessionEnded | Self::IdChanged => StatusCode::CONFLICT,
             Self::TurnTimeout | Self::TooManyWaiters | Self::TurnLost | Self::Backend | Self::TooEarly => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -92,6 +96,7 @@ impl ErrorKind {
             Self::Unavailable => "unavailable",
             Self::BadArgument => "bad_argument",
             Self::TooEarly => "too_early",
+            Self::Unsupported => "unsupported",
             Self::Panicked => "panicked",
         }
     }
@@ -125,6 +130,10 @@ impl ErrorKind {
             Self::Unavailable => "this is not possible here",
             Self::BadArgument => {
                 "the handler of this event was not called: an argument that it takes could not be had from the event"
+            }
+            Self::Unsupported => {
+                "this session backend cannot be asked for sessions by their owners or keys: use `MemoryBackend` or \
+                 `RedisBackend`, or keep a list of your own beside it"
             }
             Self::TooEarly => "the event came before its socket was set up; nothing was done with it",
             Self::Panicked => "the handler, or the code of one of its values, panicked",

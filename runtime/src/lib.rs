@@ -325,9 +325,16 @@ pub use tower_sessions::{Expiry, Session, SessionStore};
 pub use crate::backend::RedisBackend;
 pub use crate::{
     backend::{Backend, Ending, MemoryBackend, StoreBackend},
-    call::{control::SessionControl, shared::Shared},
+    call::{
+        control::SessionControl,
+        sessions::{Page, SessionInfo, Sessions},
+        shared::Shared,
+    },
     error::{Error, ErrorKind},
     http::{SessionLayer, SessionService, SigningKeys},
-    session::state::{LiveState, SessionState},
+    session::{
+        key::SessionKey,
+        state::{LiveState, SessionState},
+    },
     socket::{EventRouter, SessionAlive, session_alive},
 };

@@ -99,6 +99,7 @@
 
 mod answer;
 mod memory;
+mod owners;
 pub(crate) mod progress;
 #[cfg(feature = "redis")]
 mod redis;
@@ -116,6 +117,7 @@ pub use self::redis::{RedisBackend, RedisBackendBuilder};
 pub use self::{
     answer::{Answer, Awaited},
     memory::MemoryBackend,
+    owners::Owners,
     store::StoreBackend,
 };
 pub use crate::{
@@ -124,6 +126,7 @@ pub use crate::{
         attributes::{AttributeChanges, Attributes, Expires},
         change::{Change, Changes, FieldChanges, NotAnObject},
         id::{HiddenId, SessionId},
+        ownership::{Ownership, OwnershipChanges},
         value::StoredValue,
     },
     turns::{Arrivals, Lease, Line},
@@ -202,6 +205,13 @@ pub trait Backend: Debug + Send + Sync + 'static {
     fn listen(&self, id: SessionId) -> Answer<Result<Hearing, BackendError>> {
         let _ = id;
         Answer::Ready(Ok(Hearing::default()))
+    }
+
+    /// By which sessions are found by their keys and owners. `None`, as without an implementation: it cannot be asked, and
+    /// owners are [`Unsupported`](crate::ErrorKind::Unsupported). One that can stores
+    /// [`Attributes::ownership`], and an index that a commit with [`AttributeChanges::ownership`] writes before the session.
+    fn owners(&self) -> Option<&dyn Owners> {
+        None
     }
 
     /// Ends a lease without writing. Called also when a handler was cancelled, or its commit failed.
@@ -362,13 +372,15 @@ pub struct Commit {
     pub attributes: AttributeChanges,
     /// The new moment of expiry, where it changes.
     pub expires: Option<Expires>,
+    /// With [`Action::End`]: somebody else than its own page has ended the session.
+    pub revoked: bool,
 }
 
 impl Commit {
     /// One that changes no value, without a lease.
     pub fn new(id: SessionId, action: Action) -> Self {
         let (lease, changes, attributes) = Default::default();
-        Self { id, lease, action, changes, attributes, expires: None }
+        Self { id, lease, action, changes, attributes, expires: None, revoked: false }
     }
 
     /// The moment of expiry to store. `now`: the attributes as this commit leaves them. `None` if it stays as it is,

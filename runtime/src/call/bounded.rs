@@ -2,7 +2,13 @@
 //! most. A write that may still arrive after that goes on by itself, and until it has come back the session is not
 //! written to again.
 
-use std::{future::pending, mem, pin::Pin, task::Poll, time::Duration};
+use std::{
+    future::{IntoFuture as _, pending},
+    mem,
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
 
 use futures_util::poll;
 use tokio::time::timeout;
@@ -57,10 +63,20 @@ pub(crate) fn load(backend: &dyn Backend, id: SessionId, load: Load, limit: Dura
     answer
 }
 
+/// Asks for what a backend knows beside sessions.
+pub(crate) async fn asked<T>(
+    answer: Answer<Result<T, BackendError>>,
+    limit: Duration,
+) -> Result<T, BackendError> {
+    let answer = timeout(limit, answer.into_future()).await;
+    answer.unwrap_or_else(|_| Err(BackendError::failed(Late::NoAnswer(limit))))
+}
+
 /// How the id of a session ends by this.
-pub(super) fn ending_by(action: &Action) -> Option<Ending> {
+pub(super) fn ending_by(action: &Action, revoked: bool) -> Option<Ending> {
     match action {
         Action::ChangeId(_) => Some(Ending::IdChanged),
+        Action::End if revoked => Some(Ending::Revoked),
         Action::End => Some(Ending::Ended),
         Action::Create(_) | Action::Update => None,
     }
@@ -87,7 +103,7 @@ async fn written(
     ends: Option<Ending>,
     limit: Duration,
 ) -> Written {
-    if ends != Some(Ending::Ended) && registry.unsettled().has(id) {
+    if !matches!(ends, Some(Ending::Ended | Ending::Revoked)) && registry.unsettled().has(id) {
         return Err(BackendError::failed(Late::EarlierWrite));
     }
     let progress = Progress::default();

@@ -48,8 +48,12 @@ impl Work {
 /// What a commit changes of the session itself, as far as is known.
 fn change_of_attributes(work: &Work, known: &Attributes) -> AttributeChanges {
     // It never becomes provisional again: where it is known to be written, nothing need be said.
-    let writes = !work.changes.is_empty() || work.intent.cycle_id || work.intent.expiry.is_some();
-    AttributeChanges { expiry: work.intent.expiry, written: known.provisional && writes }
+    let writes = !work.changes.is_empty()
+        || work.intent.cycle_id
+        || work.intent.expiry.is_some()
+        || work.intent.ownership.is_some();
+    let ownership = work.intent.ownership.clone();
+    AttributeChanges { expiry: work.intent.expiry, written: known.provisional && writes, ownership }
 }
 
 /// What was asked to go goes, with what was changed in it.
@@ -123,12 +127,12 @@ impl LiveSession {
     }
 
     async fn begin_if_it_may(&self, work: Work) -> Result<(), Error> {
-        let writes = !work.changes.is_empty() || work.even_if_unchanged;
+        let writes = !work.changes.is_empty() || work.even_if_unchanged || work.intent.ownership.is_some();
         let is_dead = matches!(self.current.lock().presence, Presence::Dead(_));
         if !writes && !is_dead {
             return Ok(());
         }
-        match self.beginning_of(writes && work.intent.cycle_id)? {
+        match self.beginning_of(writes && work.intent.logs_in())? {
             Beginning::Begins => self.begin(work, false).await,
             Beginning::LeftOut => {
                 self.current.lock().transition().left_out = true;
@@ -153,6 +157,7 @@ impl LiveSession {
         let id = self.id();
         let mut attributes = Attributes::new(id);
         attributes.expiry = work.intent.expiry.flatten();
+        attributes.ownership = work.intent.ownership.as_ref().and_then(|changes| changes.apply(None));
         attributes.provisional = provisional;
         let mut new = Write::of(id, Action::Create(attributes.clone()));
         new.changes = work.changes;
@@ -226,6 +231,10 @@ impl LiveSession {
         if !work.intent.removed.is_empty() {
             remove(&mut work);
         }
+        // Who has the id from before the owner came would be that owner, too.
+        if let Some(Some(owner)) = work.intent.ownership.as_ref().map(|change| &change.owner) {
+            work.intent.cycle_id |= owner.as_deref() != attributes.owner();
+        }
         let asked = !work.changes.is_empty() || work.intent.anything();
         let active = asked || work.even_if_unchanged;
         // Where it saves nothing that a handler wants; unless it is to tell whether what the call saw was saved.
@@ -249,7 +258,8 @@ impl LiveSession {
         });
         let tidings = self.tidings(&work.changes, new_id.is_some());
         let action = new_id.map_or(Action::Update, Action::ChangeId);
-        let changed = Write { id, action, changes: work.changes, attributes: change, expires };
+        let changed =
+            Write { id, action, changes: work.changes, attributes: change, expires, revoked: false };
         let (answer, under) = write(&*self.backend, changed, turn, self.settings.backend_timeout);
         match answer {
             Answer::Ready(done) => {
@@ -352,13 +362,18 @@ impl LiveSession {
 
     /// Ends the session. Once begun it runs to its end. It waits for no turn: that of the call ends at once.
     pub(crate) fn end(self: &Arc<Self>, turn: Option<Turn>) -> Detached {
+        self.end_as(Ending::Ended, turn)
+    }
+
+    /// The same, in this way.
+    pub(crate) fn end_as(self: &Arc<Self>, ending: Ending, turn: Option<Turn>) -> Detached {
         let live = Arc::clone(self);
         let mut behind = Behind::turn(turn);
         behind.let_next_go_on();
-        Detached::of(async move { Committed { outcome: live.carry_out_end().await, behind } })
+        Detached::of(async move { Committed { outcome: live.carry_out_end(ending).await, behind } })
     }
 
-    async fn carry_out_end(&self) -> Result<(), Error> {
+    async fn carry_out_end(&self, how: Ending) -> Result<(), Error> {
         self.resolve().await?;
         if let Presence::Dead(ending) = self.current.lock().presence {
             return Err(Error::new(ending.kind()));
@@ -366,16 +381,18 @@ impl LiveSession {
         let (id, was_there) = (self.id(), self.is_stored());
         let mut sockets = Vec::new();
         if was_there {
-            let announced = self.registry().announce(id, Ending::Ended);
-            let (ended, _) =
-                write(&*self.backend, Write::of(id, Action::End), None, self.settings.backend_timeout);
+            let announced = self.registry().announce(id, how);
+            let end = Write { revoked: how == Ending::Revoked, ..Write::of(id, Action::End) };
+            let (ended, _) = write(&*self.backend, end, None, self.settings.backend_timeout);
             match ended.await {
                 Ok(()) => sockets = announced.came_true(),
                 Err(BackendError::Gone) => match self.registry().ending(id) {
                     // The session lives on under another id: who asked for its end is told.
                     Some(Ending::IdChanged) => return Err(Error::new(ErrorKind::IdChanged)),
                     // It has expired, or another logout came first: what was asked for holds.
-                    Some(Ending::Ended | Ending::Expired) | None => sockets = announced.came_true(),
+                    Some(Ending::Ended | Ending::Expired | Ending::Revoked) | None => {
+                        sockets = announced.came_true();
+                    }
                 },
                 Err(error) => return Err(self.note_failure(id, error)),
             }

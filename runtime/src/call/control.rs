@@ -7,10 +7,13 @@ use tower_sessions::Expiry;
 use super::{
     current_call::{CURRENT_CALL, CallNumber, outside_of_calls},
     intents::{Intent, Intents},
+    live_session::{LiveSession, Lookup},
+    whose::{checked_label, checked_owner},
 };
 use crate::{
+    backend::Keys,
     error::{Error, ErrorKind},
-    session::state::SessionState,
+    session::{key::SessionKey, ownership::OwnershipChanges, state::SessionState},
 };
 
 /// Asks something of the session itself: a new id, its end, another expiry.
@@ -42,7 +45,7 @@ use crate::{
 #[derive(Clone)]
 pub struct SessionControl {
     origin: Origin,
-    key: Arc<str>,
+    live: Arc<LiveSession>,
 }
 
 /// Where it was extracted.
@@ -55,22 +58,100 @@ enum Origin {
 
 impl fmt::Debug for SessionControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionControl").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("SessionControl").field("key", &self.key()).finish_non_exhaustive()
     }
 }
 
 impl SessionControl {
-    pub(crate) fn of_request(intents: Arc<Intents>, key: Arc<str>) -> Self {
-        Self { origin: Origin::Request(intents), key }
+    pub(crate) fn of_request(intents: Arc<Intents>, live: Arc<LiveSession>) -> Self {
+        Self { origin: Origin::Request(intents), live }
     }
 
-    pub(crate) fn of_call(call: Option<CallNumber>, key: Arc<str>) -> Self {
-        Self { origin: Origin::Socket(call), key }
+    pub(crate) fn of_call(call: Option<CallNumber>, live: Arc<LiveSession>) -> Self {
+        Self { origin: Origin::Socket(call), live }
     }
 
-    /// The session's public key: for rooms and logs. It stays when the id changes, and is no credential.
-    pub fn key(&self) -> &str {
-        &self.key
+    /// The session's public key: for rooms (`socket.join(control.key().to_string())`), logs, lists of sessions. It stays when
+    /// the id changes, and is no credential. Where there is no session it is the key that the next one will get.
+    pub fn key(&self) -> SessionKey {
+        self.live.key().into()
+    }
+
+    /// Says whose session it is: a user's id, as the application says it, of 1 to 256 bytes; `None`: nobody's. So all sessions
+    /// of a user can be found and ended: see [`Sessions`](crate::Sessions). It stays when the id changes, and ends with the
+    /// session.
+    ///
+    /// Where it is another one than before, the session gets a new id as with [`cycle_id`](Self::cycle_id): who knows the id
+    /// from before would be that user.
+    ///
+    /// ```
+    /// # use socketioxide_session::{Error, SessionControl, http_handler, session_state};
+    /// # #[session_state]
+    /// # struct User { name: Option<String> }
+    /// #[http_handler(user)]
+    /// async fn login(user: &mut User, control: SessionControl) -> Result<(), Error> {
+    ///     user.name = Some("Ada".to_owned());
+    ///     control.set_label("Firefox on Linux")?;
+    ///     control.set_owner("ada")
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable) in a socket handler, where no cookie can be set, or past its request;
+    /// [`BadArgument`](ErrorKind::BadArgument) for an owner that is empty or longer;
+    /// [`Unsupported`](ErrorKind::Unsupported) on a [`StoreBackend`](crate::StoreBackend).
+    pub fn set_owner<'a>(&self, owner: impl Into<Option<&'a str>>) -> Result<(), Error> {
+        let owner = owner.into().map(checked_owner).transpose()?.map(Arc::from);
+        self.with(|intents| {
+            if !intents.can_cycle() {
+                return Err(Error::with_text(
+                    ErrorKind::Unavailable,
+                    "a socket handler cannot change whose session it is, because that needs a new cookie: call `set_owner` \
+                     in an HTTP handler (the login request)",
+                ));
+            }
+            self.change_ownership(intents, |changes| changes.owner = Some(owner))
+        })
+    }
+
+    /// What the session's user tells it apart by, in a list of sessions: `Firefox on Linux`, say. 1 to 256 bytes; `None`: no
+    /// label.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable) on a socket without one of this crate's attributes, or past its call;
+    /// [`BadArgument`](ErrorKind::BadArgument), [`Unsupported`](ErrorKind::Unsupported) as [`set_owner`](Self::set_owner).
+    pub fn set_label<'a>(&self, label: impl Into<Option<&'a str>>) -> Result<(), Error> {
+        let label = label.into().map(checked_label).transpose()?.map(Arc::from);
+        self.with(|intents| self.change_ownership(intents, |changes| changes.label = Some(label)))
+    }
+
+    fn change_ownership(
+        &self,
+        intents: &Intents,
+        change: impl FnOnce(&mut OwnershipChanges),
+    ) -> Result<(), Error> {
+        if self.live.backend().owners().is_none() {
+            return Err(Error::new(ErrorKind::Unsupported));
+        }
+        intents.ask(|intent| change(intent.ownership.get_or_insert_default()))
+    }
+
+    /// Whose session it is, as it is stored: what this call asks for is not in it yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Backend`](ErrorKind::Backend); [`SessionEnded`](ErrorKind::SessionEnded) and
+    /// [`IdChanged`](ErrorKind::IdChanged) where the session is another one by now.
+    pub async fn owner(&self) -> Result<Option<String>, Error> {
+        loop {
+            return match self.live.load(Keys::Only(&[])).await? {
+                Lookup::Found(loaded) => Ok(loaded.attributes.owner().map(str::to_owned)),
+                Lookup::Nothing => Ok(None),
+                Lookup::Renamed => continue,
+            };
+        }
     }
 
     /// Gives the session a new id, against session fixation: call it where a visitor's rights change (login).
@@ -165,7 +246,7 @@ impl SessionControl {
     ///
     /// async fn add(io: SocketIo, cart: &mut Cart, control: &SessionControl) -> Result<(), Error> {
     ///     cart.items.push("pen".to_owned());
-    ///     let (room, items) = (control.key().to_owned(), cart.items.clone());
+    ///     let (room, items) = (control.key().to_string(), cart.items.clone());
     ///     control.after_commit(async move {
     ///         io.to(room).emit("cart", &items).await.ok();
     ///     })

@@ -157,7 +157,7 @@ impl CurrentCall {
             Some(CallIntents::OfRequest { request, before, own }) => {
                 let after = own.take_after();
                 let own = own.close();
-                let decision = decide(outcome, &request.so_far().and(own));
+                let decision = decide(outcome, &request.so_far().and(own.clone()));
                 let intent = if decision == Decision::Discard {
                     request.take_back(before);
                     Intent::default()

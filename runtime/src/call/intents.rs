@@ -4,10 +4,13 @@ use parking_lot::{Mutex, MutexGuard};
 use tower_sessions::Expiry;
 
 use super::{after_commit::AfterCommit, removed::Removed};
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    session::ownership::OwnershipChanges,
+};
 
 /// What was asked for in a call (or, in HTTP, in a request) and is not carried out yet.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub(crate) struct Intent {
     pub(crate) cycle_id: bool,
@@ -20,12 +23,23 @@ pub(crate) struct Intent {
     pub(crate) expiry: Option<Option<Expiry>>,
     /// The states that are to go.
     pub(crate) removed: Removed,
+    /// Boxed: few calls ask for an owner or a label.
+    pub(crate) ownership: Option<Box<OwnershipChanges>>,
 }
 
 impl Intent {
     /// Whether there is something to carry out.
     pub(crate) fn anything(&self) -> bool {
-        self.cycle_id || self.flush || self.expiry.is_some() || !self.removed.is_empty()
+        self.cycle_id
+            || self.flush
+            || self.expiry.is_some()
+            || !self.removed.is_empty()
+            || self.ownership.is_some()
+    }
+
+    /// Whether somebody is logged in: a session may begin for that.
+    pub(crate) fn logs_in(&self) -> bool {
+        self.cycle_id || self.ownership.as_ref().is_some_and(|change| matches!(change.owner, Some(Some(_))))
     }
 
     /// Both. Of two expiries the other one counts.
@@ -37,6 +51,10 @@ impl Intent {
             keep_plain: self.keep_plain || other.keep_plain,
             expiry: other.expiry.or(self.expiry),
             removed: self.removed.and(other.removed),
+            ownership: match (self.ownership, other.ownership) {
+                (Some(one), Some(other)) => Some(Box::new(one.and(*other))),
+                (one, other) => one.or(other),
+            },
         }
     }
 }
@@ -114,7 +132,7 @@ impl Intents {
     }
 
     pub(crate) fn so_far(&self) -> Intent {
-        self.collected.lock().intent
+        self.collected.lock().intent.clone()
     }
 
     /// Takes what was asked for, to carry it out. More may be asked for after it.
@@ -134,12 +152,15 @@ impl Intents {
     /// Back to what was asked for before, as far as it was not carried out meanwhile; but a session that shall end ends.
     pub(super) fn take_back(&self, before: Intent) {
         let mut collected = self.collected.lock();
-        let Intent { cycle_id, keep_changes, expiry, removed, .. } = &mut collected.intent;
+        let Intent { cycle_id, keep_changes, expiry, removed, ownership, .. } = &mut collected.intent;
         *cycle_id &= before.cycle_id;
         *keep_changes &= before.keep_changes;
         *expiry = expiry.and(before.expiry);
         if !removed.is_empty() {
             *removed = before.removed;
+        }
+        if ownership.is_some() {
+            *ownership = before.ownership;
         }
     }
 }

@@ -135,9 +135,14 @@ impl Ear {
         }
     }
 
-    /// Whether the session goes on for this one: its own request has changed the id.
-    fn goes_on(&self, ended: Option<Ending>) -> bool {
-        matches!(ended, Some(Ending::IdChanged)) && self.live.id() != self.id && self.live.is_stored()
+    /// Whether the session goes on for this one: its own request has changed the id, or it is known by
+    /// its key.
+    async fn goes_on(&self, ended: Option<Ending>) -> bool {
+        if !matches!(ended, Some(Ending::IdChanged)) {
+            return false;
+        }
+        self.live.find_again().await;
+        self.live.id() != self.id && self.live.is_stored()
     }
 }
 
@@ -191,7 +196,7 @@ pub(crate) async fn ended(live: &Arc<LiveSession>) -> Option<Ending> {
         };
         loop {
             match ear.next().await {
-                Next::Ended(ended) if ear.goes_on(ended) => break,
+                Next::Ended(ended) if ear.goes_on(ended).await => break,
                 Next::Ended(ended) => return ended,
                 Next::Changed(_) => {}
             }
@@ -273,7 +278,7 @@ impl Follows {
         loop {
             if let Some(ear) = &self.ear {
                 match ear.next().await {
-                    Next::Ended(ended) if ear.goes_on(ended) => self.ear = None,
+                    Next::Ended(ended) if ear.goes_on(ended).await => self.ear = None,
                     next => return next,
                 }
                 continue;

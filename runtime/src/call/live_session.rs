@@ -36,6 +36,8 @@ pub(crate) struct LiveSession {
     pub(super) current: Mutex<Current>,
     /// Whether a session may begin here: a [`Begins`].
     begins: AtomicU8,
+    /// It is known by its key, and goes on under whichever id the session has.
+    is_by_key: bool,
     /// Held while a session begins, so that two writers of one request begin one. Most have begun before.
     pub(super) beginning: OnceLock<Box<tokio::sync::Mutex<()>>>,
 }
@@ -178,7 +180,35 @@ impl LiveSession {
 
     fn of(backend: Arc<dyn Backend>, settings: Arc<Settings>, current: Current, begins: Begins) -> Self {
         let (current, begins) = (Mutex::new(current), AtomicU8::new(begins as u8));
-        Self { backend, settings, current, begins, beginning: OnceLock::new() }
+        Self { backend, settings, current, begins, is_by_key: false, beginning: OnceLock::new() }
+    }
+
+    /// Of a session that was found by its key, under the id that it has now.
+    pub(crate) fn by_key(
+        backend: Arc<dyn Backend>,
+        settings: Arc<Settings>,
+        id: SessionId,
+        key: Arc<str>,
+    ) -> Self {
+        let current = Current { id, presence: Presence::Stored, key: Some(key), transition: None };
+        let mut live = Self::of(backend, settings, current, Begins::Never);
+        live.is_by_key = true;
+        live
+    }
+
+    /// Looks for the id that the session has by now, where it is known by its key. Whether it has another one.
+    pub(crate) async fn find_again(&self) -> bool {
+        let Some(owners) = self.backend.owners().filter(|_| self.is_by_key) else { return false };
+        let found = owners.find(&self.key().into());
+        let Ok(Some(id)) = bounded::asked(found, self.settings.backend_timeout).await else { return false };
+        let mut current = self.current.lock();
+        let has_changed = current.id != id;
+        if has_changed {
+            let former = std::mem::replace(&mut current.id, id);
+            current.presence = Presence::Stored;
+            current.transition().former.push(former);
+        }
+        has_changed
     }
 
     /// Of a connection whose handshake this handle served: the same session, in which none can begin any more.

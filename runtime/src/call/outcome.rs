@@ -44,9 +44,9 @@ mod tests {
         use Decision::{Commit, Discard, End};
         use Outcome::{Cancelled, Failed, Normal, Panicked};
         let nothing = Intent::default();
-        let keep = Intent { keep_changes: true, ..nothing };
-        let flush = Intent { flush: true, ..nothing };
-        let both = Intent { keep_changes: true, ..flush };
+        let keep = Intent { keep_changes: true, ..nothing.clone() };
+        let flush = Intent { flush: true, ..nothing.clone() };
+        let both = Intent { keep_changes: true, ..flush.clone() };
         for (outcome, [of_nothing, of_keep, of_flush, of_both]) in [
             (Normal, [Commit, Commit, End, End]),
             (Failed, [Discard, Commit, End, End]),
@@ -54,12 +54,12 @@ mod tests {
             (Cancelled, [Discard, Discard, End, End]),
         ] {
             for (intent, expected) in
-                [(nothing, of_nothing), (keep, of_keep), (flush, of_flush), (both, of_both)]
+                [(&nothing, of_nothing), (&keep, of_keep), (&flush, of_flush), (&both, of_both)]
             {
                 // A new id and another expiry come or go with the changes.
                 for cycle_id in [false, true] {
                     for expiry in [None, Some(None)] {
-                        let intent = Intent { cycle_id, expiry, ..intent };
+                        let intent = Intent { cycle_id, expiry, ..intent.clone() };
                         assert_eq!(decide(outcome, &intent), expected, "{outcome:?} {intent:?}");
                     }
                 }

@@ -173,7 +173,12 @@ impl<T: SessionState> Shared<T> {
     }
 
     async fn begin<S: States>(&self) -> Result<Box<RunningCall<S>>, Error> {
-        self.live.not_inside_its_turn(&turns_around())?;
-        ArrivedCall::at(&self.live, Caller::Shared)?.begin().await
+        loop {
+            self.live.not_inside_its_turn(&turns_around())?;
+            match ArrivedCall::at(&self.live, Caller::Shared)?.begin().await {
+                Err(error) if error.says_that_the_session_is_over() && self.live.find_again().await => {}
+                begun => return begun,
+            }
+        }
     }
 }

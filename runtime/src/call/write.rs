@@ -16,12 +16,14 @@ pub(crate) struct Write {
     pub(crate) changes: Changes,
     pub(crate) attributes: AttributeChanges,
     pub(crate) expires: Option<Expires>,
+    /// It ends by somebody else than its own page.
+    pub(crate) revoked: bool,
 }
 
 impl Write {
     pub(crate) fn of(id: SessionId, action: Action) -> Self {
         let (changes, attributes) = Default::default();
-        Self { id, action, changes, attributes, expires: None }
+        Self { id, action, changes, attributes, expires: None, revoked: false }
     }
 }
 
@@ -56,13 +58,13 @@ pub(crate) fn write(
     turn: Option<Turn>,
     limit: Duration,
 ) -> (Answer<Result<(), BackendError>>, Under) {
-    let Write { id, action, changes, attributes, expires } = write;
+    let Write { id, action, changes, attributes, expires, revoked } = write;
     // Where a call inside of this one has changed the id, the lease went with the old one; and nobody else can have the
     // turns of the new one, of which no client was told.
     let counts = |turn: &&Turn| turn.is_of(id) || turn.lease_was_passed_on();
     let lease = turn.as_ref().filter(counts).map_or_else(Lease::default, Turn::lease);
-    let ends = ending_by(&action);
-    let commit = Commit { id, lease, action, changes, attributes, expires };
+    let ends = ending_by(&action, revoked);
+    let commit = Commit { id, lease, action, changes, attributes, expires, revoked };
     let (mut answer, under) = match turn {
         Some(turn) if lease != Lease::default() => {
             let line = Line::behind(turn);

@@ -6,7 +6,10 @@ use axum_core::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::{
-    call::{control::SessionControl, intents::Intents, live_session::LiveSession, shared::Shared},
+    call::{
+        control::SessionControl, intents::Intents, live_session::LiveSession, sessions::Sessions,
+        shared::Shared,
+    },
     error::{Error, ErrorKind},
     http::plain_session::PlainStore,
     session::state::SessionState,
@@ -34,7 +37,17 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionControl {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let session = RequestSession::of(parts).inspect_err(|error| error.log("SessionControl"))?;
         session.live.resolve().await.inspect_err(|error| error.log("SessionControl"))?;
-        Ok(Self::of_request(session.intents, session.live.key()))
+        Ok(Self::of_request(session.intents, session.live))
+    }
+}
+
+/// For any handler.
+impl<S: Send + Sync> FromRequestParts<S> for Sessions {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let session = RequestSession::of(parts).inspect_err(|error| error.log("Sessions"))?;
+        Ok(session.live.all_sessions())
     }
 }
 

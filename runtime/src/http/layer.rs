@@ -13,7 +13,11 @@ use super::{
     settings::LayerSettings,
     token::TokenHeader,
 };
-use crate::{backend::Backend, call::settings::Settings, session::state::LiveState};
+use crate::{
+    backend::Backend,
+    call::{sessions::Sessions, settings::Settings},
+    session::state::LiveState,
+};
 
 /// The tower layer that gives requests and handshakes their session.
 ///
@@ -211,6 +215,12 @@ impl SessionLayer {
     /// Dropped before its end, new calls are refused all the same.
     pub async fn shutdown(&self, within: Duration) -> bool {
         self.backend.registry().shut_down(within).await
+    }
+
+    /// The sessions of the backend, for code outside of handlers: a job, a webhook, an administrator's task. Under other settings
+    /// of the layer, set later, it stays as it is.
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(Arc::clone(&self.backend), Arc::clone(&self.settings.call))
     }
 
     /// How many calls may wait for one state of one session; more are told

@@ -92,7 +92,7 @@ impl Open {
         // After `Session::cycle_id` it no longer tells of a `flush`: it has no id to delete.
         let emptied = state.known.as_ref().is_none_or(|known| !known.is_empty());
         let ended = state.intent.cycle_id && emptied && is_empty(&self.session);
-        Intent { flush: state.intent.flush || ended, ..state.intent }
+        Intent { flush: state.intent.flush || ended, ..state.intent.clone() }
     }
 
     /// The expiry that the `Session` was given, if it was.
@@ -392,10 +392,10 @@ impl SessionStore for PlainStore {
     /// A session begins; or goes on under another id, after `Session::cycle_id`; or a handler of the same
     /// request has begun it already.
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        let (live, Intent { flush: flushed, cycle_id: cycles, .. }, collecting) = self.with(|open| {
+        let (live, flushed, cycles, collecting) = self.with(|open| {
             let live = Arc::clone(&open.live);
             let state = open.state();
-            (live, state.intent, state.collecting)
+            (live, state.intent.flush, state.intent.cycle_id, state.collecting)
         })?;
         if flushed {
             if collecting {

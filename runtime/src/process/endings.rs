@@ -27,23 +27,26 @@ pub enum Ending {
     Expired,
     /// The session goes on under another id, which nobody is told.
     IdChanged,
+    /// The session was ended by somebody else than its own page: by [`Sessions`](crate::Sessions).
+    Revoked,
 }
 
 impl Ending {
     pub(crate) fn kind(self) -> ErrorKind {
         match self {
-            Self::Ended | Self::Expired => ErrorKind::SessionEnded,
+            Self::Ended | Self::Expired | Self::Revoked => ErrorKind::SessionEnded,
             Self::IdChanged => ErrorKind::IdChanged,
         }
     }
 
-    /// The reason that a socket's client is told by `session_ended`: `logout`, `expired` or `id_changed`.
+    /// The reason that a socket's client is told by `session_ended`: `logout`, `expired`, `id_changed` or `ended`.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
             Self::Ended => "logout",
             Self::Expired => "expired",
             Self::IdChanged => "id_changed",
+            Self::Revoked => "ended",
         }
     }
 }

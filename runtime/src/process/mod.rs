@@ -164,7 +164,9 @@ impl Registry {
     pub(crate) fn has_just_ended(&self, id: SessionId) -> bool {
         match self.0.endings.of(id) {
             Some((_, Ending::IdChanged)) => true,
-            Some((at, Ending::Ended | Ending::Expired)) => at.elapsed() < disconnects::HANDSHAKE_IS_TOO_EARLY,
+            Some((at, Ending::Ended | Ending::Expired | Ending::Revoked)) => {
+                at.elapsed() < disconnects::HANDSHAKE_IS_TOO_EARLY
+            }
             None => false,
         }
     }

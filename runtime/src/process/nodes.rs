@@ -46,7 +46,7 @@ impl Registry {
         self.remember_ending(session, ending);
         if let Some(id) = self.0.sockets.session_as(session) {
             let cause = match ending {
-                Ending::Ended | Ending::Expired => Cause::EndedElsewhere,
+                Ending::Ended | Ending::Expired | Ending::Revoked => Cause::EndedElsewhere,
                 Ending::IdChanged => Cause::ChangedElsewhere,
             };
             self.end_and_disconnect(id, ending, cause);

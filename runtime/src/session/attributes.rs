@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tower_sessions::Expiry;
 
-use super::id::SessionId;
+use super::{
+    id::SessionId,
+    ownership::{Ownership, OwnershipChanges},
+};
 use crate::clock;
 
 /// What the runtime keeps about a session, beside its values.
@@ -23,6 +26,9 @@ pub struct Attributes {
     /// Begun by a handshake, and nothing written yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub provisional: bool,
+    /// Whose it is, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Arc<Ownership>>,
 }
 
 /// What a commit changes of [`Attributes`]: what it does not name stays as it is stored. It never makes a session
@@ -35,6 +41,8 @@ pub struct AttributeChanges {
     pub expiry: Option<Option<Expiry>>,
     /// Something is written: the session is [provisional](Attributes::provisional) no more.
     pub written: bool,
+    /// Another owner or label. Boxed: few commits have one.
+    pub ownership: Option<Box<OwnershipChanges>>,
 }
 
 impl AttributeChanges {
@@ -50,6 +58,9 @@ impl AttributeChanges {
         }
         if self.written {
             attributes.provisional = false;
+        }
+        if let Some(changes) = &self.ownership {
+            attributes.ownership = changes.apply(attributes.ownership.as_ref());
         }
     }
 }
@@ -82,6 +93,17 @@ impl Expires {
 impl Attributes {
     /// Of a session that begins now.
     pub fn new(id: SessionId) -> Self {
-        Self { key: id.public_key().into(), created: clock::now(), expiry: None, provisional: false }
+        let (key, created) = (id.public_key().into(), clock::now());
+        Self { key, created, expiry: None, provisional: false, ownership: None }
+    }
+
+    /// Its owner.
+    pub fn owner(&self) -> Option<&str> {
+        self.ownership.as_ref()?.owner.as_deref()
+    }
+
+    /// Its label.
+    pub fn label(&self) -> Option<&str> {
+        self.ownership.as_ref()?.label.as_deref()
     }
 }

@@ -50,6 +50,17 @@ impl Lifetimes {
         Expires::reckoned(self.expires_at(attributes, now), attributes)
     }
 
+    /// When a session was active that expires then, to the touch interval: as far as its expiry tells.
+    pub(crate) fn last_active(&self, attributes: &Attributes, expires: OffsetDateTime) -> OffsetDateTime {
+        let life = match self.expiry_of(attributes) {
+            _ if attributes.provisional => HANDSHAKE_LIFE,
+            Some(Expiry::OnInactivity(life)) => life,
+            Some(Expiry::AtDateTime(_)) => return attributes.created,
+            Some(Expiry::OnSessionEnd) | None => DEFAULT_LIFE,
+        };
+        expires.saturating_sub(life).max(attributes.created)
+    }
+
     /// Whether a session ends when nothing happens in it.
     pub(crate) fn ends_by_inactivity(&self, attributes: &Attributes) -> bool {
         matches!(self.expiry_of(attributes), Some(Expiry::OnInactivity(_)))

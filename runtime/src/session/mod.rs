@@ -8,7 +8,9 @@ pub(crate) mod encode;
 pub(crate) mod exact;
 pub(crate) mod field;
 pub(crate) mod id;
+pub(crate) mod key;
 pub(crate) mod lifetimes;
+pub(crate) mod ownership;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;

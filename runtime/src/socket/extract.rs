@@ -10,7 +10,10 @@ use socketioxide::{
 
 use super::binding::{binding_of, missing};
 use crate::{
-    call::{connection::Binding, control::SessionControl, current_call::CallNumber, shared::Shared},
+    call::{
+        connection::Binding, control::SessionControl, current_call::CallNumber, sessions::Sessions,
+        shared::Shared,
+    },
     error::Error,
     session::state::SessionState,
 };
@@ -28,7 +31,13 @@ trait FromBinding: Sized {
 impl FromBinding for SessionControl {
     fn from_binding(binding: &Binding) -> Self {
         let live = binding.live();
-        Self::of_call(CallNumber::extracting(live.id()), live.key())
+        Self::of_call(CallNumber::extracting(live.id()), Arc::clone(live))
+    }
+}
+
+impl FromBinding for Sessions {
+    fn from_binding(binding: &Binding) -> Self {
+        binding.live().all_sessions()
     }
 }
 
@@ -67,4 +76,5 @@ macro_rules! extract_from_binding {
 }
 
 extract_from_binding!(SessionControl);
+extract_from_binding!(Sessions);
 extract_from_binding!(Shared<T>, T);

@@ -113,7 +113,7 @@ async fn plus_and_fail(state: &mut State) -> ::std::result::Result<u32, &'static
 
 #[socket_handler]
 async fn key(control: SessionControl) -> ::std::string::String {
-    ::std::borrow::ToOwned::to_owned(control.key())
+    ::std::string::ToString::to_string(&control.key())
 }
 
 #[connect_middleware(state)]

@@ -77,7 +77,7 @@ async fn everything(
         io = io.clone();
     }
     drop((io, second));
-    socket.join([control.key().to_owned(), settings.language.clone()]);
+    socket.join([control.key().to_string(), settings.language.clone()]);
     if user.see() > 3 { Err(Refusal) } else { Ok(()) }
 }
 

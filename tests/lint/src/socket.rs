@@ -91,7 +91,7 @@ async fn everything(
     if user.see() > most || first.is_some() || extension.is_some() {
         return Err(Refusal::TooOften);
     }
-    let rooms = (control.key().to_owned(), settings.language.clone());
+    let rooms = (control.key().to_string(), settings.language.clone());
     socket.join(rooms.0);
     io.to(rooms.1).emit(event, &user.name).await.map_err(|_ignored| Refusal::TooOften)?;
     let other = second.read().await.map_err(|_ignored| Refusal::TooOften)?;

@@ -56,7 +56,7 @@ async fn logout(control: SessionControl) -> Result<(), Error> {
 }
 
 async fn key(control: SessionControl) -> String {
-    control.key().to_owned()
+    control.key().to_string()
 }
 
 #[connect_handler(user)]

@@ -33,7 +33,7 @@ async fn plain_cycle(control: SessionControl) -> Result<(), Error> {
 }
 
 async fn plain_key(control: SessionControl) -> String {
-    control.key().to_owned()
+    control.key().to_string()
 }
 
 #[http_handler(user)]
@@ -72,7 +72,7 @@ async fn socket_visit(user: &mut User) -> Value {
 
 #[socket_handler]
 async fn key(control: SessionControl) -> String {
-    control.key().to_owned()
+    control.key().to_string()
 }
 
 #[socket_handler]
@@ -83,7 +83,7 @@ async fn socket_long_lived(control: SessionControl) -> Result<(), Error> {
 #[connect_handler(user)]
 async fn connected(user: &User, socket: SocketRef, control: SessionControl) {
     socket.emit("welcome", &user.name).expect("a connected socket");
-    socket.join(control.key().to_owned());
+    socket.join(control.key().to_string());
     socket.on("visit", socket_visit);
     socket.on("key", key);
     socket.on("long lived", socket_long_lived);

@@ -1,5 +1,6 @@
 //! Sessions in the memory of this process.
 
+mod index;
 mod room;
 
 use std::{
@@ -15,9 +16,10 @@ use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use self::room::Room;
+use self::{index::Index, room::Room};
 use super::{
-    Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Stored, Values, apply,
+    Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Owners, Stored, Values,
+    apply,
 };
 use crate::{background::Background, clock::Now, process::Registry, session::id::SessionId};
 
@@ -47,6 +49,7 @@ struct Sessions {
     sweep: Background,
     /// Where their number is bounded.
     room: OnceLock<Room>,
+    index: Index,
 }
 
 /// Records are boxed, for a table that grows has up to twice the room that it needs.
@@ -64,7 +67,8 @@ struct Record {
 impl Default for MemoryBackend {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let sessions = Sessions { shards, sweep: Background::default(), room: OnceLock::new() };
+        let sessions =
+            Sessions { shards, sweep: Background::default(), room: OnceLock::new(), index: Index::default() };
         Self { sessions: Arc::new(sessions), registry: Registry::default() }
     }
 }
@@ -122,6 +126,10 @@ impl Backend for MemoryBackend {
     fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
         Answer::Ready(self.sessions.commit(&commit))
     }
+
+    fn owners(&self) -> Option<&dyn Owners> {
+        Some(&*self.sessions)
+    }
 }
 
 impl Record {
@@ -175,7 +183,13 @@ impl Sessions {
         match &commit.action {
             Action::Update => {
                 let mut shard = self.shard(commit.id).lock();
-                shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)
+                let record = shard.get_mut(&commit.id).ok_or(BackendError::Gone)?;
+                let before = commit.attributes.ownership.as_ref().map(|_| record.attributes.clone());
+                record.change(commit)?;
+                if let Some(before) = before {
+                    self.index.change_owner(&before, &record.attributes);
+                }
+                Ok(())
             }
             Action::Create(attributes) => self.create(attributes, commit),
             Action::ChangeId(new) => self.change_id(*new, commit),
@@ -190,7 +204,11 @@ impl Sessions {
         if let Some(room) = room {
             self.take_room(room)?;
         }
-        self.shard(commit.id).lock().insert(commit.id, record);
+        {
+            let mut shard = self.shard(commit.id).lock();
+            self.index.put(commit.id, &record.attributes);
+            shard.insert(commit.id, record);
+        }
         if let Some(room) = room.filter(|_| attributes.provisional) {
             self.note_unwritten(room, commit.id);
         }
@@ -201,17 +219,27 @@ impl Sessions {
     /// use the old one any more.
     fn change_id(&self, new: SessionId, commit: &Commit) -> Result<(), BackendError> {
         let mut shard = self.shard(commit.id).lock();
-        shard.get_mut(&commit.id).ok_or(BackendError::Gone)?.change(commit)?;
+        let record = shard.get_mut(&commit.id).ok_or(BackendError::Gone)?;
+        let before = commit.attributes.ownership.as_ref().map(|_| record.attributes.clone());
+        record.change(commit)?;
         let moved = shard.remove(&commit.id);
         drop(shard);
         if let Some(record) = moved {
-            self.shard(new).lock().insert(new, record);
+            let mut shard = self.shard(new).lock();
+            if let Some(before) = before {
+                self.index.change_owner(&before, &record.attributes);
+            }
+            self.index.put(new, &record.attributes);
+            shard.insert(new, record);
         }
         Ok(())
     }
 
     fn end(&self, id: SessionId) -> Result<(), BackendError> {
         let removed = self.shard(id).lock().remove(&id);
+        if let Some(record) = &removed {
+            self.index.remove(id, record);
+        }
         if let Some(room) = self.room.get()
             && removed.is_some()
         {
@@ -235,7 +263,13 @@ impl Sessions {
     /// Frees what has expired, and says how many that were.
     fn sweep_shard(&self, shard: &mut Shard, now: Instant) -> usize {
         let before = shard.len();
-        shard.retain(|_, record| record.dies > now);
+        shard.retain(|id, record| {
+            let lives = record.dies > now;
+            if !lives {
+                self.index.remove(*id, record);
+            }
+            lives
+        });
         let freed = before - shard.len();
         if let Some(room) = self.room.get() {
             room.leave(freed);

@@ -100,7 +100,9 @@ impl Sessions {
             let Some(oldest) = room.unwritten.lock().pop_front() else { return false };
             let mut shard = self.shard(oldest).lock();
             if shard.get(&oldest).is_some_and(|record| record.attributes.provisional) {
-                shard.remove(&oldest);
+                if let Some(record) = shard.remove(&oldest) {
+                    self.index.remove(oldest, &record);
+                }
                 drop(shard);
                 room.leave(1);
                 return true;

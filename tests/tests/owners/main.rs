@@ -1,0 +1,7 @@
+//! Owners: whose sessions these are, and ending them everywhere.
+
+mod bad_input;
+mod end;
+mod find;
+mod races;
+mod stage;
