@@ -12,6 +12,10 @@ pub mod stores {}
 #[doc = include_str!("../docs/changing-a-state.md")]
 pub mod changing_a_state {}
 
+/// Owners of sessions: lists of them, ending them, working in them from outside.
+#[doc = include_str!("../docs/log-out-everywhere.md")]
+pub mod log_out_everywhere {}
+
 /// What holds across several processes and machines.
 #[doc = include_str!("../docs/several-machines.md")]
 pub mod several_machines {}

@@ -1,18 +1,21 @@
-//! A login form with axum-login, and sockets that follow it: log in or out in one tab, and every tab knows.
+//! A login form with axum-login, and sockets that follow it: log in or out in one tab, and every tab knows. A list of one's
+//! sessions, which can be ended, and an administrator's.
 
 use std::convert::Infallible;
 
 use axum::{
-    Form, Router,
-    http::StatusCode,
-    response::{Html, Redirect},
+    Form, Json, Router,
+    extract::Query,
+    http::{HeaderMap, StatusCode, header::USER_AGENT},
+    response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use axum_login::{AuthManager, AuthSession, AuthUser, AuthnBackend};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use socketioxide::SocketIo;
 use socketioxide_session::{
-    EventRouter, MemoryBackend, SessionControl, SessionLayer, session_state, socket_handler,
+    Error, EventRouter, MemoryBackend, SessionControl, SessionInfo, SessionKey, SessionLayer, Sessions,
+    session_state, socket_handler, time::OffsetDateTime,
 };
 use tower::layer::layer_fn;
 
@@ -75,9 +78,17 @@ impl AuthnBackend for People {
     }
 }
 
+/// What a list of sessions calls this browser.
+fn browser(headers: &HeaderMap) -> &'static str {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let known = ["Edg", "Firefox", "Chrome", "Safari"];
+    known.into_iter().find(|name| agent.contains(name)).unwrap_or("Another browser")
+}
+
 async fn login(
     mut auth: AuthSession<People>,
     control: SessionControl,
+    headers: HeaderMap,
     Form(credentials): Form<Credentials>,
 ) -> Result<Redirect, StatusCode> {
     let failed = |_| StatusCode::INTERNAL_SERVER_ERROR;
@@ -89,12 +100,97 @@ async fn login(
         control.cycle_id().map_err(|error| error.kind().status())?;
     }
     auth.login(&person).await.map_err(failed)?;
+    // So that all sessions of this person can be found and ended.
+    control.set_owner(person.name.as_str()).map_err(|error| error.kind().status())?;
+    control.set_label(browser(&headers)).map_err(|error| error.kind().status())?;
     Ok(Redirect::to("/"))
 }
 
 async fn logout(mut auth: AuthSession<People>) -> Result<Redirect, StatusCode> {
     auth.logout().await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(Redirect::to("/"))
+}
+
+/// A session, as a page shows it.
+#[derive(Serialize)]
+struct Row {
+    key: SessionKey,
+    label: Option<String>,
+    minutes_ago: i64,
+    is_this_one: bool,
+}
+
+fn rows(sessions: Vec<SessionInfo>, this: &SessionKey) -> Json<Vec<Row>> {
+    let now = OffsetDateTime::now_utc();
+    let rows = sessions.into_iter().map(|session| Row {
+        is_this_one: session.key == *this,
+        minutes_ago: (now - session.last_active).whole_minutes(),
+        label: session.label,
+        key: session.key,
+    });
+    Json(rows.collect())
+}
+
+#[derive(Deserialize)]
+struct One {
+    key: SessionKey,
+}
+
+#[derive(Deserialize)]
+struct Whose {
+    owner: String,
+}
+
+/// One's own sessions.
+async fn my_sessions(control: SessionControl, sessions: Sessions) -> Result<Response, Error> {
+    let Some(owner) = control.owner().await? else { return Ok(StatusCode::UNAUTHORIZED.into_response()) };
+    Ok(rows(sessions.by_owner(&owner, 0).await?, &control.key()).into_response())
+}
+
+/// Ends one of one's own sessions: `end_of`, for the key comes from the page.
+async fn end_one(
+    control: SessionControl,
+    sessions: Sessions,
+    Form(one): Form<One>,
+) -> Result<Response, Error> {
+    let Some(owner) = control.owner().await? else { return Ok(StatusCode::UNAUTHORIZED.into_response()) };
+    sessions.end_of(&owner, &one.key).await?;
+    Ok(Redirect::to("/").into_response())
+}
+
+async fn end_others(control: SessionControl, sessions: Sessions) -> Result<Response, Error> {
+    let Some(owner) = control.owner().await? else { return Ok(StatusCode::UNAUTHORIZED.into_response()) };
+    sessions.end_others_of(&owner, &control.key()).await?;
+    Ok(Redirect::to("/").into_response())
+}
+
+/// Grace may see, and end, everybody's.
+fn is_admin(auth: &AuthSession<People>) -> bool {
+    auth.user.as_ref().is_some_and(|person| person.name == "grace")
+}
+
+async fn sessions_of(
+    auth: AuthSession<People>,
+    control: SessionControl,
+    sessions: Sessions,
+    Query(whose): Query<Whose>,
+) -> Result<Response, Error> {
+    if !is_admin(&auth) {
+        return Ok(StatusCode::FORBIDDEN.into_response());
+    }
+    Ok(rows(sessions.by_owner(&whose.owner, 0).await?, &control.key()).into_response())
+}
+
+async fn throw_out(
+    auth: AuthSession<People>,
+    sessions: Sessions,
+    Form(whose): Form<Whose>,
+) -> Result<Response, Error> {
+    if !is_admin(&auth) {
+        return Ok(StatusCode::FORBIDDEN.into_response());
+    }
+    sessions.end_by_owner(&whose.owner).await?;
+    Ok(Redirect::to("/").into_response())
 }
 
 /// What is returned is the client's acknowledgement.
@@ -112,6 +208,11 @@ async fn main() -> std::io::Result<()> {
         .route("/", get(async || Html(include_str!("page.html"))))
         .route("/login", post(login))
         .route("/logout", post(logout))
+        .route("/sessions", get(my_sessions))
+        .route("/sessions/end", post(end_one))
+        .route("/sessions/end-others", post(end_others))
+        .route("/admin/sessions", get(sessions_of))
+        .route("/admin/throw-out", post(throw_out))
         .layer(sockets)
         // axum-login's own layer brings tower-sessions' layer along; its service takes the session that is there.
         .layer(layer_fn(|inner| AuthManager::new(inner, People, LOGIN)))

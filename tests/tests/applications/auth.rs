@@ -48,6 +48,72 @@ async fn in_chromium_every_tab_follows_logins_and_logouts() {
     browser.close().await;
 }
 
+/// Two browsers of one person, and an administrator's.
+#[tokio::test]
+async fn in_chromium_one_browser_ends_the_session_of_another() {
+    let program = Program::start("auth").await;
+    let browsers = [Chromium::launch().await, Chromium::launch().await, Chromium::launch().await];
+    let [desk, phone, office] = browsers.each_ref().map(|browser| browser.page("first"));
+    for (page, name, password) in
+        [(&desk, "ada", "lovelace"), (&phone, "ada", "lovelace"), (&office, "grace", "hopper")]
+    {
+        page.open(&program.url).await;
+        log_in(page, name, password).await;
+        page.reads("#who", &format!("Logged in as {name}")).await;
+    }
+    desk.reload().await;
+    desk.reads("#sessions li", "Chrome, active just now (this one)").await;
+    desk.until("document.querySelectorAll('#sessions li').length === 2").await;
+    desk.click("#end-others").await;
+    phone.reads("#why", "This session was ended from somewhere else.").await;
+    phone.reads("#who", "Not logged in").await;
+    desk.reads("#who", "Logged in as ada").await;
+    desk.until("document.querySelectorAll('#sessions li').length === 1").await;
+
+    log_in(&phone, "ada", "lovelace").await;
+    phone.reads("#who", "Logged in as ada").await;
+    desk.reload().await;
+    desk.click("#sessions li form button").await;
+    phone.reads("#who", "Not logged in").await;
+
+    office.fill("#look [name=owner]", "ada").await;
+    office.click("#look button").await;
+    office.reads("#theirs li", "Chrome, active").await;
+    office.click("#throw-out button").await;
+    desk.reads("#why", "This session was ended from somewhere else.").await;
+    desk.reads("#who", "Not logged in").await;
+    for (page, browser) in [desk, phone, office].iter().zip(&browsers) {
+        assert_eq!(page.errors().await, json!([]), "{browser:?}");
+    }
+    for browser in browsers {
+        browser.close().await;
+    }
+}
+
+/// Whoever is nobody, or no administrator, sees and ends nothing.
+#[tokio::test]
+async fn sessions_are_shown_to_whose_they_are() {
+    let program = Program::start("auth").await;
+    let (ada, nobody) = (Browser::at(&program.url), Browser::at(&program.url));
+    assert_eq!(ada.post("/login", &[("name", "ada"), ("password", "lovelace")]).await.status, 303);
+    let mine = ada.get("/sessions").await.json();
+    assert_eq!(mine.as_array().map(Vec::len), Some(1), "{mine}");
+    let key = mine[0]["key"].as_str().expect("a key");
+    for (browser, path, status) in [
+        (&nobody, "/sessions", 401),
+        (&nobody, "/admin/sessions?owner=ada", 403),
+        (&ada, "/admin/sessions?owner=grace", 403),
+    ] {
+        assert_eq!(browser.get(path).await.status, status, "{path}");
+    }
+    assert_eq!(nobody.post("/sessions/end", &[("key", key)]).await.status, 401);
+    assert_eq!(nobody.post("/admin/throw-out", &[("owner", "ada")]).await.status, 403);
+    let grace = Browser::at(&program.url);
+    assert_eq!(grace.post("/login", &[("name", "grace"), ("password", "hopper")]).await.status, 303);
+    assert_eq!(grace.post("/sessions/end", &[("key", key)]).await.status, 403, "it is not hers");
+    assert_eq!(ada.get("/sessions").await.json(), mine);
+}
+
 #[tokio::test]
 async fn a_login_changes_the_id_of_somebody_logged_in_too() {
     let program = Program::start("auth").await;
