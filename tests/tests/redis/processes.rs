@@ -36,8 +36,12 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn start(redis: &RedisServer, lease: Duration) -> Self {
+        Self::start_at(&redis.url(), lease).await
+    }
+
+    pub(crate) async fn start_at(redis: &str, lease: Duration) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
-        let command = command.args([redis.url(), lease.as_millis().to_string()]);
+        let command = command.args([redis, &lease.as_millis().to_string()]);
         let mut process = Process::start_talking(command);
         Self { app: process.app().await, process }
     }
