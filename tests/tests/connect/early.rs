@@ -40,9 +40,10 @@ impl Stage {
         self.said.lock().expect("a list").clone()
     }
 
-    /// Holds a function up without a wait of its own, as a busy machine does.
+    /// Holds a function up without a wait of its own, as a busy machine does; not for ever, so that a test can fail before it
+    /// has opened the gate.
     fn hold(&self) {
-        block_in_place(|| Handle::current().block_on(self.gate.pass()));
+        block_in_place(|| Handle::current().block_on(soon("a gate that opens", self.gate.pass())));
     }
 }
 

@@ -21,7 +21,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 #[connect_handler(counter)]
 async fn connected(counter: &mut Counter, State(gate): State<Gate>) {
     counter.count += 100;
-    block_in_place(|| Handle::current().block_on(gate.pass()));
+    block_in_place(|| Handle::current().block_on(soon("a gate that opens", gate.pass())));
 }
 
 #[socket_handler(counter)]
