@@ -117,7 +117,7 @@ pub use self::redis::{RedisBackend, RedisBackendBuilder};
 pub use self::{
     answer::{Answer, Awaited},
     memory::MemoryBackend,
-    owners::Owners,
+    owners::{Owned, Owners},
     store::StoreBackend,
 };
 pub use crate::{
@@ -254,12 +254,15 @@ pub struct Load {
     /// The lease on the turns that the call before passed on to this one, if it did: see
     /// [`Backend::commit_in_line`].
     pub lease: Lease,
+    /// Whether [`Attributes::ownership`] is wanted as well.
+    pub ownership: bool,
 }
 
 impl Load {
     /// Of these keys, with no turn.
     pub fn read(keys: Keys) -> Self {
-        Self { keys, turns: &[], wait: Duration::ZERO, hold: Duration::ZERO, lease: Lease(0) }
+        let (wait, hold) = (Duration::ZERO, Duration::ZERO);
+        Self { keys, turns: &[], wait, hold, lease: Lease(0), ownership: false }
     }
 }
 
@@ -374,13 +377,16 @@ pub struct Commit {
     pub expires: Option<Expires>,
     /// With [`Action::End`]: somebody else than its own page has ended the session.
     pub revoked: bool,
+    /// With [`Action::ChangeId`], or an owner that comes or goes: the session's attributes as they were before, by which an
+    /// index of keys and owners is kept.
+    pub loaded: Option<Box<Attributes>>,
 }
 
 impl Commit {
     /// One that changes no value, without a lease.
     pub fn new(id: SessionId, action: Action) -> Self {
         let (lease, changes, attributes) = Default::default();
-        Self { id, lease, action, changes, attributes, expires: None, revoked: false }
+        Self { id, lease, action, changes, attributes, expires: None, revoked: false, loaded: None }
     }
 
     /// The moment of expiry to store. `now`: the attributes as this commit leaves them. `None` if it stays as it is,

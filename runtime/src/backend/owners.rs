@@ -1,7 +1,18 @@
 //! Finding sessions by their keys and by their owners.
 
-use super::{Answer, BackendError, SessionId};
+use time::OffsetDateTime;
+
+use super::{Answer, BackendError, HiddenId, SessionId};
 use crate::session::key::SessionKey;
+
+/// A session that may be an owner's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// Its public key.
+    pub key: SessionKey,
+    /// Since when it stands in the owner's index.
+    pub since: OffsetDateTime,
+}
 
 /// What a backend can be asked for beside sessions by their ids: see [`Backend::owners`](super::Backend::owners).
 ///
@@ -11,11 +22,20 @@ pub trait Owners: Send + Sync {
     /// process alone, and that nobody was shown. `None` where there is no such session.
     fn find(&self, key: &SessionKey) -> Answer<Result<Option<SessionId>, BackendError>>;
 
-    /// The keys of an owner's sessions, the newest first, without the first `skip` of them: `most` at most.
-    fn owned_by(
-        &self,
-        owner: &str,
-        skip: usize,
-        most: usize,
-    ) -> Answer<Result<Vec<SessionKey>, BackendError>>;
+    /// An owner's sessions, the last login first, without the first `skip` of them: `most` at most.
+    fn owned_by(&self, owner: &str, skip: usize, most: usize) -> Answer<Result<Vec<Owned>, BackendError>>;
+
+    /// These were looked at and are not the owner's (any more): they may leave its index. Not those that have stood there for a
+    /// moment only, for their commit may be under way.
+    fn forget(&self, owner: &str, sessions: Vec<Owned>) -> Answer<Result<(), BackendError>> {
+        let _ = (owner, sessions);
+        Answer::Ready(Ok(()))
+    }
+
+    /// What this id stands for, if it came from [`find`](Self::find) and is not the session's own. `None`, as without an
+    /// implementation: it is its own.
+    fn stands_for(&self, id: SessionId) -> Option<HiddenId> {
+        let _ = id;
+        None
+    }
 }

@@ -100,7 +100,9 @@ impl LiveSession {
         }
         let stored = {
             let mut current = self.current.lock();
-            let attributes = work.attributes.take().filter(|_| current.presence == Presence::Stored);
+            // A handler has not loaded whose the session is.
+            let is_known = current.presence == Presence::Stored && work.intent.ownership.is_none();
+            let attributes = work.attributes.take().filter(|_| is_known);
             attributes.map(|attributes| {
                 let attributes = current.with_later_changes(attributes);
                 (current.id, attributes, current.last_seen().is_some())
@@ -144,7 +146,7 @@ impl LiveSession {
     /// The session that is to be written to. `None`: one may begin.
     async fn find(&self) -> Result<Option<Attributes>, Error> {
         loop {
-            match self.load(Keys::Only(&[])).await? {
+            match self.load_with_ownership().await? {
                 Lookup::Found(loaded) => return Ok(Some(loaded.attributes)),
                 Lookup::Nothing => return Ok(None),
                 Lookup::Renamed => {}
@@ -161,6 +163,7 @@ impl LiveSession {
         attributes.provisional = provisional;
         let mut new = Write::of(id, Action::Create(attributes.clone()));
         new.changes = work.changes;
+        new.loaded = attributes.ownership.is_some().then(|| Box::new(attributes.clone()));
         // Of what was read as nothing there is nothing to remove.
         if !work.intent.removed.is_empty() {
             let removed = work.intent.removed.keys();
@@ -240,6 +243,8 @@ impl LiveSession {
         // Where it saves nothing that a handler wants; unless it is to tell whether what the call saw was saved.
         let may_fail = !asked && !turn.as_ref().is_some_and(Turn::lease_was_passed_on);
         let change = change_of_attributes(&work, &attributes);
+        let is_indexed = work.intent.cycle_id || change.ownership.is_some();
+        let loaded = is_indexed.then(|| Box::new(attributes.clone()));
         change.apply(&mut attributes);
         let expires = if active {
             Some(self.settings.lifetimes.expires(&attributes, now))
@@ -258,9 +263,9 @@ impl LiveSession {
         });
         let tidings = self.tidings(&work.changes, new_id.is_some());
         let action = new_id.map_or(Action::Update, Action::ChangeId);
-        let changed =
-            Write { id, action, changes: work.changes, attributes: change, expires, revoked: false };
-        let (answer, under) = write(&*self.backend, changed, turn, self.settings.backend_timeout);
+        let (changes, revoked) = (work.changes, false);
+        let update = Write { id, action, changes, attributes: change, expires, revoked, loaded };
+        let (answer, under) = write(&*self.backend, update, turn, self.settings.backend_timeout);
         match answer {
             Answer::Ready(done) => {
                 Answer::Ready(self.updated(id, done, may_fail, under, consequences, tidings))

@@ -11,7 +11,6 @@ use super::{
     whose::{checked_label, checked_owner},
 };
 use crate::{
-    backend::Keys,
     error::{Error, ErrorKind},
     session::{key::SessionKey, ownership::OwnershipChanges, state::SessionState},
 };
@@ -146,7 +145,7 @@ impl SessionControl {
     /// [`IdChanged`](ErrorKind::IdChanged) where the session is another one by now.
     pub async fn owner(&self) -> Result<Option<String>, Error> {
         loop {
-            return match self.live.load(Keys::Only(&[])).await? {
+            return match self.live.load_with_ownership().await? {
                 Lookup::Found(loaded) => Ok(loaded.attributes.owner().map(str::to_owned)),
                 Lookup::Nothing => Ok(None),
                 Lookup::Renamed => continue,

@@ -99,7 +99,11 @@ impl Ear {
         let (heard, woken) = Default::default();
         let ear = Arc::new(Self { live: Arc::clone(live), id: live.id(), key, heard, woken });
         let registry = live.registry();
-        registry.sockets().bind(ear.id, Arc::downgrade(&ear) as Weak<dyn SessionSocket>);
+        let socket = Arc::downgrade(&ear) as Weak<dyn SessionSocket>;
+        match live.backend().owners().and_then(|owners| owners.stands_for(ear.id)) {
+            Some(hidden) => registry.sockets().bind_as(hidden, ear.id, socket),
+            None => registry.sockets().bind(ear.id, socket),
+        }
         if key.is_some() {
             registry.listeners().add(ear.id, Arc::downgrade(&ear) as Weak<dyn Listener>);
         }

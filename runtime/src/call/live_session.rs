@@ -386,6 +386,15 @@ impl LiveSession {
         }
     }
 
+    /// The same without any value, and with whose it is.
+    pub(crate) async fn load_with_ownership(&self) -> Result<Lookup, Error> {
+        let keys = Keys::Only(&[]);
+        match self.ask(Load { ownership: true, ..Load::read(keys) }) {
+            Some((id, loaded)) => self.found(id, keys, loaded.await),
+            None => Ok(Lookup::Nothing),
+        }
+    }
+
     /// Asks the backend for the session, which has this id; what comes of it is to be [noted](Self::found). `None`: it is
     /// known that nothing is there.
     pub(crate) fn ask(&self, load: Load) -> Option<(SessionId, Answer<FromBackend>)> {

@@ -117,7 +117,8 @@ impl<S: States> RunningCall<S> {
     /// Loads the states under the turn, and waits so long at most for turns of other processes.
     fn load(live: Arc<LiveSession>, caller: Caller, mut turn: Turn, wait: Duration) -> Answer<Begins<S>> {
         let (keys, hold) = (Keys::Only(S::KEYS), live.settings().limits.hold);
-        match live.ask(Load { keys, turns: S::TURNS, wait, hold, lease: turn.lease() }) {
+        let (turns, lease) = (S::TURNS, turn.lease());
+        match live.ask(Load { keys, turns, wait, hold, lease, ownership: false }) {
             None => {
                 turn.hold_lease(Lease::default(), || live.lease_home());
                 Answer::Ready(Self::with(live, caller, turns_around(), None, Some(turn)))

@@ -1,13 +1,13 @@
 //! `Sessions`: finding sessions by their owner or key, ending them, and working in them, on the server's authority.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 use time::OffsetDateTime;
 
 use super::{bounded, live_session::LiveSession, settings::Settings, shared::Shared, whose::checked_owner};
 use crate::{
-    backend::{Backend, BackendError, Keys, Load, Loaded, Owners},
+    backend::{Backend, BackendError, Keys, Load, Loaded, Owned, Owners},
     clock,
     error::{Error, ErrorKind},
     process::{
@@ -147,7 +147,7 @@ impl Sessions {
         Self { backend, settings }
     }
 
-    /// The owner's sessions, the newest first. `page`: a number from 0 on, or a [`Page`]; one that is empty is past the end.
+    /// The owner's sessions, the last login first. `page`: a number from 0 on, or a [`Page`]; one that is empty is past the end.
     /// A page may have fewer sessions than it has room for, because some have ended while they were looked at.
     ///
     /// # Errors
@@ -157,10 +157,13 @@ impl Sessions {
     pub async fn by_owner(&self, owner: &str, page: impl Into<Page>) -> Result<Vec<SessionInfo>, Error> {
         let owner = checked_owner(owner)?;
         let Page { number, size } = page.into();
-        let keys = self.owned_by(owner, number.saturating_mul(size), size).await?;
-        let infos = keys.into_iter().map(|key| self.clone().info_of(Arc::from(owner), key));
-        let infos: Vec<_> = stream::iter(infos).buffered(AT_ONCE).collect().await;
-        infos.into_iter().filter_map(Result::transpose).collect()
+        let found = self.owned_by(owner, number.saturating_mul(size), size).await?;
+        let infos = found.iter().map(|found| self.clone().info_of(Arc::from(owner), found.key.clone()));
+        let infos: Vec<_> = stream::iter(infos.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+        let infos = infos.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let stale = found.into_iter().zip(&infos).filter(|(_, info)| info.is_none());
+        self.forget(owner, stale.map(|(found, _)| found).collect()).await;
+        Ok(infos.into_iter().flatten().collect())
     }
 
     /// Ends this session, if it is the owner's.
@@ -239,9 +242,28 @@ impl Sessions {
         self.backend.owners().ok_or_else(|| Error::new(ErrorKind::Unsupported))
     }
 
-    async fn owned_by(&self, owner: &str, skip: usize, most: usize) -> Result<Vec<SessionKey>, Error> {
-        let keys = self.owners()?.owned_by(owner, skip, most);
-        bounded::asked(keys, self.settings.backend_timeout).await.map_err(not_asked)
+    async fn owned_by(&self, owner: &str, skip: usize, most: usize) -> Result<Vec<Owned>, Error> {
+        let found = self.owners()?.owned_by(owner, skip, most);
+        bounded::asked(found, self.settings.backend_timeout).await.map_err(not_asked)
+    }
+
+    /// All that stand in the owner's index.
+    async fn all_owned_by(&self, owner: &str) -> Result<Vec<Owned>, Error> {
+        let mut all = Vec::new();
+        loop {
+            let batch = self.owned_by(owner, all.len(), BATCH).await?;
+            if batch.is_empty() {
+                return Ok(all);
+            }
+            all.extend(batch);
+        }
+    }
+
+    /// These are not the owner's. If that cannot be noted, it is found out again the next time.
+    async fn forget(&self, owner: &str, stale: Vec<Owned>) {
+        if let (Ok(owners), false) = (self.owners(), stale.is_empty()) {
+            bounded::asked(owners.forget(owner, stale), self.settings.backend_timeout).await.ok();
+        }
     }
 
     /// The session with this key.
@@ -250,7 +272,7 @@ impl Sessions {
             let id = self.owners()?.find(key);
             let id = bounded::asked(id, self.settings.backend_timeout).await.map_err(not_asked)?;
             let Some(id) = id else { return Ok(None) };
-            let load = Load::read(Keys::Only(&[]));
+            let load = Load { ownership: true, ..Load::read(Keys::Only(&[])) };
             let loaded = bounded::load(&*self.backend, id, load, self.settings.backend_timeout).await;
             if let Some(loaded) = loaded.map_err(not_asked)?
                 && loaded.attributes.key == *key.shared()
@@ -293,7 +315,9 @@ impl Sessions {
             let ended = live.end_as(Ending::Revoked, None).outcome().await;
             disconnect(live.take_sockets(), Cause::Answer);
             match ended {
-                Ok(()) => return Ok(true),
+                // By an id that stands for its own it does not show whether that has changed.
+                Ok(()) if self.found(key).await?.is_none_or(|now| now.id == id) => return Ok(true),
+                Ok(()) => {}
                 // It goes on under another id, which is meant as well.
                 Err(error) if error.kind() == ErrorKind::IdChanged => {}
                 Err(error) => return Err(error),
@@ -307,28 +331,32 @@ impl Sessions {
         self.end_under_any_id(&key, Some(&owner)).await
     }
 
+    /// Ends all sessions of the owner but this one. As they come and go meanwhile, the index is read until nothing in it is
+    /// new.
     async fn end_all(&self, owner: &str, but: Option<&SessionKey>) -> Result<usize, Error> {
-        let (mut ended, mut kept, mut failed) = (0, 0, None);
+        let (mut ended, mut failed) = (0, None);
+        let mut seen: HashSet<SessionKey> = but.cloned().into_iter().collect();
         loop {
-            let mut keys = self.owned_by(owner, kept, BATCH).await?;
-            if keys.is_empty() {
+            let mut new = self.all_owned_by(owner).await?;
+            new.retain(|owned| seen.insert(owned.key.clone()));
+            if new.is_empty() {
                 return failed.map_or(Ok(ended), Err);
             }
-            let all = keys.len();
-            keys.retain(|key| Some(key) != but);
-            kept += all - keys.len();
-            let ends = keys.into_iter().map(|key| self.clone().end_owned(Arc::from(owner), key));
-            let outcomes: Vec<_> = stream::iter(ends).buffer_unordered(AT_ONCE).collect().await;
-            for outcome in outcomes {
+            let ends = new.iter().map(|owned| self.clone().end_owned(Arc::from(owner), owned.key.clone()));
+            let outcomes: Vec<_> = stream::iter(ends.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+            let mut stale = Vec::new();
+            for (owned, outcome) in new.into_iter().zip(outcomes) {
                 match outcome {
-                    Ok(true) => ended += 1,
-                    Ok(false) => kept += 1,
+                    Ok(has_ended) => {
+                        ended += usize::from(has_ended);
+                        stale.push(owned);
+                    }
                     Err(error) => {
-                        kept += 1;
                         failed.get_or_insert(error);
                     }
                 }
             }
+            self.forget(owner, stale).await;
         }
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::bounded::{bound, ending_by};
 use crate::{
-    backend::{Action, Answer, AttributeChanges, Backend, BackendError, Commit, Expires, Lease, Line},
+    backend::{
+        Action, Answer, AttributeChanges, Attributes, Backend, BackendError, Commit, Expires, Lease, Line,
+    },
     session::{change::Changes, id::SessionId},
     turns::{Behind, Turn},
 };
@@ -18,12 +20,14 @@ pub(crate) struct Write {
     pub(crate) expires: Option<Expires>,
     /// It ends by somebody else than its own page.
     pub(crate) revoked: bool,
+    /// What it was before, where an index is kept by that.
+    pub(crate) loaded: Option<Box<Attributes>>,
 }
 
 impl Write {
     pub(crate) fn of(id: SessionId, action: Action) -> Self {
         let (changes, attributes) = Default::default();
-        Self { id, action, changes, attributes, expires: None, revoked: false }
+        Self { id, action, changes, attributes, expires: None, revoked: false, loaded: None }
     }
 }
 
@@ -58,13 +62,13 @@ pub(crate) fn write(
     turn: Option<Turn>,
     limit: Duration,
 ) -> (Answer<Result<(), BackendError>>, Under) {
-    let Write { id, action, changes, attributes, expires, revoked } = write;
+    let Write { id, action, changes, attributes, expires, revoked, loaded } = write;
     // Where a call inside of this one has changed the id, the lease went with the old one; and nobody else can have the
     // turns of the new one, of which no client was told.
     let counts = |turn: &&Turn| turn.is_of(id) || turn.lease_was_passed_on();
     let lease = turn.as_ref().filter(counts).map_or_else(Lease::default, Turn::lease);
     let ends = ending_by(&action, revoked);
-    let commit = Commit { id, lease, action, changes, attributes, expires, revoked };
+    let commit = Commit { id, lease, action, changes, attributes, expires, revoked, loaded };
     let (mut answer, under) = match turn {
         Some(turn) if lease != Lease::default() => {
             let line = Line::behind(turn);

@@ -44,6 +44,7 @@ impl Registry {
     /// disconnected soon; calls that still use it are told how it ended.
     pub fn session_ended(&self, session: HiddenId, ending: Ending) {
         self.remember_ending(session, ending);
+        self.end_alias(session, ending);
         if let Some(id) = self.0.sockets.session_as(session) {
             let cause = match ending {
                 Ending::Ended | Ending::Expired | Ending::Revoked => Cause::EndedElsewhere,
@@ -57,9 +58,16 @@ impl Registry {
     /// so disconnects the sockets; those that are left after some seconds are disconnected here.
     pub fn own_session_ended(&self, session: HiddenId, ending: Ending) {
         self.remember_ending(session, ending);
+        self.end_alias(session, ending);
         if let Some(id) = self.0.sockets.session_as(session) {
             let registry = self.clone();
             disconnects::disconnect_those_left(Cause::HeardFromItself, move || registry.end(id, ending));
+        }
+    }
+
+    fn end_alias(&self, session: HiddenId, ending: Ending) {
+        if let Some(alias) = self.0.sockets.alias_of(session) {
+            self.end_and_disconnect(alias, ending, Cause::EndedElsewhere);
         }
     }
 
@@ -81,6 +89,15 @@ impl Registry {
     pub fn states_changed(&self, session: HiddenId) {
         if let Some(id) = self.0.sockets.session_as(session) {
             self.0.listeners.tell(id, &News::Unknown);
+        }
+        self.states_changed_here(session);
+    }
+
+    /// This node itself has committed to a session: who listens to it by an id that
+    /// [stands for](crate::backend::Owners::stands_for) its own does not know yet.
+    pub fn states_changed_here(&self, session: HiddenId) {
+        if let Some(alias) = self.0.sockets.alias_of(session) {
+            self.0.listeners.tell(alias, &News::Unknown);
         }
     }
 

@@ -39,6 +39,8 @@ struct Inner {
     expiries: BTreeSet<(OffsetDateTime, i128)>,
     /// By what stands for the id in the messages of nodes, where there are any.
     hidden: Option<HashMap<HiddenId, SessionId>>,
+    /// Ids that stand for sessions whose own is not known to who listens.
+    aliases: HashMap<HiddenId, SessionId>,
 }
 
 #[derive(Default)]
@@ -52,6 +54,9 @@ impl Inner {
         let of_session = self.by_session.remove(&id)?;
         if let Some(by_hidden) = &mut self.hidden {
             by_hidden.remove(&id.hidden());
+        }
+        if !self.aliases.is_empty() {
+            self.aliases.retain(|_, alias| *alias != id);
         }
         if let Some(moment) = of_session.expires {
             self.expiries.remove(&(moment, id.expose().0));
@@ -79,6 +84,17 @@ impl BoundSockets {
             }
         }
         of_session.bound.push(socket);
+    }
+
+    /// The same under an id that stands for this session.
+    pub(crate) fn bind_as(&self, hidden: HiddenId, alias: SessionId, socket: Weak<dyn SessionSocket>) {
+        self.bind(alias, socket);
+        self.0.lock().aliases.insert(hidden, alias);
+    }
+
+    /// The id that stands for this session, if anybody listens under it.
+    pub(super) fn alias_of(&self, hidden: HiddenId) -> Option<SessionId> {
+        self.0.lock().aliases.get(&hidden).copied()
     }
 
     /// Unbinds the socket that is at this address.

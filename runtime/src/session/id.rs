@@ -36,12 +36,20 @@ impl SessionId {
 
     /// The public key of a session that began under this id: a hash, which leads nobody back to the id.
     pub(crate) fn public_key(self) -> String {
-        URL_SAFE_NO_PAD.encode(&self.hash(b"socketioxide-session public key")[..16])
+        URL_SAFE_NO_PAD.encode(self.public())
     }
 
     /// What stands for the id in the keys and messages of an engine that others can look into.
+    ///
+    /// It is made from the public key, so that a session which has the id that it began with is found by its key.
     pub fn hidden(self) -> HiddenId {
-        HiddenId(self.hash(b"socketioxide-session backend key"))
+        HiddenId::of_public(&self.public())
+    }
+
+    fn public(self) -> [u8; 16] {
+        let mut public = [0; 16];
+        public.copy_from_slice(&self.hash(b"socketioxide-session public key")[..16]);
+        public
     }
 
     fn hash(self, purpose: &[u8]) -> [u8; 32] {
@@ -58,6 +66,19 @@ impl SessionId {
 pub struct HiddenId([u8; 32]);
 
 impl HiddenId {
+    fn of_public(public: &[u8; 16]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"socketioxide-session backend key");
+        hash.update(public);
+        Self(hash.finalize().into())
+    }
+
+    /// Of the session with this public key, while it has the id that it began with. `None` if that is no key.
+    pub fn of_key(key: &str) -> Option<Self> {
+        let public = URL_SAFE_NO_PAD.decode(key).ok()?.try_into().ok()?;
+        Some(Self::of_public(&public))
+    }
+
     /// Reads what `Display` wrote; `None` if it is something else.
     pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)

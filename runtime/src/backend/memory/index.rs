@@ -11,7 +11,8 @@ use time::OffsetDateTime;
 
 use super::{Record, Sessions};
 use crate::{
-    backend::{Answer, Attributes, BackendError, Owners},
+    backend::{Answer, Attributes, BackendError, Owned, Owners},
+    clock,
     session::{id::SessionId, key::SessionKey},
 };
 
@@ -21,8 +22,30 @@ pub(super) struct Index(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     by_key: HashMap<Arc<str>, SessionId>,
-    /// With the moment at which each session began.
-    by_owner: HashMap<Arc<str>, BTreeSet<(OffsetDateTime, Arc<str>)>>,
+    by_owner: HashMap<Arc<str>, OfOwner>,
+}
+
+/// The sessions of one owner, and since when they are.
+#[derive(Default)]
+struct OfOwner {
+    since: HashMap<Arc<str>, OffsetDateTime>,
+    in_order: BTreeSet<(OffsetDateTime, Arc<str>)>,
+}
+
+impl OfOwner {
+    fn add(&mut self, key: &Arc<str>) {
+        if !self.since.contains_key(key) {
+            let since = clock::now();
+            self.since.insert(Arc::clone(key), since);
+            self.in_order.insert((since, Arc::clone(key)));
+        }
+    }
+
+    fn remove(&mut self, key: &Arc<str>) {
+        if let Some(since) = self.since.remove(key) {
+            self.in_order.remove(&(since, Arc::clone(key)));
+        }
+    }
 }
 
 impl Index {
@@ -35,6 +58,9 @@ impl Index {
 
     /// A session has another owner, or none.
     pub(super) fn change_owner(&self, before: &Attributes, after: &Attributes) {
+        if before.owner() == after.owner() {
+            return;
+        }
         let mut inner = self.0.lock();
         inner.disown(before);
         inner.own(after);
@@ -54,16 +80,15 @@ impl Index {
 impl Inner {
     fn own(&mut self, attributes: &Attributes) {
         if let Some(owner) = attributes.ownership.as_ref().and_then(|ownership| ownership.owner.as_ref()) {
-            let of_owner = self.by_owner.entry(Arc::clone(owner)).or_default();
-            of_owner.insert((attributes.created, Arc::clone(&attributes.key)));
+            self.by_owner.entry(Arc::clone(owner)).or_default().add(&attributes.key);
         }
     }
 
     fn disown(&mut self, attributes: &Attributes) {
         let Some(owner) = attributes.owner() else { return };
         if let Some(of_owner) = self.by_owner.get_mut(owner) {
-            of_owner.remove(&(attributes.created, Arc::clone(&attributes.key)));
-            if of_owner.is_empty() {
+            of_owner.remove(&attributes.key);
+            if of_owner.since.is_empty() {
                 self.by_owner.remove(owner);
             }
         }
@@ -75,15 +100,11 @@ impl Owners for Sessions {
         Answer::Ready(Ok(self.index.0.lock().by_key.get(key.as_ref()).copied()))
     }
 
-    fn owned_by(
-        &self,
-        owner: &str,
-        skip: usize,
-        most: usize,
-    ) -> Answer<Result<Vec<SessionKey>, BackendError>> {
+    fn owned_by(&self, owner: &str, skip: usize, most: usize) -> Answer<Result<Vec<Owned>, BackendError>> {
         let inner = self.index.0.lock();
-        let of_owner = inner.by_owner.get(owner).into_iter().flatten().rev();
-        let keys = of_owner.skip(skip).take(most).map(|(_, key)| SessionKey::from(Arc::clone(key)));
-        Answer::Ready(Ok(keys.collect()))
+        let in_order = inner.by_owner.get(owner).into_iter().flat_map(|of| of.in_order.iter().rev());
+        let found = in_order.skip(skip).take(most);
+        let found = found.map(|(since, key)| Owned { key: Arc::clone(key).into(), since: *since });
+        Answer::Ready(Ok(found.collect()))
     }
 }

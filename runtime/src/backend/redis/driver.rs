@@ -7,6 +7,7 @@ use futures_util::future::OptionFuture;
 use super::{
     builder::Options,
     followed::Followed,
+    index::Index,
     news::{self, News},
     node::Node,
     records::{
@@ -24,7 +25,7 @@ use crate::{
     backend::{BackendError, Hearing, Lease, Load, Loaded},
     background::Background,
     process::Registry,
-    session::id::SessionId,
+    session::id::{HiddenId, SessionId},
 };
 
 /// A backend in use. Its task ends with it.
@@ -36,6 +37,7 @@ pub(super) struct Driver {
     pub(super) relays: Arc<Relays>,
     news: Arc<News>,
     followed: Arc<Followed>,
+    pub(super) index: Arc<Index>,
     tending: Background,
 }
 
@@ -53,7 +55,8 @@ impl Driver {
         let followed = Arc::new(Followed::new(wire.clone()));
         let (hears, follows) = ((reader.clone(), leases.clone()), followed.clone());
         let news = Arc::new(News::new(wire.clone(), node, hears.0, hears.1, follows, options.cut_off));
-        Self { wire, cache, reader, leases, relays, news, followed, tending: Background::default() }
+        let (index, tending) = (Arc::new(Index::new(wire.clone())), Background::default());
+        Self { wire, cache, reader, leases, relays, news, followed, index, tending }
     }
 
     /// What need not be asked for: what the call before left, with its lease, or what is in the read cache.
@@ -63,7 +66,7 @@ impl Driver {
         {
             return Some(loaded);
         }
-        if !load.turns.is_empty() || !self.relays.is_settled(id) {
+        if !load.turns.is_empty() || load.ownership || !self.relays.is_settled(id) {
             return None;
         }
         self.reader.kept(id, load.keys)
@@ -73,15 +76,23 @@ impl Driver {
         // Whoever comes after calls of this process finds what they committed.
         self.relays.settle(id).await;
         if load.turns.is_empty() {
+            if load.ownership {
+                return self.reader.read_with_ownership(id, load.keys).await;
+            }
             self.reader.read(id, load.keys).await
         } else {
             self.leases.take(id, load).await
         }
     }
 
+    /// The session for which this id stands here.
+    pub(super) fn stands_for(&self, id: SessionId) -> Option<HiddenId> {
+        self.wire.stands_for(id)
+    }
+
     /// From when this answers until it is dropped, commits of other nodes are heard.
     pub(super) async fn listen(&self, id: SessionId) -> Result<Hearing, BackendError> {
-        let following = self.followed.begin(id.hidden()).await;
+        let following = self.followed.begin(self.wire.hidden(id)).await;
         let following =
             following.ok_or_else(|| BackendError::failed("the connection on which nodes listen was lost"))?;
         let is_there = Hear { keys: &self.wire.keys(id) }.send(&self.wire).await?;

@@ -9,12 +9,14 @@
 //! | `records` | sessions as they stand in Redis: read, kept, written, moved to a new id |
 //! | `turns` | turns across processes, and calls that go one after the other under one lease |
 //! | `followed` | the sessions whose commits are heard here |
+//! | `index` | sessions by their keys and owners |
 //! | `news` | what nodes tell each other |
 //! | `driver`, `builder` | how the rooms are put together, and with which options |
 
 mod builder;
 mod driver;
 mod followed;
+mod index;
 mod news;
 mod node;
 mod records;
@@ -35,10 +37,19 @@ use self::wire::source::Cluster;
 use self::{
     builder::Options,
     driver::Driver,
+    index::Index,
     wire::source::{Source, choose_cryptography},
 };
-use super::{Action, Answer, Backend, BackendError, Commit, Hearing, Lease, Line, Load, Loaded};
-use crate::{process::Registry, session::id::SessionId};
+use super::{
+    Action, Answer, Backend, BackendError, Commit, Hearing, Lease, Line, Load, Loaded, Owned, Owners,
+};
+use crate::{
+    process::Registry,
+    session::{
+        id::{HiddenId, SessionId},
+        key::SessionKey,
+    },
+};
 
 /// Keeps sessions and turns on Redis 6.2 or later, or Valkey: any number of processes on any number of machines
 /// share them. Feature `redis`.
@@ -282,6 +293,34 @@ impl RedisBackend {
     }
 }
 
+impl RedisBackend {
+    /// The index, where a commit must be noted in it first.
+    fn index_for(&self, commit: &Commit) -> Option<Arc<Index>> {
+        Index::is_about(commit).then(|| Arc::clone(&self.driver().index))
+    }
+}
+
+impl Owners for RedisBackend {
+    fn find(&self, key: &SessionKey) -> Answer<Result<Option<SessionId>, BackendError>> {
+        let (index, key) = (Arc::clone(&self.driver().index), key.clone());
+        Answer::pending(async move { index.find(&key).await })
+    }
+
+    fn owned_by(&self, owner: &str, skip: usize, most: usize) -> Answer<Result<Vec<Owned>, BackendError>> {
+        let (index, owner) = (Arc::clone(&self.driver().index), owner.to_owned());
+        Answer::pending(async move { index.owned_by(&owner, skip, most).await })
+    }
+
+    fn forget(&self, owner: &str, sessions: Vec<Owned>) -> Answer<Result<(), BackendError>> {
+        let (index, owner) = (Arc::clone(&self.driver().index), owner.to_owned());
+        Answer::pending(async move { index.forget(&owner, &sessions).await })
+    }
+
+    fn stands_for(&self, id: SessionId) -> Option<HiddenId> {
+        self.driver().stands_for(id)
+    }
+}
+
 impl Backend for RedisBackend {
     fn registry(&self) -> &Registry {
         &self.registry
@@ -298,7 +337,11 @@ impl Backend for RedisBackend {
 
     fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
         let relays = Arc::clone(&self.driver().relays);
+        let index = self.index_for(&commit);
         Answer::pending(async move {
+            if let Some(index) = index {
+                index.note(&commit).await?;
+            }
             if commit.action != Action::Update {
                 relays.settle(commit.id).await;
             }
@@ -308,12 +351,22 @@ impl Backend for RedisBackend {
 
     fn commit_in_line(&self, commit: Commit, line: Line) -> Answer<Result<(), BackendError>> {
         let relays = Arc::clone(&self.driver().relays);
-        Answer::pending(async move { relays.commit_in_line(commit, &line).await })
+        let index = self.index_for(&commit);
+        Answer::pending(async move {
+            if let Some(index) = index {
+                index.note(&commit).await?;
+            }
+            relays.commit_in_line(commit, &line).await
+        })
     }
 
     fn listen(&self, id: SessionId) -> Answer<Result<Hearing, BackendError>> {
         let driver = Arc::clone(self.driver());
         Answer::pending(async move { driver.listen(id).await })
+    }
+
+    fn owners(&self) -> Option<&dyn Owners> {
+        Some(self)
     }
 
     fn release(&self, id: SessionId, lease: Lease) -> Answer<()> {

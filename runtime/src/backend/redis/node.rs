@@ -54,7 +54,9 @@ impl Node {
 
     /// `node` has committed to a session that is followed here, and somebody here may want to know. Its own commits they know.
     pub(crate) fn committed(&self, session: HiddenId, node: &str) {
-        if node != self.name {
+        if node == self.name {
+            self.registry.states_changed_here(session);
+        } else {
             self.registry.states_changed(session);
         }
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, Keys, Lease, Loaded,
+        BackendError, Keys, Lease, Loaded, OwnershipChanges,
         redis::{
             node::Node,
             wire::{
@@ -37,7 +37,8 @@ impl Reader {
 
     /// What is kept of a session, if it is all that is wanted.
     pub(crate) fn kept(&self, id: SessionId, wanted: Keys) -> Option<Loaded> {
-        self.cache.as_ref()?.get(id, wanted)
+        let cache = self.cache.as_ref()?;
+        if self.wire.stands_for(id).is_some() { None } else { cache.get(id, wanted) }
     }
 
     /// Asks Redis. `None` where there is no such session.
@@ -69,7 +70,7 @@ impl Reader {
         let names = wanted_fields(wanted);
         let record = &*keys.record;
         let read = |mut connection: Connection, _| {
-            let cache = self.cache.as_ref().zip(connection.tracked());
+            let cache = self.cache.as_ref().filter(|_| !keys.is_alias).zip(connection.tracked());
             let mark = cache.and_then(|(cache, number)| cache.mark(id, number));
             async move {
                 let mut asked = redis::pipe();
@@ -92,6 +93,31 @@ impl Reader {
             }
         };
         self.wire.link.call(read).await.map_err(Failure::failed)
+    }
+
+    /// The same with whose the session is, which is asked for seldom.
+    pub(crate) async fn read_with_ownership(
+        &self,
+        id: SessionId,
+        wanted: Keys,
+    ) -> Result<Option<Loaded>, BackendError> {
+        let Some(mut loaded) = self.read(id, wanted).await? else { return Ok(None) };
+        let record = self.wire.keys(id).record;
+        let record = &*record;
+        let read = |mut connection: Connection, _| async move {
+            let mut asked = redis::cmd("HMGET");
+            asked.arg(record).arg("m").arg("o").arg("b");
+            asked.query_async::<(Option<Vec<u8>>, Option<String>, Option<String>)>(&mut connection).await
+        };
+        let (is_there, owner, label) = self.wire.link.call(read).await.map_err(Failure::failed)?;
+        if is_there.is_none() {
+            // It has ended meanwhile, or has another id.
+            return self.read(id, wanted).await;
+        }
+        let mut changes = OwnershipChanges::default();
+        (changes.owner, changes.label) = (Some(owner.map(Arc::from)), Some(label.map(Arc::from)));
+        loaded.attributes.ownership = changes.apply(None);
+        Ok(Some(loaded))
     }
 
     /// Whether all of these are there.
@@ -118,8 +144,9 @@ impl Reader {
 
     /// A session was looked for in vain, and perhaps a tombstone found.
     pub(crate) fn found_gone(&self, id: SessionId, tombstone: Option<Tombstone>) {
-        self.forget(&id.hidden());
-        self.node.found_gone(id.hidden(), tombstone);
+        let hidden = self.wire.hidden(id);
+        self.forget(&hidden);
+        self.node.found_gone(hidden, tombstone);
     }
 
     /// A session changed, or may have: nothing that was asked for before this is used any more.

@@ -61,7 +61,7 @@ pub(crate) fn decode(record: &Record, lease: Lease) -> Result<Loaded, BackendErr
 
 /// What stands in `m`: what never changes of the session itself.
 pub(crate) fn encode_lasting(attributes: &Attributes) -> Result<String, BackendError> {
-    let lasting = Attributes { expiry: None, provisional: false, ..attributes.clone() };
+    let lasting = Attributes { expiry: None, provisional: false, ownership: None, ..attributes.clone() };
     serde_json::to_string(&lasting).map_err(BackendError::failed)
 }
 

@@ -86,7 +86,7 @@ impl Writer {
             let sending = SendCommit {
                 keys,
                 new_record: if far.is_some() { None } else { new.as_ref().map(|new| &*new.record) },
-                action: if far.is_some() { CommitAction::Leave } else { action_of(&commit.action) },
+                action: if far.is_some() { CommitAction::Leave } else { action_of(commit) },
                 token: &token,
                 under,
                 lasting: lasting.as_deref(),
@@ -142,6 +142,23 @@ impl Writer {
     fn operations(&self, commit: &Commit, bases: &[Base<'_>]) -> Result<Vec<Operation>, BackendError> {
         let mut bases = bases.iter();
         let mut operations = Vec::with_capacity(commit.changes.len());
+        let begun = match &commit.action {
+            Action::Create(attributes) => attributes.ownership.as_deref(),
+            _ => None,
+        };
+        let begun = begun.map(|own| [Some(own.owner.as_deref()), Some(own.label.as_deref())]);
+        let changed = commit.attributes.ownership.as_deref();
+        let changed = changed
+            .map(|changes| [&changes.owner, &changes.label].map(|to| to.as_ref().map(Option::as_deref)));
+        for (field, to) in ["o", "b"].into_iter().zip(begun.or(changed).into_iter().flatten()) {
+            match to {
+                Some(Some(text)) => {
+                    operations.push(Operation::Set(field.to_owned(), text.as_bytes().to_vec()));
+                }
+                Some(None) => operations.push(Operation::Remove(field.to_owned())),
+                None => {}
+            }
+        }
         for (key, change) in &commit.changes {
             let field = field(key);
             let limit = self.max_value_size;
@@ -208,8 +225,9 @@ fn attributes_of(commit: &Commit) -> Result<(Option<String>, SendAttributes), Ba
     Ok((None, SendAttributes { expiry, provisional, expires }))
 }
 
-fn action_of(action: &Action) -> CommitAction {
-    match action {
+fn action_of(commit: &Commit) -> CommitAction {
+    match commit.action {
+        Action::End if commit.revoked => CommitAction::Revoke,
         Action::Create(_) => CommitAction::Create,
         Action::Update => CommitAction::Update,
         Action::ChangeId(_) => CommitAction::Change,

@@ -4,6 +4,7 @@
 //! Uses the `redis` crate and the types of [`backend`](crate::backend). Never knows what a session's values mean,
 //! which turns this process holds, or who hears the news.
 
+mod aliases;
 pub(crate) mod link;
 pub(crate) mod millis;
 pub(crate) mod names;
@@ -11,7 +12,11 @@ pub(crate) mod scripts;
 pub(crate) mod source;
 pub(crate) mod tracking;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
 use self::{
+    aliases::Aliases,
     link::Link,
     names::{SessionKeys, unique},
 };
@@ -24,15 +29,49 @@ pub(crate) struct Wire {
     pub(crate) prefix: String,
     /// This process's name among the others.
     pub(crate) node: String,
+    aliases: Aliases,
 }
 
 impl Wire {
     pub(crate) fn new(link: Link, prefix: String) -> Self {
-        Self { link, prefix, node: unique() }
+        Self { link, prefix, node: unique(), aliases: Aliases::default() }
     }
 
     pub(crate) fn keys(&self, id: SessionId) -> SessionKeys {
-        SessionKeys::new(&self.prefix, id)
+        match self.stands_for(id) {
+            Some(hidden) => SessionKeys { is_alias: true, ..SessionKeys::of_hidden(&self.prefix, hidden) },
+            None => SessionKeys::of_hidden(&self.prefix, id.hidden()),
+        }
+    }
+
+    /// What stands for a session in Redis.
+    pub(crate) fn hidden(&self, id: SessionId) -> HiddenId {
+        self.stands_for(id).unwrap_or_else(|| id.hidden())
+    }
+
+    /// The session for which this id stands here, if it is not a session's own.
+    pub(crate) fn stands_for(&self, id: SessionId) -> Option<HiddenId> {
+        self.aliases.session(id)
+    }
+
+    /// The id that stands for a session here whose own is not known.
+    pub(crate) fn alias(&self, hidden: HiddenId) -> SessionId {
+        self.aliases.of(hidden)
+    }
+
+    /// The record of a session.
+    pub(crate) fn record(&self, hidden: HiddenId) -> String {
+        SessionKeys::of_hidden(&self.prefix, hidden).record
+    }
+
+    /// Where a session with this public key is, once its id has changed.
+    pub(crate) fn pointer(&self, key: &str) -> String {
+        format!("{}key:{}", self.prefix, URL_SAFE_NO_PAD.encode(Sha256::digest(key)))
+    }
+
+    /// The index of an owner's sessions: by a hash, for owners stand in no key.
+    pub(crate) fn owner_index(&self, owner: &str) -> String {
+        format!("{}owner:{}", self.prefix, URL_SAFE_NO_PAD.encode(Sha256::digest(owner)))
     }
 
     /// The channel on which all nodes hear of sessions that ended or changed their id.

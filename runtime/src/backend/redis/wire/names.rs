@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use tower_sessions::session::Id;
 
-use crate::{
-    backend::Keys,
-    session::id::{HiddenId, SessionId},
-};
+use crate::{backend::Keys, session::id::HiddenId};
 
 /// The keys of one session. The braces put them into one slot of a cluster; the id stands in none of them.
 #[derive(Clone)]
@@ -16,14 +13,15 @@ pub(crate) struct SessionKeys {
     pub(crate) hidden: HiddenId,
     /// The hash that is the session. Of its [`Attributes`](crate::backend::Attributes) `e` is an expiry of its own, `p` that it
     /// is provisional, `m` all others; `x` is its moment of expiry in ms since 1970, `v:<key>` a value, and `l` shuts it
-    /// while its id is being changed in a cluster.
+    /// while its id is being changed in a cluster, `o` is its owner and `b` its label.
     pub(crate) record: String,
+    /// The session is known here by an id that stands for its own.
+    pub(crate) is_alias: bool,
 }
 
 impl SessionKeys {
-    pub(crate) fn new(prefix: &str, id: SessionId) -> Self {
-        let hidden = id.hidden();
-        Self { record: format!("{prefix}{{{hidden}}}"), hidden }
+    pub(crate) fn of_hidden(prefix: &str, hidden: HiddenId) -> Self {
+        Self { record: format!("{prefix}{{{hidden}}}"), hidden, is_alias: false }
     }
 
     /// The lease on one of its turns, or a hash of the leases and of the calls that wait for them.
@@ -142,11 +140,12 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::id::SessionId;
 
     #[test]
     fn keys_share_a_slot_and_hide_the_id() {
         let id = SessionId::random();
-        let keys = SessionKeys::new("app:", id);
+        let keys = SessionKeys::of_hidden("app:", id.hidden());
         let tag = format!("app:{{{}}}", id.hidden());
         let beside =
             [keys.control(), keys.tokens(), keys.tombstone()].map(|key| key.to_redis_args().remove(0));
@@ -156,6 +155,6 @@ mod tests {
             assert!(!key.contains(&id.expose().to_string()));
         }
         assert_eq!(keys.record.len(), 43 + "app:{}".len());
-        assert_ne!(keys.record, SessionKeys::new("app:", SessionId::random()).record);
+        assert_ne!(keys.record, SessionKeys::of_hidden("app:", SessionId::random().hidden()).record);
     }
 }

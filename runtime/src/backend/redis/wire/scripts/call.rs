@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn each_script_reads_what_it_is_sent() {
-        let keys = SessionKeys::new("app:", SessionId::random());
+        let keys = SessionKeys::of_hidden("app:", SessionId::random().hidden());
         let second = Duration::from_secs(1);
         let client = Client::open("redis://127.0.0.1/").unwrap();
         let wire = Wire::new(Link::new(Source::One(Box::new(client)), second, None), "app:".to_owned());
@@ -184,6 +184,7 @@ mod tests {
             (Renew { keys: &keys, ticket, lease: second }.call(), include_str!("renew.lua")),
             (Release { keys: &keys, ticket }.call(&wire), include_str!("release.lua")),
             (Hear { keys: &keys }.call(), include_str!("hear.lua")),
+            (Forget { index: "index", entries: &[] }.call(), include_str!("forget.lua")),
             (commit.call(&wire, false), include_str!("commit.lua")),
             (usual.call(&wire, false), include_str!("commit_usual.lua")),
         ];

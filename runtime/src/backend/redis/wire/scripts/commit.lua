@@ -56,12 +56,12 @@ local function whoever_waits()
   return is_control and waiters or {}
 end
 
-if action == 'end' or action == 'left' then
+if action == 'end' or action == 'revoke' or action == 'left' then
   if not exists then return gone() end
   if action == 'left' and shut_by ~= token then return refuse('lost') end
   local waiters = whoever_waits()
   redis.call('DEL', record)
-  finish(action == 'end' and 'E' or 'C', waiters)
+  finish(({ ['end'] = 'E', revoke = 'R', left = 'C' })[action], waiters)
   return { 'done' }
 end
 

@@ -51,6 +51,8 @@ pub(crate) enum CommitAction {
     /// It moves to a new id in the same slot.
     Change,
     End,
+    /// The same, by somebody else than its own page.
+    Revoke,
     /// It is about to move to another slot: the script checks everything, shuts it and gives it.
     Leave,
     /// It has moved to another slot.
@@ -198,9 +200,14 @@ impl SendCommit<'_> {
             .arg("field", field)
             .arg("value", to)
             .arg("retried", u8::from(retried))
-            .arg("node", &wire.node)
+            .arg("node", self.node(wire))
             .arg("recent_ms", span(Registry::ENDINGS_ARE_REMEMBERED));
         Some(call)
+    }
+
+    /// Who says so. What is done by an alias this node must hear from itself, too: its sockets know the session's own id.
+    fn node<'a>(&self, wire: &'a Wire) -> &'a str {
+        if self.keys.is_alias { "alias" } else { &wire.node }
     }
 
     fn any(&self, wire: &Wire, retried: bool) -> Call {
@@ -224,7 +231,7 @@ impl SendCommit<'_> {
             .arg("expires", expires.map_or("", |expires| &expires.at))
             .arg("reckoned_expiry", reckoned_expiry)
             .arg("reckoned_provisional", flag(reckoned_provisional))
-            .arg("node", &wire.node)
+            .arg("node", self.node(wire))
             .arg("lasting", self.lasting.unwrap_or_default())
             .arg(
                 "expiry",
@@ -265,6 +272,7 @@ impl CommitAction {
             Self::Update => "update",
             Self::Change => "change",
             Self::End => "end",
+            Self::Revoke => "revoke",
             Self::Leave => "leave",
             Self::Left => "left",
         }

@@ -70,6 +70,7 @@ fn ending_of(word: &str) -> Option<Ending> {
     match word {
         "E" => Some(Ending::Ended),
         "C" => Some(Ending::IdChanged),
+        "R" => Some(Ending::Revoked),
         _ => None,
     }
 }

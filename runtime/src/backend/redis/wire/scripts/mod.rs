@@ -3,6 +3,7 @@
 
 mod call;
 mod commit;
+mod forget;
 mod hear;
 mod messages;
 mod release;
@@ -14,6 +15,7 @@ pub(crate) use self::{
         CommitAction, CommitAnswer, From, Keep, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
         SendExpires, UnderLease,
     },
+    forget::Forget,
     hear::Hear,
     messages::{HEARTBEAT, Message, Tombstone},
     release::Release,
