@@ -21,6 +21,12 @@ fn stage() -> (App, SessionLayer) {
     (app(layer.clone()), layer)
 }
 
+async fn later(turns: u32) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A login that commits before the end goes, one that commits after it stays; and the list says which.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_a_login() {
@@ -32,8 +38,17 @@ async fn beside_a_login() {
         let before = user(&app, &owner, "before").await;
         let client = Client::new(&app);
         let path = format!("/login?name={owner}&label=beside");
-        let (_, ended) = tokio::join!(client.get(&path), all.end_by_owner(&owner));
-        let ended = ended.unwrap();
+        // Now the one, now the other is a little later.
+        let end = tokio::spawn({
+            let (all, owner) = (all.clone(), owner.clone());
+            async move {
+                later(round % 7).await;
+                all.end_by_owner(&owner).await
+            }
+        });
+        later(round % 5 * 4).await;
+        client.get(&path).await.ok();
+        let ended = end.await.unwrap().unwrap();
         assert_eq!(before.get("/owner").await.json(), json!(null));
         let lives = client.get("/owner").await.json() == json!(owner);
         assert_eq!(labels(&all, &owner).await.len(), usize::from(lives), "round {round}");
@@ -41,6 +56,7 @@ async fn beside_a_login() {
         if lives { stayed += 1 } else { went += 1 }
     }
     println!("{stayed} stayed, {went} went");
+    assert!(stayed > 0 && went > 0, "{stayed} stayed, {went} went");
 }
 
 /// Whichever id it has: it ends, and nobody brings it back.

@@ -72,12 +72,19 @@ use crate::{
 /// natively. A state or another value is one field, as JSON. A commit writes the fields that changed and nothing
 /// else, in one script, together with the check that the session exists and the turn is still held.
 ///
+/// An owner and a label stand in fields of their own. Beside the sessions there is a sorted set of public keys for each owner
+/// (its name is a hash of the owner), and for each session whose id has changed a pointer under its public key, so that
+/// [`Sessions`](crate::Sessions) finds it. Both are written before the session is, and last for 400 days after a login or a
+/// change of id, as long as browsers keep a cookie; a session that has kept one id for longer is found by its key and its
+/// owner no more. Whoever lists an owner's sessions takes out of the set what is gone.
+///
 /// | operation | round trips |
 /// | --- | --- |
 /// | a read | one (two where there is no such session); none if it is in the [read cache](RedisBackendBuilder::with_read_cache) |
 /// | taking the turns of a handler, all or none, and loading | one, if they are free |
 /// | committing and ending the turns | one; another one each time that a plain `Session` wrote the same value meanwhile |
 /// | ending the turns without a write | one |
+/// | another owner or another id | one more for the pointer, one for the set, and one to read whose it was |
 /// | sixteen events in flight that write the same states | two to five for all: see below |
 ///
 /// # Turns across processes
