@@ -19,7 +19,7 @@ use crate::{
         progress::{Progress, Reached},
     },
     process::{
-        Ending, Registry,
+        Ending, News, Registry,
         disconnects::{Cause, disconnect},
     },
     session::id::SessionId,
@@ -131,8 +131,9 @@ fn note_late(registry: &Registry, id: SessionId, ends: Option<Ending>, written: 
     match written {
         Some(Ok(())) => {
             tracing::warn!("a write that the backend did not answer in time has taken place after all");
-            if let Some(ending) = ends {
-                disconnect(registry.end(id, ending), Cause::Expiry);
+            match ends {
+                Some(ending) => disconnect(registry.end(id, ending), Cause::Expiry),
+                None => registry.listeners().tell(id, &News::Unknown),
             }
         }
         Some(Err(error)) => {

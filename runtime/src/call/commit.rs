@@ -323,6 +323,10 @@ impl LiveSession {
                     // First what did not come true: the session may have ended in another way.
                     (consequences, _) => drop(consequences),
                 }
+                if matches!(error, BackendError::OutcomeUnknown(_)) && !matches!(tidings, Tidings::None) {
+                    // It may have taken place.
+                    self.tell(id, Tidings::Unknown);
+                }
                 let error = self.note_failure(id, error);
                 if may_fail && error.is_the_backends() {
                     self.log_unsaved_touch(&error);

@@ -1,14 +1,14 @@
 //! Whoever listens to a session without a socket: it hears when a state has changed, and how the session ends.
 
 use std::{
-    future::{Future, pending},
+    future::Future,
     pin::Pin,
     ptr,
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use futures_util::{Stream, stream::unfold};
+use futures_util::{Stream, StreamExt as _, stream::unfold};
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
@@ -208,12 +208,16 @@ pub(crate) async fn ended(live: &Arc<LiveSession>) -> Option<Ending> {
     }
 }
 
-/// An ear, as soon as there is something to hear. Where nothing ever will be, it waits. `Err`: the session has ended already.
+/// An ear, as soon as there is something to hear. Where nothing ever will be, it waits for the process's end. `Err`: the
+/// session has ended already, or the process ends.
 async fn listen(live: &Arc<LiveSession>, key: Option<&'static str>) -> Result<Arc<Ear>, Option<Ending>> {
     loop {
         match Ear::at(live, key).await {
             Ok(Some(ear)) => return Ok(ear),
-            Ok(None) => pending().await,
+            Ok(None) => {
+                live.registry().until_it_shuts_down().await;
+                return Err(None);
+            }
             Err(error) if error.says_that_the_session_is_over() => return Err(ending_of(&error)),
             Err(error) => {
                 error.log("listening to a session");
@@ -233,7 +237,9 @@ fn ending_of(error: &Error) -> Option<Ending> {
 
 /// The state as it is now, and then as it is after each commit that has changed it, until the session ends.
 pub(crate) fn changes<T: SessionState>(live: Arc<LiveSession>) -> impl Stream<Item = T> + Send + use<T> {
-    Box::pin(unfold(Follows { live, ear: None, hearing: None, last: Last::Nothing }, Follows::next))
+    let follows = Follows { live, ear: None, hearing: None, last: Last::Nothing };
+    // It may be asked again after its end: a loop over several streams does so.
+    Box::pin(unfold(follows, Follows::next).fuse())
 }
 
 /// Who follows a state.

@@ -112,7 +112,7 @@ impl<T: SessionState> Shared<T> {
     ///
     /// It ends when the session ends or goes on under another id, and when this process shuts down; one that was taken in the
     /// very request that changes the id goes on under the new one. Where there is no session, it gives the state's default, and
-    /// then waits for the session that this request may begin.
+    /// then waits for the session that this request may begin. After its end it gives nothing more, however often it is asked.
     ///
     /// A backend that fails is logged and asked again, once a second. A value that does not decode is logged, and is the end.
     ///
@@ -146,7 +146,7 @@ impl<T: SessionState> Shared<T> {
     /// back shows the new cookie.
     ///
     /// Gives how it ended; `None` where that is not known: this process shuts down, or cannot hear from the others. Without a
-    /// session it waits for ever. A backend that fails is logged and asked again, once a second.
+    /// session it waits for the shutdown. A backend that fails is logged and asked again, once a second.
     ///
     /// # Cancel safety
     ///

@@ -9,7 +9,10 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use super::{Registry, SessionSocket};
 
@@ -19,6 +22,7 @@ const LOOK: Duration = Duration::from_millis(5);
 #[derive(Default)]
 pub(super) struct Shutdown {
     has_begun: AtomicBool,
+    begins: Notify,
     /// Leases that are on their way back.
     releases: Arc<AtomicUsize>,
 }
@@ -38,6 +42,15 @@ impl Registry {
         self.0.shutdown.has_begun.load(Ordering::Acquire)
     }
 
+    /// Waits until nothing new is to begin.
+    pub(crate) async fn until_it_shuts_down(&self) {
+        // It hears of what begins from now on.
+        let begins = self.0.shutdown.begins.notified();
+        if !self.is_shutting_down() {
+            begins.await;
+        }
+    }
+
     /// A lease goes back, until this is dropped.
     pub(crate) fn release_begins(&self) -> Release {
         let releases = Arc::clone(&self.0.shutdown.releases);
@@ -48,6 +61,7 @@ impl Registry {
     /// Ends what this process does for the backend's sessions, within this time. Whether all of it has ended.
     pub(crate) async fn shut_down(&self, within: Duration) -> bool {
         self.0.shutdown.has_begun.store(true, Ordering::Release);
+        self.0.shutdown.begins.notify_waiters();
         timeout(within, self.end_all()).await.is_ok()
     }
 

@@ -50,6 +50,17 @@ async fn report(mut changes: impl Stream<Item = User> + Unpin, sees: Sees) {
     sees.send(Seen::End).ok();
 }
 
+/// Asks again after the end.
+async fn follow_on(user: Shared<User>, Extension(sees): Extension<Sees>) {
+    let mut changes = user.changes();
+    tokio::spawn(async move {
+        for _ in 0..4 {
+            let user = changes.next().await;
+            sees.send(user.map_or(Seen::End, |user| Seen::Name(user.name))).ok();
+        }
+    });
+}
+
 async fn wait_for_the_end(user: Shared<User>, Extension(sees): Extension<Sees>) {
     tokio::spawn(async move { sees.send(Seen::Ended(user.ended().await)).ok() });
 }
@@ -71,6 +82,7 @@ fn with_followers(app: Router<Tools>) -> (Router<Tools>, UnboundedReceiver<Seen>
     let (sees, told) = unbounded_channel();
     let app = app
         .route("/follow", get(follow))
+        .route("/follow-on", get(follow_on))
         .route("/await", get(wait_for_the_end))
         .route("/follow-and-login", get(follow_and_log_in))
         .route("/events", get(events))
@@ -216,6 +228,37 @@ async fn a_shutdown_ends_who_follows() {
     assert!(layer.shutdown(Duration::from_secs(5)).await);
     let both = [soon("an end", told.recv()).await.unwrap(), soon("an end", told.recv()).await.unwrap()];
     assert!(both.contains(&Seen::End) && both.contains(&Seen::Ended(None)), "{both:?}");
+}
+
+/// Or the page of a visitor without a session would hold up the process's end.
+#[tokio::test]
+async fn a_shutdown_ends_who_waits_for_a_session() {
+    let (routes, mut told) = with_followers(routes());
+    let layer = sessions(MemoryBackend::default());
+    let app = App::new(router(&Tools::default(), routes, layer.clone()));
+    let nobody = Client::new(&app);
+    nobody.get("/follow").await.ok();
+    nobody.get("/await").await.ok();
+    assert_eq!(soon("the default", told.recv()).await, Some(Seen::Name(None)));
+    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    let both = [soon("an end", told.recv()).await.unwrap(), soon("an end", told.recv()).await.unwrap()];
+    assert!(both.contains(&Seen::End) && both.contains(&Seen::Ended(None)), "{both:?}");
+    nobody.get("/await").await.ok();
+    assert_eq!(soon("an end", told.recv()).await, Some(Seen::Ended(None)), "also who asks after it");
+}
+
+/// As a loop over several streams does.
+#[tokio::test]
+async fn changes_may_be_asked_for_after_their_end() {
+    for mut stage in Stage::on_each_backend() {
+        let ada = visitor(&stage.app, "ada").await;
+        ada.get("/follow-on").await.ok();
+        assert_eq!(stage.sees().await, name("ada"));
+        ada.get("/logout").await.ok();
+        for _ in 0..3 {
+            assert_eq!(stage.sees().await, Seen::End);
+        }
+    }
 }
 
 /// Over a connection, as a page has it.

@@ -6,3 +6,4 @@ mod nodes;
 mod order;
 mod push;
 mod stage;
+mod unknown;
