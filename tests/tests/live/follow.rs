@@ -9,7 +9,7 @@ use axum::{
     response::sse::{Event, Sse},
     routing::get,
 };
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, poll};
 use socketioxide_session::{
     Ending, Expiry, MemoryBackend, SessionControl, SessionLayer, Shared, StoreBackend,
 };
@@ -19,9 +19,12 @@ use socketioxide_session_tests::{
     soon,
     stores::TestStore,
 };
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    watch::channel,
+};
 
-use crate::stage::{Tools, User, router, routes, visitor};
+use crate::stage::{Tools, User, commit_and_fail_to_read, router, routes, visitor};
 
 /// What a follower has seen: names, and then how the session ended.
 #[derive(Debug, PartialEq)]
@@ -74,6 +77,20 @@ async fn follow_and_log_in(user: Shared<User>, control: SessionControl, Extensio
     control.cycle_id().expect("a new id");
 }
 
+/// The same, of who has listened before the id changes.
+async fn follow_then_log_in(user: Shared<User>, control: SessionControl, Extension(sees): Extension<Sees>) {
+    let mut changes = user.changes();
+    let first = changes.next().await.expect("a state");
+    sees.send(Seen::Name(first.name)).ok();
+    let listening = user.clone();
+    let mut ended = Box::pin(async move { listening.ended().await });
+    assert!(poll!(&mut ended).is_pending());
+    tokio::spawn(report(changes, sees.clone()));
+    tokio::spawn(async move { sees.send(Seen::Ended(ended.await)).ok() });
+    user.update(|user| user.name = Some("ada".to_owned())).await.expect("an update");
+    control.cycle_id().expect("a new id");
+}
+
 async fn events(user: Shared<User>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     Sse::new(user.changes().map(|user| Ok(Event::default().data(user.name.unwrap_or_default()))))
 }
@@ -85,6 +102,7 @@ fn with_followers(app: Router<Tools>) -> (Router<Tools>, UnboundedReceiver<Seen>
         .route("/follow-on", get(follow_on))
         .route("/await", get(wait_for_the_end))
         .route("/follow-and-login", get(follow_and_log_in))
+        .route("/follow-then-login", get(follow_then_log_in))
         .route("/events", get(events))
         .layer(Extension(sees));
     (app, told)
@@ -144,6 +162,37 @@ async fn every_change_counts_and_what_is_no_change_does_not() {
     }
 }
 
+/// Who did not look meanwhile is given the last one: it was changed.
+#[tokio::test]
+async fn a_change_back_is_a_change() {
+    for layer in [sessions(MemoryBackend::default()), sessions(StoreBackend::new(TestStore::default()))] {
+        let (gives, mut given) = unbounded_channel();
+        let keep = async move |user: Shared<User>| assert!(gives.send(user.changes()).is_ok(), "a test");
+        let app = App::new(router(&Tools::default(), routes().route("/keep", get(keep)), layer));
+        let ada = visitor(&app, "ada").await;
+        ada.get("/keep").await.ok();
+        let mut changes = given.recv().await.expect("changes");
+        for after in ["at first", "after the change back"] {
+            let user = soon(after, changes.next()).await.expect("a state");
+            assert_eq!(user.name.as_deref(), Some("ada"), "{after}");
+            ada.get("/rename?name=bea").await.ok();
+            ada.get("/rename?name=ada").await.ok();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_fails_is_asked_again() {
+    let store = TestStore::default();
+    let mut stage = Stage::on(sessions(StoreBackend::new(store.clone())));
+    let ada = visitor(&stage.app, "ada").await;
+    ada.get("/follow").await.ok();
+    assert_eq!(stage.sees().await, name("ada"));
+    commit_and_fail_to_read(&store, ada.get("/rename?name=bea")).await;
+    store.recover();
+    assert_eq!(stage.sees().await, name("bea"));
+}
+
 #[tokio::test]
 async fn who_followed_the_old_id_is_at_its_end_with_a_login() {
     for mut stage in Stage::on_each_backend() {
@@ -156,11 +205,10 @@ async fn who_followed_the_old_id_is_at_its_end_with_a_login() {
     }
 }
 
-#[tokio::test]
-async fn who_follows_from_the_very_request_that_changes_the_id_goes_on() {
+async fn goes_on_from_the_request(path: &str) {
     for mut stage in Stage::on_each_backend() {
         let ada = visitor(&stage.app, "nobody").await;
-        ada.get("/follow-and-login").await.ok();
+        ada.get(path).await.ok();
         let mut seen = stage.sees().await;
         while seen != name("ada") {
             assert_eq!(seen, name("nobody"));
@@ -173,6 +221,16 @@ async fn who_follows_from_the_very_request_that_changes_the_id_goes_on() {
         both.sort_by_key(|seen| *seen == Seen::End);
         assert_eq!(both, [Seen::Ended(Some(Ending::Ended)), Seen::End]);
     }
+}
+
+#[tokio::test]
+async fn who_follows_from_the_very_request_that_changes_the_id_goes_on() {
+    goes_on_from_the_request("/follow-and-login").await;
+}
+
+#[tokio::test]
+async fn who_has_listened_in_it_before_the_id_changes_goes_on_as_well() {
+    goes_on_from_the_request("/follow-then-login").await;
 }
 
 #[tokio::test]
@@ -219,15 +277,27 @@ async fn without_a_session_there_is_the_default() {
 async fn a_shutdown_ends_who_follows() {
     let (sees, mut told) = unbounded_channel();
     let layer = sessions(MemoryBackend::default());
+    let (tell, told_to_ask) = channel(false);
+    let asks_later = async move |user: Shared<User>, sees: Extension<Sees>| {
+        let mut told_to_ask = told_to_ask.clone();
+        tokio::spawn(async move {
+            told_to_ask.wait_for(|told| *told).await.expect("a test");
+            wait_for_the_end(user, sees).await;
+        });
+    };
     let routes = routes().route("/follow", get(follow)).route("/await", get(wait_for_the_end));
+    let routes = routes.route("/await-later", get(asks_later));
     let app = App::new(router(&Tools::default(), routes.layer(Extension(sees)), layer.clone()));
     let ada = visitor(&app, "ada").await;
+    ada.get("/await-later").await.ok();
     ada.get("/follow").await.ok();
     ada.get("/await").await.ok();
     assert_eq!(soon("a name", told.recv()).await, Some(name("ada")));
     assert!(layer.shutdown(Duration::from_secs(5)).await);
     let both = [soon("an end", told.recv()).await.unwrap(), soon("an end", told.recv()).await.unwrap()];
     assert!(both.contains(&Seen::End) && both.contains(&Seen::Ended(None)), "{both:?}");
+    tell.send(true).expect("who asks later");
+    assert_eq!(soon("an end", told.recv()).await, Some(Seen::Ended(None)), "also who asks after it");
 }
 
 /// Or the page of a visitor without a session would hold up the process's end.

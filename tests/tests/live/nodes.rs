@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::{Router, routing::get};
 use futures_util::StreamExt;
 use serde_json::json;
-use socketioxide_session::{Backend, Ending, EventRouter, RedisBackend, Shared, session_state};
+use socketioxide_session::{Backend, Ending, EventRouter, RedisBackend, Session, Shared, session_state};
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{Client, Socket},
@@ -17,7 +17,7 @@ use socketioxide_session_tests::{
 };
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::stage::{Tools, User, next_event, router, routes, sent, until, visitor};
+use crate::stage::{self, Tools, User, next_event, router, routes, sent, until, visitor};
 
 fn app_on(backend: impl Backend) -> App {
     App::new(router(&Tools::default(), routes(), sessions(backend).with_live::<User>()))
@@ -120,6 +120,63 @@ async fn a_node_that_did_not_hear_looks_again() {
     }
 }
 
+/// Nobody's connect handler is this crate's there: a middleware has bound the socket.
+#[tokio::test]
+async fn plain_namespaces_are_sent_what_other_nodes_commit() {
+    let server = RedisServer::start().await;
+    let nodes = [node(&server).await, node(&server).await];
+    let ada = visitor(&nodes[0], "ada").await;
+    let socket = Socket::open(&nodes[1], ada.cookie().as_deref()).await.expect("a handshake");
+    socket.join("/guarded").await.expect("a connection");
+    soon("a node that listens", async {
+        while channels(&server).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    ada.get("/visit").await.ok();
+    assert_eq!(next_event(&socket).await, ("/guarded".to_owned(), sent("ada", 1)));
+}
+
+/// Nobody hears, and nobody can listen anew, while it is committed.
+#[tokio::test]
+async fn what_was_committed_while_a_node_could_not_hear_is_sent_once_it_can() {
+    let server = RedisServer::start().await;
+    let nodes = [node(&server).await, node_with_cache(&server).await];
+    let ada = visitor(&nodes[0], "ada").await;
+    let tabs = [tab(&nodes[0], &ada).await, tab(&nodes[1], &ada).await];
+    let mut operator = server.connection().await;
+    let mut command = async |words: &[&str]| {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]).exec_async(&mut operator).await.expect("a command");
+    };
+    command(&["CONFIG", "SET", "maxclients", "1"]).await;
+    command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    ada.get("/visit").await.ok();
+    assert_eq!(next_event(&tabs[0]).await.1, sent("ada", 1), "what this node commits it knows");
+    command(&["CONFIG", "SET", "maxclients", "1000"]).await;
+    assert_eq!(next_event(&tabs[1]).await.1, sent("ada", 1), "what it missed");
+    ada.get("/visit").await.ok();
+    assert_eq!(next_event(&tabs[1]).await.1, sent("ada", 2), "it hears again");
+}
+
+/// The one who goes takes nothing from the one who comes.
+#[tokio::test]
+async fn where_one_tab_takes_the_place_of_another_it_is_heard() {
+    let server = RedisServer::start().await;
+    let nodes = [node(&server).await, node(&server).await];
+    let ada = visitor(&nodes[0], "ada").await;
+    let there = on(&nodes[1], &ada);
+    let mut last = tab(&nodes[1], &ada).await;
+    for visits in 1..=short_or_long(50, 2_000) {
+        last.vanish();
+        last = tab(&nodes[1], &there).await;
+        ada.get("/visit").await.ok();
+        let visits = u32::try_from(visits).expect("a number");
+        assert_eq!(next_event(&last).await.1, sent("ada", visits));
+    }
+}
+
 #[tokio::test]
 async fn a_login_elsewhere_sends_nothing_to_the_sockets_of_the_old_id() {
     let server = RedisServer::start().await;
@@ -218,12 +275,18 @@ async fn who_follows_hears_of_other_nodes() {
     let routes = routes().route("/follow", get(follow)).route("/await", get(wait));
     let follows = RedisBackend::connect(server.url()).await.expect("a backend");
     let follows = App::new(router(&Tools::default(), routes, sessions(follows)));
-    let other = node(&server).await;
+    let other = RedisBackend::connect(server.url()).await.expect("a backend");
+    let elsewhere = async |session: Session| session.insert("elsewhere", 1).await.expect("a value");
+    let other_routes = stage::routes().route("/elsewhere", get(elsewhere));
+    let other = App::new(router(&Tools::default(), other_routes, sessions(other)));
 
     let ada = visitor(&other, "ada").await;
     on(&follows, &ada).get("/follow").await.ok();
     assert_eq!(soon("a name", told.recv()).await, Some(json!("ada")));
     on(&follows, &ada).get("/await").await.ok();
+    ada.get("/elsewhere").await.ok();
+    on(&follows, &ada).get("/visit").await.ok();
+    assert_eq!(soon("a name", told.recv()).await, Some(json!("ada")), "once for the visit");
     ada.get("/rename?name=bea").await.ok();
     assert_eq!(soon("a name", told.recv()).await, Some(json!("bea")));
     ada.get("/logout").await.ok();

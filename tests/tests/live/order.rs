@@ -3,10 +3,17 @@
 //! Clauses: 15.
 
 use serde_json::{Value, json};
-use socketioxide_session::testing::Packet;
-use socketioxide_session_tests::{client::Socket, soak::short_or_long};
+use socketioxide_session::{StoreBackend, testing::Packet};
+use socketioxide_session_tests::{
+    app::{App, sessions},
+    client::Socket,
+    soak::short_or_long,
+    stores::TestStore,
+};
 
-use crate::stage::{next_event, on_each, until, visitor, visits};
+use crate::stage::{
+    Tools, User, commit_and_fail_to_read, next_event, on_each, router, routes, sent, until, visitor, visits,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_tabs_are_sent_the_states_in_their_order_and_the_last_one() {
@@ -84,6 +91,19 @@ async fn who_comes_back_misses_nothing_that_is_last() {
             tab.leave().await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_fails_is_asked_again() {
+    let store = TestStore::default();
+    let layer = sessions(StoreBackend::new(store.clone())).with_live::<User>();
+    let app = App::new(router(&Tools::default(), routes(), layer));
+    let ada = visitor(&app, "ada").await;
+    let tab = Socket::connect(&app, ada.cookie().as_deref()).await;
+    assert_eq!(next_event(&tab).await.1, sent("ada", 0));
+    commit_and_fail_to_read(&store, ada.get("/visit")).await;
+    store.recover();
+    assert_eq!(next_event(&tab).await.1, sent("ada", 1));
 }
 
 /// Answers that wait for room leave before what is pushed.

@@ -2,13 +2,24 @@
 //!
 //! Clauses: 10, 11, 15.
 
-use serde_json::{Value, json};
-use socketioxide_session_tests::{
-    client::Socket,
-    node::{Connect, OfficialClients, Transport},
-};
+use std::sync::{Arc, Mutex, mpsc};
 
-use crate::stage::{next_event, on_each, sent, visitor};
+use axum::{Router, routing::get};
+use serde_json::{Value, json};
+use socketioxide::extract::{SocketRef, State};
+use socketioxide_session::{
+    EventRouter, MemoryBackend, Session, connect_handler, http_handler, testing::Packet,
+};
+use socketioxide_session_tests::{
+    PATIENCE,
+    app::{App, sessions, with_sockets},
+    client::{Client, Socket},
+    node::{Connect, OfficialClients, Transport},
+    soon,
+};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::stage::{User, next_event, on_each, sent, visitor};
 
 #[tokio::test]
 async fn whoever_commits_every_tab_is_sent_it_in_every_namespace() {
@@ -53,6 +64,52 @@ async fn what_only_the_server_has_is_not_sent_and_sends_nothing() {
         ada.get("/visit").await;
         assert_eq!(next_event(&socket).await.1, sent("ada", 1), "{backend}");
     }
+}
+
+mod renamed {
+    use socketioxide_session::{http_handler, session_state};
+
+    #[session_state(key = "user", emit = "user")]
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct User {
+        pub(super) name: Option<String>,
+        #[serde(rename = "visits")]
+        pub(super) number: u32,
+        #[session(server_only)]
+        #[serde(alias = "failures")]
+        pub(super) failed_logins: u32,
+    }
+
+    #[http_handler(user)]
+    pub(super) async fn fail(user: &mut User) {
+        user.failed_logins += 1;
+    }
+
+    #[http_handler(user)]
+    pub(super) async fn visit(user: &mut User) {
+        user.number += 1;
+    }
+}
+
+/// Under whichever name they are stored, or were.
+#[tokio::test]
+async fn what_only_the_server_has_is_not_sent_under_any_of_its_names() {
+    let routes = Router::new().route("/fail", get(renamed::fail)).route("/visit", get(renamed::visit)).route(
+        "/older",
+        get(async |session: Session| {
+            session.insert("user", json!({ "name": "ada", "failures": 3 })).await.expect("a value");
+        }),
+    );
+    let sockets = with_sockets(routes, (), |io| io.ns("/", EventRouter::new()));
+    let app = App::new(sockets.layer(sessions(MemoryBackend::default()).with_live::<renamed::User>()));
+    let ada = Client::new(&app);
+    ada.get("/older").await.ok();
+    let tab = Socket::connect(&app, ada.cookie().as_deref()).await;
+    assert_eq!(next_event(&tab).await.1, sent("ada", 0), "an alias");
+    ada.get("/fail").await.ok();
+    ada.get("/fail").await.ok();
+    ada.get("/visit").await.ok();
+    assert_eq!(next_event(&tab).await.1, sent("ada", 1), "and nothing before it");
 }
 
 #[tokio::test]
@@ -101,6 +158,50 @@ async fn at_first_it_is_sent_when_the_connect_function_has_first_waited() {
         ada.get("/visit").await;
         assert_eq!(next_event(&socket).await.1, sent("ada", 1), "{backend}: once");
     }
+}
+
+/// Blocks the thread, so that others commit before the connect function has waited for anything.
+#[derive(Clone)]
+struct Blocks(UnboundedSender<()>, Arc<Mutex<mpsc::Receiver<()>>>);
+
+#[connect_handler]
+async fn connected_and_blocks(socket: SocketRef, State(Blocks(has_come, goes_on)): State<Blocks>) {
+    has_come.send(()).ok();
+    goes_on.lock().expect("a lock").recv_timeout(PATIENCE).ok();
+    socket.emit("first", &json!(null)).ok();
+}
+
+#[http_handler(user)]
+async fn visit(user: &mut User) {
+    user.visits += 1;
+}
+
+/// What it sends itself, before it waits, comes first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_is_committed_before_the_connect_function_has_waited_is_sent_after_that() {
+    let (has_come, mut reached) = unbounded_channel();
+    let (go, goes_on) = mpsc::channel();
+    let blocks = Blocks(has_come, Arc::new(Mutex::new(goes_on)));
+    let sockets = with_sockets(Router::new().route("/visit", get(visit)), blocks, |io| {
+        io.ns("/", EventRouter::new());
+        io.ns("/blocks", connected_and_blocks);
+    });
+    let app = App::new(sockets.layer(sessions(MemoryBackend::default()).with_live::<User>()));
+    let ada = Client::new(&app);
+    ada.get("/visit").await.ok();
+    let other = Socket::connect(&app, ada.cookie().as_deref()).await;
+    assert_eq!(next_event(&other).await.1, sent(Value::Null, 1));
+    let tab = Socket::open(&app, ada.cookie().as_deref()).await.expect("a handshake");
+    tab.send(&["40/blocks,".to_owned()]).await;
+    soon("the connect function", reached.recv()).await;
+    for visits in 2..4 {
+        ada.get("/visit").await.ok();
+        assert_eq!(next_event(&other).await.1, sent(Value::Null, visits));
+    }
+    go.send(()).expect("the connect function");
+    let is_event = |packet: &Packet| matches!(packet, Packet::Event { .. });
+    assert!(matches!(tab.wait("an event", is_event).await, Packet::Event { name, .. } if name == "first"));
+    assert_eq!(next_event(&tab).await.1, sent(Value::Null, 3));
 }
 
 /// Nothing of what is there at first: nobody's connect handler here is this crate's.

@@ -15,8 +15,10 @@ use socketioxide_session::{
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{Client, Socket},
+    fixture::site::until as until_true,
     gate::Gate,
-    stores::TestStore,
+    http::Answer,
+    stores::{Step, TestStore},
 };
 
 #[session_state(emit = "user")]
@@ -151,6 +153,21 @@ pub(crate) async fn visitor(app: &App, name: &str) -> Client {
     let client = Client::new(app);
     client.get(&format!("/rename?name={name}")).await.ok();
     client
+}
+
+/// This request commits, and then nobody can read any more; somebody has tried.
+pub(crate) async fn commit_and_fail_to_read(
+    store: &TestStore,
+    request: impl Future<Output = Answer> + Send + 'static,
+) {
+    let gate = store.hold(Step::Write);
+    let request = tokio::spawn(request);
+    gate.reached().await;
+    store.break_down(Step::Load);
+    let before = store.loads();
+    gate.open();
+    request.await.expect("an answer").ok();
+    until_true("a read that fails", || store.loads() > before).await;
 }
 
 /// The values of the next event `user`, in the order in which events came: nothing is passed over.

@@ -61,7 +61,8 @@ async fn one_that_arrives_after_its_caller_was_told_is_sent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_redis_does_later_is_sent_on_the_node_that_asked() {
     let server = RedisServer::start().await;
-    let backend = RedisBackend::builder(server.url()).with_timeout(Duration::from_millis(500)).connect().await;
+    let backend =
+        RedisBackend::builder(server.url()).with_timeout(Duration::from_millis(500)).connect().await;
     let tools = Tools::default();
     let app = app_on(backend.expect("a backend"), &tools);
     let (ada, tab) = visitor_with_tab(&app).await;

@@ -9,13 +9,14 @@ use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, rou
 use serde_json::json;
 use socketioxide::extract::State as OfSocket;
 use socketioxide_session::{
-    Backend, Error, ErrorKind, EventRouter, MemoryBackend, SessionControl, Shared, StoreBackend,
-    http_handler, socket_handler,
+    Backend, Error, ErrorKind, EventRouter, MemoryBackend, RedisBackend, SessionControl, Shared,
+    StoreBackend, http_handler, socket_handler,
 };
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{Client, Socket, begin},
     fixture::{shop::Counter, site::until},
+    redis_server::RedisServer,
     stores::{Step, TestStore},
 };
 
@@ -281,4 +282,17 @@ async fn in_memory_they_begin_in_the_order_of_commits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn on_a_store_they_begin_in_the_order_of_commits() {
     in_the_order_of_commits(StoreBackend::new(TestStore::default())).await;
+}
+
+#[tokio::test]
+async fn on_redis_it_begins_with_what_is_saved() {
+    let server = RedisServer::start().await;
+    begins_with_what_is_saved(RedisBackend::connect(server.url()).await.expect("a backend")).await;
+}
+
+/// There many commits travel together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn on_redis_they_begin_in_the_order_of_commits() {
+    let server = RedisServer::start().await;
+    in_the_order_of_commits(RedisBackend::connect(server.url()).await.expect("a backend")).await;
 }
