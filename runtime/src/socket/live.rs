@@ -160,6 +160,9 @@ impl<A: Adapter> Sender<A> {
         if self.hearing.get().is_none() {
             let Some(hearing) = hear(self.binding.live(), self.id).await else { return };
             self.hearing.set(hearing).ok();
+            if self.binding.live().registry().is_among_nodes() {
+                self.may_have_missed();
+            }
         }
         while let Some((index, concern)) = self.next() {
             let Some(state) = self.live_states().iter().nth(index) else { return };
@@ -212,6 +215,13 @@ impl<A: Adapter> Sender<A> {
         let next = may_send.then(|| due.find_map(|(index, pending)| Some((index, pending.concern.take()?))));
         state.works = next.flatten().is_some();
         next.flatten()
+    }
+
+    /// What others committed before it was heard here is to be looked for.
+    fn may_have_missed(&self) {
+        for pending in &mut self.state.lock().states {
+            pending.concern = pending.concern.max(Some(Concern::Perhaps));
+        }
     }
 
     /// It is still to be sent.
