@@ -166,12 +166,12 @@ async fn every_change_counts_and_what_is_no_change_does_not() {
 #[tokio::test]
 async fn a_change_back_is_a_change() {
     for layer in [sessions(MemoryBackend::default()), sessions(StoreBackend::new(TestStore::default()))] {
-        let (gives, mut given) = unbounded_channel();
-        let keep = async move |user: Shared<User>| assert!(gives.send(user.changes()).is_ok(), "a test");
+        let (hands_over, mut kept) = unbounded_channel();
+        let keep = async move |user: Shared<User>| assert!(hands_over.send(user.changes()).is_ok(), "a test");
         let app = App::new(router(&Tools::default(), routes().route("/keep", get(keep)), layer));
         let ada = visitor(&app, "ada").await;
         ada.get("/keep").await.ok();
-        let mut changes = given.recv().await.expect("changes");
+        let mut changes = kept.recv().await.expect("changes");
         for after in ["at first", "after the change back"] {
             let user = soon(after, changes.next()).await.expect("a state");
             assert_eq!(user.name.as_deref(), Some("ada"), "{after}");
