@@ -41,15 +41,17 @@ pub(crate) async fn hear(live: &LiveSession, id: SessionId) -> Option<Hearing> {
             Ok(Ok(hearing)) => return Some(hearing),
             Ok(Err(BackendError::Gone)) => return None,
             Ok(Err(_)) | Err(_) if live.id() != id => return None,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "it cannot be heard what other processes commit; trying again");
-            }
-            Err(_) => tracing::warn!(
-                "the backend did not say in time that it is heard what other processes commit; trying again"
-            ),
+            Ok(Err(error)) => log_unheard(live, &error),
+            Err(elapsed) => log_unheard(live, &elapsed),
         }
         sleep(AFTER_FAILURE).await;
     }
+}
+
+fn log_unheard(live: &LiveSession, error: &dyn std::fmt::Display) {
+    live.registry().unheard().log(|left_out| {
+        tracing::warn!(%error, left_out, "it cannot be heard what other processes commit; trying again");
+    });
 }
 
 /// One that listens to a session, under the id that it has now. As sockets are, it is told of an end when the response that
@@ -133,6 +135,19 @@ impl Ear {
                 }
                 if let Some(changed) = heard.changed.take() {
                     return Next::Changed(changed);
+                }
+            }
+            self.woken.notified().await;
+        }
+    }
+
+    /// Waits for the end. How, where that is known.
+    async fn over(&self) -> Option<Ending> {
+        loop {
+            {
+                let heard = self.heard.lock();
+                if heard.is_over {
+                    return heard.ending;
                 }
             }
             self.woken.notified().await;
@@ -299,7 +314,19 @@ impl Follows {
             }
             return match listen(&self.live, Some(key)).await {
                 Ok(ear) => {
-                    self.hearing = hear(&self.live, ear.id).await;
+                    let ended = tokio::select! {
+                        hearing = hear(&self.live, ear.id) => {
+                            self.hearing = hearing;
+                            None
+                        }
+                        ended = ear.over() => Some(ended),
+                    };
+                    if let Some(ended) = ended {
+                        if ear.goes_on(ended).await {
+                            continue;
+                        }
+                        return Next::Ended(ended);
+                    }
                     self.ear = Some(ear);
                     Next::Changed(Changed::Perhaps)
                 }

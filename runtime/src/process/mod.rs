@@ -52,6 +52,7 @@ struct Inner {
     unsettled: Unsettled,
     unsaved_touches: LogLimit,
     unwatched: LogLimit,
+    unheard: LogLimit,
     structs: Structs,
     listeners: Listeners,
     unnamed_live: UnnamedLive,
@@ -79,7 +80,7 @@ impl Registry {
     fn of(sockets: BoundSockets, among_nodes: bool) -> Self {
         let (endings, connections, expiry_watch, unsettled) = Default::default();
         let (unsaved_touches, unwatched, structs, shutdown) = Default::default();
-        let (listeners, unnamed_live) = Default::default();
+        let (listeners, unnamed_live, unheard) = Default::default();
         let turns = Arc::new(Turns::new());
         Self(Arc::new(Inner {
             among_nodes,
@@ -91,6 +92,7 @@ impl Registry {
             unsettled,
             unsaved_touches,
             unwatched,
+            unheard,
             structs,
             listeners,
             unnamed_live,
@@ -153,6 +155,11 @@ impl Registry {
     /// Bounds the log of sessions with sockets that could not be looked at.
     pub(crate) fn unwatched(&self) -> &LogLimit {
         &self.0.unwatched
+    }
+
+    /// Bounds the log of commits of others that cannot be heard of.
+    pub(crate) fn unheard(&self) -> &LogLimit {
+        &self.0.unheard
     }
 
     /// How an id ended, if that was lately.

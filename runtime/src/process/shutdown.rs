@@ -66,7 +66,7 @@ impl Registry {
     }
 
     async fn end_all(&self) {
-        // The first of a server's closes the connections of all of them. Their disconnect handlers are at work from then on.
+        // The first of a server's closes the connections of all of them, whose disconnect handlers are at work from then on.
         join_all(self.0.sockets.all().into_iter().map(SessionSocket::close_server)).await;
         while self.0.turns.sessions() > 0 || self.0.shutdown.releases.load(Ordering::Acquire) > 0 {
             sleep(LOOK).await;

@@ -11,11 +11,11 @@ use std::{
 use serde::Serialize;
 use socketioxide::{
     SocketError, SocketIo, TransportType, adapter::Adapter, extract::SocketRef, handler::FromConnectParts,
-    socket::Socket,
+    operators::BroadcastOperators, socket::Socket,
 };
 use tokio::time::{Instant, sleep};
 
-use super::live;
+use super::{gates::ends_with_its_server, live};
 use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
@@ -119,6 +119,8 @@ impl<A: Adapter> SessionSocket for BoundSocket<A> {
         });
         Box::pin(async move {
             if let Some(server) = server {
+                let sockets = server.nsps().into_iter().flat_map(BroadcastOperators::sockets);
+                sockets.for_each(|socket| ends_with_its_server(&socket));
                 server.close().await;
             }
         })

@@ -5,8 +5,8 @@ use std::{
     collections::VecDeque,
     marker::PhantomData,
     sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
 };
 
@@ -278,13 +278,53 @@ impl<A: Adapter> MessageHandler<A, ByGate> for NoHandler<A> {
 }
 
 /// Stands before the disconnect handler.
-pub(super) struct EndGate<A: Adapter> {
-    pub(super) gates: Arc<Gates<A>>,
-    pub(super) handler: Arc<dyn EndHandler<A>>,
+pub(super) struct EndGate<A: Adapter>(Arc<End<A>>);
+
+struct End<A: Adapter> {
+    socket: Weak<Socket<A>>,
+    gates: Arc<Gates<A>>,
+    handler: Arc<dyn EndHandler<A>>,
+    /// A socket ends once.
+    has_gone: AtomicBool,
+}
+
+impl<A: Adapter> EndGate<A> {
+    /// Puts the handler on a socket.
+    pub(super) fn stand_on(socket: &Arc<Socket<A>>, gates: Arc<Gates<A>>, handler: Arc<dyn EndHandler<A>>) {
+        let (has_gone, of) = (AtomicBool::new(false), Arc::downgrade(socket));
+        let end = Arc::new(End { socket: of, gates, handler, has_gone });
+        socket.extensions.insert(Self(Arc::clone(&end)));
+        socket.on_disconnect(Self(end));
+    }
+}
+
+impl<A: Adapter> Clone for EndGate<A> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<A: Adapter> End<A> {
+    fn goes(&self, socket: Arc<Socket<A>>, reason: DisconnectReason, defer: fn(Arc<Socket<A>>)) {
+        if self.has_gone.swap(true, Ordering::AcqRel) {
+            defer(socket);
+        } else {
+            self.gates.goes(socket, Gone { handler: Arc::clone(&self.handler), reason, defer });
+        }
+    }
+}
+
+/// The server closes, and socketioxide calls no handler for it.
+pub(super) fn ends_with_its_server<A: Adapter>(socket: &Socket<A>) {
+    if let Some(EndGate(end)) = socket.extensions.get::<EndGate<A>>()
+        && let Some(socket) = end.socket.upgrade()
+    {
+        end.goes(socket, DisconnectReason::ClosingServer, |_| {});
+    }
 }
 
 impl<A: Adapter> DisconnectHandler<A, ByGate> for EndGate<A> {
     fn call_with_defer(&self, socket: Arc<Socket<A>>, reason: DisconnectReason, defer: fn(Arc<Socket<A>>)) {
-        self.gates.goes(socket, Gone { handler: Arc::clone(&self.handler), reason, defer });
+        self.0.goes(socket, reason, defer);
     }
 }

@@ -296,14 +296,14 @@ impl<A: Adapter, F: ConnectFunction<A>> ConnectHandler<A, ByAttribute> for Event
 
 impl<A: Adapter> Routes<A> {
     /// Puts the handlers on a socket, each behind its gate. Where there are none, there is nothing to keep.
-    fn stand_on(&self, socket: &Socket<A>, gates: &Arc<Gates<A>>) {
+    fn stand_on(&self, socket: &Arc<Socket<A>>, gates: &Arc<Gates<A>>) {
         for (event, handler) in &self.events {
             let (gates, handler) = (Arc::clone(gates), Arc::clone(handler));
             socket.on(event.clone(), Gate { gates, handler });
         }
         if let Some(handler) = &self.end {
             let (gates, handler) = (Arc::clone(gates), Arc::clone(handler));
-            socket.on_disconnect(EndGate { gates, handler });
+            EndGate::stand_on(socket, gates, handler);
         }
         if !self.events.is_empty() {
             socket.on_fallback(NoHandler(Arc::clone(gates)));

@@ -115,6 +115,7 @@ async fn gone_without(shared: Shared<User>, reason: DisconnectReason, State(tell
 
 struct Site {
     app: App,
+    layer: SessionLayer,
     told: UnboundedReceiver<Value>,
 }
 
@@ -129,8 +130,8 @@ fn site_of(layer: SessionLayer, namespaces: impl FnOnce(&SocketIo)) -> Site {
         .route("/logout", get(logout))
         .route("/key", get(key))
         .layer(sockets)
-        .layer(layer);
-    Site { app: App::new(routes), told }
+        .layer(layer.clone());
+    Site { app: App::new(routes), layer, told }
 }
 
 fn site(backend: impl Backend) -> Site {
@@ -383,4 +384,19 @@ async fn a_session_that_cannot_be_had_is_as_it_was_seen_last() {
     store.break_down(Step::Load);
     socket.vanish();
     assert_eq!(site.told().await, json!({ "ns": "/", "name": null, "visits": 1, "key": key }));
+}
+
+/// Whoever closes them: the server goes, and who was here is told for each socket, once.
+#[tokio::test]
+async fn a_shutdown_runs_it_too() {
+    for polls in [true, false] {
+        let mut site = site(MemoryBackend::default());
+        let (browser, key) = site.visitor().await;
+        let socket = connect(&site.app, &browser.session(), polls).await;
+        socket.join("/shop").await.expect("a connection");
+        assert!(site.layer.shutdown(Duration::from_secs(30)).await);
+        assert_eq!(site.told_in_both().await, in_both(None, 1, &key), "polling: {polls}");
+        while socket.next().await.is_some() {}
+        assert!(site.told.try_recv().is_err(), "once each");
+    }
 }
