@@ -15,7 +15,7 @@ use socketioxide::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{gates::ends_with_its_server, live};
+use super::live;
 use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
@@ -88,6 +88,10 @@ struct Bound {
     _bound: Arc<dyn SessionSocket>,
 }
 
+/// What is to be done for a socket when its server closes, for which socketioxide calls no disconnect handler.
+#[derive(Clone)]
+pub(super) struct WhenServerCloses(pub(super) Arc<dyn Fn() + Send + Sync>);
+
 /// A socket as the registry knows it. Weak: sockets are socketioxide's. It holds no binding: the binding's handle may
 /// hold it, to disconnect it.
 struct BoundSocket<A: Adapter> {
@@ -120,7 +124,7 @@ impl<A: Adapter> SessionSocket for BoundSocket<A> {
         Box::pin(async move {
             if let Some(server) = server {
                 let sockets = server.nsps().into_iter().flat_map(BroadcastOperators::sockets);
-                sockets.for_each(|socket| ends_with_its_server(&socket));
+                sockets.filter_map(|socket| socket.extensions.get()).for_each(|WhenServerCloses(act)| act());
                 server.close().await;
             }
         })

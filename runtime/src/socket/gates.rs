@@ -18,6 +18,7 @@ use socketioxide::{
 };
 
 use super::{
+    binding::WhenServerCloses,
     ends::EndHandler,
     reply::{Reply, Said},
 };
@@ -293,14 +294,12 @@ impl<A: Adapter> EndGate<A> {
     pub(super) fn stand_on(socket: &Arc<Socket<A>>, gates: Arc<Gates<A>>, handler: Arc<dyn EndHandler<A>>) {
         let (has_gone, of) = (AtomicBool::new(false), Arc::downgrade(socket));
         let end = Arc::new(End { socket: of, gates, handler, has_gone });
-        socket.extensions.insert(Self(Arc::clone(&end)));
-        socket.on_disconnect(Self(end));
-    }
-}
-
-impl<A: Adapter> Clone for EndGate<A> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        socket.on_disconnect(Self(Arc::clone(&end)));
+        socket.extensions.insert(WhenServerCloses(Arc::new(move || {
+            if let Some(socket) = end.socket.upgrade() {
+                end.goes(socket, DisconnectReason::ClosingServer, |_| {});
+            }
+        })));
     }
 }
 
@@ -311,15 +310,6 @@ impl<A: Adapter> End<A> {
         } else {
             self.gates.goes(socket, Gone { handler: Arc::clone(&self.handler), reason, defer });
         }
-    }
-}
-
-/// The server closes, and socketioxide calls no handler for it.
-pub(super) fn ends_with_its_server<A: Adapter>(socket: &Socket<A>) {
-    if let Some(EndGate(end)) = socket.extensions.get::<EndGate<A>>()
-        && let Some(socket) = end.socket.upgrade()
-    {
-        end.goes(socket, DisconnectReason::ClosingServer, |_| {});
     }
 }
 
