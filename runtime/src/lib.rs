@@ -201,6 +201,9 @@
 //! sockets are disconnected in every namespace. In a socket handler the acknowledgement comes first. A
 //! handler that still runs cannot bring the session back.
 //!
+//! All sessions of a user are found, and ended on every device, once the login says whose it is:
+//! [`SessionControl::set_owner`], [`Sessions`], and [a page of the guide](guide::log_out_everywhere).
+//!
 //! The official client does not come back by itself from a disconnect by the server, and must not reuse the
 //! connection with the old cookie. So a page has these lines:
 //!

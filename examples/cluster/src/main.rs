@@ -61,11 +61,24 @@ async fn node(port: u16, redis: &str) -> Outcome {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}", listener.local_addr()?);
     let stopped = async move {
-        tokio::signal::ctrl_c().await.ok();
+        asked_to_stop().await;
         // Sockets go to another node, handlers at work end, and no turn waits for a node that is gone.
         sessions.shutdown(Duration::from_secs(10)).await;
     };
     Ok(axum::serve(listener, app).with_graceful_shutdown(stopped).await?)
+}
+
+/// By Ctrl-C, or by the SIGTERM that service managers send.
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        return;
+    }
+    tokio::signal::ctrl_c().await.ok();
 }
 
 /// Runs this program a second time, until one of the two ends.
