@@ -2,7 +2,10 @@
 //!
 //! Clauses: 9.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::Router;
 use serde_json::{Value, json};
@@ -400,9 +403,15 @@ async fn the_disconnect_handler_runs_though_the_client_left_first() {
     assert_eq!(socket.ask("echo", &[json!(1)]).await, 1);
     assert_eq!(stage.said(), [""; 0]);
     stage.gate.open();
-    // The function waits, and the disconnect handler has come: in which order, is theirs.
+    // The function waits, and the disconnect handler has come: in which order, is theirs. The event runs beside them.
     stage.gate.reached().await;
     stage.gate.reached().await;
+    let both = async {
+        while stage.said().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    soon("the event and the disconnect handler", both).await;
     let mut said = stage.said();
     said.sort_unstable();
     assert_eq!(said, ["add 1", "gone"]);
