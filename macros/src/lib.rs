@@ -148,7 +148,8 @@ pub fn connect_middleware(arguments: TokenStream, item: TokenStream) -> TokenStr
 ///   own, in the form of its type: `#[serde(flatten)]`, `with` and the like are compile errors.
 /// - `#[session_state(emit = "user")]` makes it live: where the layer is told so by `with_live::<User>()`, every socket of the
 ///   session is sent the state as the event `user`, whenever a commit has changed it, whoever committed.
-/// - `#[session(server_only)]` on a field of such a state keeps that field out of what is sent.
+/// - `#[session(server_only)]` on a field of such a state keeps that field out of that event. Out of nothing else: the state
+///   is `Serialize`, and `Json(state)`, `emit(.., &state)` or an acknowledgement have all of it.
 /// - `#[session(default = EXPR)]` on a field sets its first value, which is also what a stored value
 ///   without this field is given. Other fields start from their type's `Default`; a field whose type has
 ///   none needs the attribute.

@@ -46,6 +46,7 @@
 //! ```
 //!
 //! Pages that go further are in the [`guide`]: [what you can rely on](guide::guarantees), [changing a state](guide::changing_a_state), [several machines](guide::several_machines),
+//! [log out everywhere](guide::log_out_everywhere), [behind a proxy](guide::behind_a_proxy), [stores](guide::stores),
 //! [OWASP's rules for sessions](guide::owasp), [speed and scale](guide::speed).
 //!
 //! Each visit of the page counts up. A socket of the same browser that emits `count` is told what the pages

@@ -73,7 +73,10 @@ impl Here {
             names.dedup();
             names
         };
-        io.emit("here", &[names]).await.ok();
+        // At a shutdown the namespace may be gone already.
+        if let Some(everybody) = io.of("/") {
+            everybody.emit("here", &[names]).await.ok();
+        }
     }
 }
 

@@ -109,6 +109,12 @@ impl Ear {
         if key.is_some() {
             registry.listeners().add(ear.id, Arc::downgrade(&ear) as Weak<dyn Listener>);
         }
+        // It may have ended before this one listened, and then nobody tells it.
+        if let Err(error) = live.load(Keys::Only(&[])).await
+            && error.says_that_the_session_is_over()
+        {
+            return Err(error);
+        }
         // Its end is noticed as that of a session with sockets is.
         live.watch_unknown();
         if registry.is_shutting_down() {
@@ -233,7 +239,10 @@ async fn listen(live: &Arc<LiveSession>, key: Option<&'static str>) -> Result<Ar
                 live.registry().until_it_shuts_down().await;
                 return Err(None);
             }
-            Err(error) if error.says_that_the_session_is_over() => return Err(ending_of(&error)),
+            Err(error) if error.says_that_the_session_is_over() && live.find_again().await => {}
+            Err(error) if error.says_that_the_session_is_over() => {
+                return Err(live.registry().ending(live.id()).or_else(|| ending_of(&error)));
+            }
             Err(error) => {
                 error.log("listening to a session");
                 sleep(AFTER_FAILURE).await;
@@ -245,7 +254,6 @@ async fn listen(live: &Arc<LiveSession>, key: Option<&'static str>) -> Result<Ar
 fn ending_of(error: &Error) -> Option<Ending> {
     match error.kind() {
         ErrorKind::IdChanged => Some(Ending::IdChanged),
-        ErrorKind::SessionEnded => Some(Ending::Ended),
         _ => None,
     }
 }

@@ -116,6 +116,10 @@ impl<T: SessionState> Shared<T> {
     ///
     /// A backend that fails is logged and asked again, once a second. A value that does not decode is logged, and is the end.
     ///
+    /// It gives the whole state, also its `server_only` fields: send what the page needs. A browser's `EventSource` comes back
+    /// by itself, also after a logout, and a stream that begins without a session hears of none that begins later: answer 204,
+    /// which stops it, where nobody is logged in, and have the page open it anew after a login.
+    ///
     /// # Cancel safety
     ///
     /// Waiting for the next state may be dropped: nothing is lost by it.

@@ -26,6 +26,9 @@ use crate::{
 /// The pause before the next try to disconnect where the buffer is full: the first one, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
+/// How long a server that closes has its namespaces yet, for disconnect handlers to tell those who are still here.
+const BEFORE_CLOSING: Duration = Duration::from_millis(50);
+
 /// The error of a socket whose connection has no binding.
 pub(super) fn missing<A: Adapter>(socket: &Socket<A>) -> Error {
     Error::with_text(
@@ -124,7 +127,14 @@ impl<A: Adapter> SessionSocket for BoundSocket<A> {
         Box::pin(async move {
             if let Some(server) = server {
                 let sockets = server.nsps().into_iter().flat_map(BroadcastOperators::sockets);
-                sockets.filter_map(|socket| socket.extensions.get()).for_each(|WhenServerCloses(act)| act());
+                let acts: Vec<_> = sockets.filter_map(|socket| socket.extensions.get()).collect();
+                for WhenServerCloses(act) in &acts {
+                    act();
+                }
+                if !acts.is_empty() {
+                    // They run on tasks of their own, and after it there are no namespaces.
+                    sleep(BEFORE_CLOSING).await;
+                }
                 server.close().await;
             }
         })

@@ -57,7 +57,7 @@
 //! # Clocks
 //!
 //! No thread and no real connection takes part. So a test may pause tokio's clock
-//! (`#[tokio::test(start_paused = true)]`), and hours of a session's life pass at once. A connected socket answers
+//! (`#[tokio::test(start_paused = true)]`, with tokio's feature `test-util`), and hours of a session's life pass at once. A connected socket answers
 //! heartbeats by itself meanwhile.
 //!
 //! Nothing waits for ever: what does not come within [`with_patience`](TestApp::with_patience) is a panic that says
@@ -65,9 +65,10 @@
 //!
 //! # When a socket is ready
 //!
-//! On a runtime with several threads, socketioxide answers CONNECT a moment before it starts the connect handler: an
-//! event that comes in between finds no handler. A test runs on one thread (tokio's default), or waits for an event
-//! that the handler emits after its `socket.on` lines, as above.
+//! Handlers that are given with `connected.on(..)` are in place before CONNECT. For those of `socket.on`: on a runtime with
+//! several threads, socketioxide answers CONNECT a moment before it starts the connect handler, and an event that comes in
+//! between finds no handler. A test runs on one thread (tokio's default), or waits for an event that the handler emits after
+//! its `socket.on` lines, as above.
 //!
 //! # Not here
 //!

@@ -2,7 +2,7 @@
 //!
 //! Clauses: 10, 11, 15.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -20,6 +20,7 @@ use socketioxide_session_tests::{
     stores::TestStore,
 };
 use tokio::sync::{
+    Semaphore,
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     watch::channel,
 };
@@ -68,6 +69,18 @@ async fn wait_for_the_end(user: Shared<User>, Extension(sees): Extension<Sees>) 
     tokio::spawn(async move { sees.send(Seen::Ended(user.ended().await)).ok() });
 }
 
+/// Asks for the end when the test lets it.
+async fn ask_for_the_end_later(
+    user: Shared<User>,
+    Extension(sees): Extension<Sees>,
+    Extension(later): Extension<Arc<Semaphore>>,
+) {
+    tokio::spawn(async move {
+        later.acquire().await.expect("a test that waits").forget();
+        sees.send(Seen::Ended(user.ended().await)).ok()
+    });
+}
+
 /// Follows from the very request that changes the id.
 async fn follow_and_log_in(user: Shared<User>, control: SessionControl, Extension(sees): Extension<Sees>) {
     tokio::spawn(report(user.changes(), sees.clone()));
@@ -101,6 +114,7 @@ fn with_followers(app: Router<Tools>) -> (Router<Tools>, UnboundedReceiver<Seen>
         .route("/follow", get(follow))
         .route("/follow-on", get(follow_on))
         .route("/await", get(wait_for_the_end))
+        .route("/await-later", get(ask_for_the_end_later))
         .route("/follow-and-login", get(follow_and_log_in))
         .route("/follow-then-login", get(follow_then_log_in))
         .route("/events", get(events))
@@ -111,12 +125,17 @@ fn with_followers(app: Router<Tools>) -> (Router<Tools>, UnboundedReceiver<Seen>
 struct Stage {
     app: App,
     seen: UnboundedReceiver<Seen>,
+    /// Lets one ask who was to ask later.
+    later: Arc<Semaphore>,
 }
 
 impl Stage {
     fn on(layer: SessionLayer) -> Self {
         let (routes, seen) = with_followers(routes());
-        Self { app: App::new(router(&Tools::default(), routes, layer.with_live::<User>())), seen }
+        let permits = Arc::new(Semaphore::new(0));
+        let routes = routes.layer(Extension(Arc::clone(&permits)));
+        let app = App::new(router(&Tools::default(), routes, layer.with_live::<User>()));
+        Self { app, seen, later: permits }
     }
 
     fn new() -> Self {
@@ -241,6 +260,20 @@ async fn the_end_says_which_it_is() {
         ada.get("/await").await.ok();
         ada.get(path).await.ok();
         assert_eq!(stage.sees().await, Seen::Ended(Some(ending)), "{path}");
+    }
+}
+
+/// Whoever asks after the end is told the same: a stream's last event, a loop that was busy meanwhile.
+#[tokio::test]
+async fn the_end_is_known_to_who_asks_after_it() {
+    for (path, ending) in [("/logout", Ending::Ended), ("/login?name=ada", Ending::IdChanged)] {
+        for mut stage in Stage::on_each_backend() {
+            let ada = visitor(&stage.app, "ada").await;
+            ada.get("/await-later").await.ok();
+            ada.get(path).await.ok();
+            stage.later.add_permits(1);
+            assert_eq!(stage.sees().await, Seen::Ended(Some(ending)), "{path}");
+        }
     }
 }
 
