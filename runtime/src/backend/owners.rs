@@ -26,10 +26,10 @@ pub trait Owners: Send + Sync {
     fn owned_by(&self, owner: &str, skip: usize, most: usize) -> Answer<Result<Vec<Owned>, BackendError>>;
 
     /// These were looked at and are not the owner's (any more): they may leave its index. Not those that have stood there for a
-    /// moment only, for their commit may be under way.
-    fn forget(&self, owner: &str, sessions: Vec<Owned>) -> Answer<Result<(), BackendError>> {
+    /// moment only, for their commit may be under way. How many of them have left, so that others have moved up to their places.
+    fn forget(&self, owner: &str, sessions: Vec<Owned>) -> Answer<Result<usize, BackendError>> {
         let _ = (owner, sessions);
-        Answer::Ready(Ok(()))
+        Answer::Ready(Ok(0))
     }
 
     /// What this id stands for, if it came from [`find`](Self::find) and is not the session's own. `None`, as without an

@@ -129,7 +129,9 @@ impl LiveSession {
     }
 
     async fn begin_if_it_may(&self, work: Work) -> Result<(), Error> {
-        let writes = !work.changes.is_empty() || work.even_if_unchanged || work.intent.ownership.is_some();
+        // That it is nobody's is no reason for a session.
+        let owns = work.intent.ownership.as_ref().is_some_and(|changes| changes.apply(None).is_some());
+        let writes = !work.changes.is_empty() || work.even_if_unchanged || owns;
         let is_dead = matches!(self.current.lock().presence, Presence::Dead(_));
         if !writes && !is_dead {
             return Ok(());
@@ -395,7 +397,7 @@ impl LiveSession {
             let (ended, _) = write(&*self.backend, end, None, self.settings.backend_timeout);
             match ended.await {
                 Ok(()) => sockets = announced.came_true(),
-                Err(BackendError::Gone) => match self.registry().ending(id) {
+                Err(BackendError::Gone) => match self.ending_of(id) {
                     // The session lives on under another id: who asked for its end is told.
                     Some(Ending::IdChanged) => return Err(Error::new(ErrorKind::IdChanged)),
                     // It has expired, or another logout came first: what was asked for holds.

@@ -163,11 +163,10 @@ impl Ear {
     /// Whether the session goes on for this one: its own request has changed the id, or it is known by
     /// its key.
     async fn goes_on(&self, ended: Option<Ending>) -> bool {
-        if !matches!(ended, Some(Ending::IdChanged)) {
-            return false;
-        }
-        self.live.find_again().await;
-        self.live.id() != self.id && self.live.is_stored()
+        // By its key it can have another id since before this one listened, and is missed under the old one.
+        let Some(ending) = ended else { return false };
+        self.live.find_again(self.id).await
+            || (ending == Ending::IdChanged && self.live.id() != self.id && self.live.is_stored())
     }
 }
 
@@ -290,7 +289,10 @@ impl Follows {
             match self.read::<T>(changed).await {
                 Ok(Some(state)) => return Some((state, self)),
                 Ok(None) => {}
-                Err(error) if error.says_that_the_session_is_over() => return None,
+                Err(error) if error.says_that_the_session_is_over() => match self.ear.take() {
+                    Some(ear) if ear.goes_on(ending_of(&error)).await => {}
+                    _ => return None,
+                },
                 Err(error) => {
                     error.log("following the changes of a state");
                     if !error.is_the_backends() {

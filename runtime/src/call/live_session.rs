@@ -196,19 +196,28 @@ impl LiveSession {
         live
     }
 
-    /// Looks for the id that the session has by now, where it is known by its key. Whether it has another one.
-    pub(crate) async fn find_again(&self) -> bool {
+    /// Looks for the id that the session has by now, where it is known by its key. Whether that is another one than this.
+    pub(crate) async fn find_again(&self, than: SessionId) -> bool {
         let Some(owners) = self.backend.owners().filter(|_| self.is_by_key) else { return false };
         let found = owners.find(&self.key().into());
         let Ok(Some(id)) = bounded::asked(found, self.settings.backend_timeout).await else { return false };
         let mut current = self.current.lock();
-        let has_changed = current.id != id;
-        if has_changed {
+        if current.id != id {
             let former = std::mem::replace(&mut current.id, id);
             current.presence = Presence::Stored;
             current.transition().former.push(former);
         }
-        has_changed
+        // Another one who has this handle may have found it already.
+        id != than
+    }
+
+    /// How the session ended that has, or had, this id here.
+    pub(super) fn ending_of(&self, id: SessionId) -> Option<Ending> {
+        let registry = self.registry();
+        registry.ending(id).or_else(|| {
+            let owners = self.backend.owners().filter(|_| self.is_by_key)?;
+            registry.ending_as(owners.stands_for(id)?)
+        })
     }
 
     /// Of a connection whose handshake this handle served: the same session, in which none can begin any more.
@@ -253,8 +262,18 @@ impl LiveSession {
     pub(crate) fn not_inside_its_turn(&self, around: &HeldTurns) -> Result<(), Error> {
         let current = self.current.lock();
         let former = current.transition.iter().flat_map(|transition| &transition.former);
-        let inside = former.chain([&current.id]).any(|id| around.any_of(*id));
+        let inside =
+            former.chain([&current.id]).any(|id| around.any_of(*id) || self.is_alias_inside(*id, around));
         if inside { Err(Error::new(ErrorKind::NestedTurn)) } else { Ok(()) }
+    }
+
+    /// Whether there are turns around of the session for which this id stands here: it was found by its key.
+    fn is_alias_inside(&self, id: SessionId, around: &HeldTurns) -> bool {
+        if !self.is_by_key || around.is_empty() {
+            return false;
+        }
+        let hidden = self.backend.owners().and_then(|owners| owners.stands_for(id));
+        hidden.is_some_and(|hidden| around.any_as(hidden))
     }
 
     /// Whether the session that these were loaded from has ended through this handle.
@@ -470,7 +489,7 @@ impl LiveSession {
             drop(current);
             return Err(self.note_gone(id));
         }
-        let ending = self.registry().ending(id);
+        let ending = self.ending_of(id);
         if !self.may_begin() {
             // Who was kept past the request is told for ever, and not only for as long as the ending is remembered.
             return Err(Error::new(ending.unwrap_or(Ending::Expired).kind()));
@@ -531,7 +550,7 @@ impl LiveSession {
 
     /// Why a session is not there that was. If nobody here ended it, it has expired: its sockets end with it.
     pub(super) fn note_gone(&self, id: SessionId) -> Error {
-        let known = self.registry().ending(id);
+        let known = self.ending_of(id);
         if known.is_none() {
             let sockets = self.registry().end(id, Ending::Expired);
             self.current.lock().transition().to_disconnect.extend(sockets);

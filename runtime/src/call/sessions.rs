@@ -148,7 +148,8 @@ impl Sessions {
     }
 
     /// The owner's sessions, the last login first. `page`: a number from 0 on, or a [`Page`]; one that is empty is past the end.
-    /// A page may have fewer sessions than it has room for, because some have ended while they were looked at.
+    /// A page may have fewer sessions than it has room for, because some have ended a moment ago: one that ends within two
+    /// minutes of its login, or by its expiry, may take up its place for as long.
     ///
     /// # Errors
     ///
@@ -157,13 +158,17 @@ impl Sessions {
     pub async fn by_owner(&self, owner: &str, page: impl Into<Page>) -> Result<Vec<SessionInfo>, Error> {
         let owner = checked_owner(owner)?;
         let Page { number, size } = page.into();
-        let found = self.owned_by(owner, number.saturating_mul(size), size).await?;
-        let infos = found.iter().map(|found| self.clone().info_of(Arc::from(owner), found.key.clone()));
-        let infos: Vec<_> = stream::iter(infos.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
-        let infos = infos.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let stale = found.into_iter().zip(&infos).filter(|(_, info)| info.is_none());
-        self.forget(owner, stale.map(|(found, _)| found).collect()).await;
-        Ok(infos.into_iter().flatten().collect())
+        loop {
+            let found = self.owned_by(owner, number.saturating_mul(size), size).await?;
+            let infos = found.iter().map(|found| self.clone().info_of(Arc::from(owner), found.key.clone()));
+            let infos: Vec<_> = stream::iter(infos.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+            let infos = infos.into_iter().collect::<Result<Vec<_>, _>>()?;
+            let stale = found.into_iter().zip(&infos).filter(|(_, info)| info.is_none());
+            if self.forget(owner, stale.map(|(found, _)| found).collect()).await == 0 {
+                return Ok(infos.into_iter().flatten().collect());
+            }
+            // Others have moved up to this page, whom no later page shows.
+        }
     }
 
     /// Ends this session, if it is the owner's.
@@ -215,6 +220,10 @@ impl Sessions {
     /// new ids; a call of it that a login overtakes is [`IdChanged`](ErrorKind::IdChanged), with nothing saved, and can be
     /// made again.
     ///
+    /// Inside a call that holds a turn of this very session it is [`NestedTurn`](ErrorKind::NestedTurn), as any
+    /// [`Shared`]. Two calls that hold turns of two sessions, and wait for each other's, wait until
+    /// [`with_turn_timeout`](crate::SessionLayer::with_turn_timeout): work in other sessions from calls that hold no turn.
+    ///
     /// ```
     /// use socketioxide_session::{Error, SessionKey, SessionLayer, session_state};
     ///
@@ -259,10 +268,14 @@ impl Sessions {
         }
     }
 
-    /// These are not the owner's. If that cannot be noted, it is found out again the next time.
-    async fn forget(&self, owner: &str, stale: Vec<Owned>) {
-        if let (Ok(owners), false) = (self.owners(), stale.is_empty()) {
-            bounded::asked(owners.forget(owner, stale), self.settings.backend_timeout).await.ok();
+    /// These are not the owner's. If that cannot be noted, it is found out again the next time. How many have left the index.
+    async fn forget(&self, owner: &str, stale: Vec<Owned>) -> usize {
+        match self.owners() {
+            Ok(owners) if !stale.is_empty() => {
+                let forgotten = owners.forget(owner, stale);
+                bounded::asked(forgotten, self.settings.backend_timeout).await.unwrap_or(0)
+            }
+            _ => 0,
         }
     }
 

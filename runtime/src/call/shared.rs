@@ -178,9 +178,10 @@ impl<T: SessionState> Shared<T> {
 
     async fn begin<S: States>(&self) -> Result<Box<RunningCall<S>>, Error> {
         loop {
+            let id = self.live.id();
             self.live.not_inside_its_turn(&turns_around())?;
             match ArrivedCall::at(&self.live, Caller::Shared)?.begin().await {
-                Err(error) if error.says_that_the_session_is_over() && self.live.find_again().await => {}
+                Err(error) if error.says_that_the_session_is_over() && self.live.find_again(id).await => {}
                 begun => return begun,
             }
         }

@@ -85,6 +85,11 @@ impl Endings {
         on_any_node.or(announced)
     }
 
+    /// How the session ended for which this stands.
+    pub(super) fn on_any_node(&self, hidden: HiddenId) -> Option<Ending> {
+        self.on_any_node.lock().get(&hidden).map(|(_, ending)| ending)
+    }
+
     pub(super) fn announce(&self, id: SessionId, ending: Ending) {
         self.here.lock().announced.entry(id).or_default().push((Instant::now(), ending));
     }

@@ -76,10 +76,16 @@ impl Registry {
         self.0.endings.insert_on_any_node(session, ending);
     }
 
+    /// How the session ended for which this stands, if that was lately.
+    pub(crate) fn ending_as(&self, session: HiddenId) -> Option<Ending> {
+        self.0.endings.on_any_node(session)
+    }
+
     /// A session expires at this moment, perhaps sooner than was known here. Its sockets end with it.
     pub fn session_expires(&self, session: HiddenId, expires: OffsetDateTime) {
-        if let Some(id) = self.0.sockets.session_as(session) {
-            self.0.sockets.note_expiry(id, expires);
+        let (sockets, alias) = (&self.0.sockets, self.0.sockets.alias_of(session));
+        for id in sockets.session_as(session).into_iter().chain(alias) {
+            sockets.note_expiry(id, expires);
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    session::id::SessionId,
+    session::id::{HiddenId, SessionId},
 };
 
 /// The turns that a call holds: its own, and those of the calls that it runs inside of.
@@ -42,6 +42,11 @@ impl HeldTurns {
     /// Whether there is one of this session.
     pub(crate) fn any_of(&self, session: SessionId) -> bool {
         self.0.iter().any(|held| held.session == session)
+    }
+
+    /// The same of the session for which this stands.
+    pub(crate) fn any_as(&self, session: HiddenId) -> bool {
+        self.0.iter().any(|held| held.session.hidden() == session)
     }
 
     pub(super) fn of(&self, session: SessionId) -> Outer {

@@ -12,7 +12,7 @@ use socketioxide_session_tests::{
 };
 use tracing::Level;
 
-use crate::stage::{User, app, key_of, labels, user};
+use crate::stage::{User, app, id_of, key_of, labels, user};
 
 #[tokio::test]
 async fn owners_that_are_none() {
@@ -101,7 +101,7 @@ async fn no_owner_is_logged() {
     let infos = all.by_owner("ada-lovelace", 0).await.unwrap();
     log.add(format!("{infos:?} {all:?}"));
     all.end_by_owner("ada-lovelace").await.unwrap();
-    for secret in ["lovelace", "analytical", &ada.session()] {
+    for secret in ["lovelace", "analytical", &id_of(&ada)] {
         assert_eq!(log.lines(secret), 0, "{secret}: {}", log.text());
     }
 }

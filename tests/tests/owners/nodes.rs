@@ -15,7 +15,7 @@ use socketioxide_session_tests::{
     soon,
 };
 
-use crate::stage::{User, app, key_of, labels, user, visits_of};
+use crate::stage::{User, app, id_of, key_of, labels, user, visits_of};
 
 async fn node(server: &RedisServer) -> (App, SessionLayer) {
     let layer = sessions(RedisBackend::connect(server.url()).await.expect("a backend"));
@@ -207,10 +207,7 @@ async fn what_stands_in_redis() {
     let ada = user(&app, "ada-lovelace", "engine").await;
     let keys = server.keys("*").await;
     for key in &keys {
-        assert!(
-            !key.contains("lovelace") && !key.contains("engine") && !key.contains(&ada.session()),
-            "{key}"
-        );
+        assert!(!key.contains("lovelace") && !key.contains("engine") && !key.contains(&id_of(&ada)), "{key}");
         let ttl: i64 = server.command(&["TTL", key]).await;
         assert!(ttl > 0, "{key} has no end");
     }

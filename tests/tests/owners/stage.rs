@@ -131,6 +131,14 @@ pub(crate) async fn user(app: &App, name: &str, label: &str) -> Client {
     client
 }
 
+/// What the cookie holds.
+pub(crate) fn id_of(client: &Client) -> String {
+    let cookie = client.session();
+    let (_, id) = cookie.split_once('=').expect("a cookie");
+    assert!(id.len() > 20, "{id}");
+    id.to_owned()
+}
+
 pub(crate) async fn key_of(client: &Client) -> SessionKey {
     client.get("/key").await.ok().into()
 }

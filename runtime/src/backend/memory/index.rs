@@ -56,11 +56,8 @@ impl Index {
         inner.own(attributes);
     }
 
-    /// A session has another owner, or none.
+    /// A session has been given an owner, perhaps the same one anew, or none.
     pub(super) fn change_owner(&self, before: &Attributes, after: &Attributes) {
-        if before.owner() == after.owner() {
-            return;
-        }
         let mut inner = self.0.lock();
         inner.disown(before);
         inner.own(after);

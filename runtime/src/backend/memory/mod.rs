@@ -184,7 +184,7 @@ impl Sessions {
             Action::Update => {
                 let mut shard = self.shard(commit.id).lock();
                 let record = shard.get_mut(&commit.id).ok_or(BackendError::Gone)?;
-                let before = commit.attributes.ownership.as_ref().map(|_| record.attributes.clone());
+                let before = gives_owner(commit).then(|| record.attributes.clone());
                 record.change(commit)?;
                 if let Some(before) = before {
                     self.index.change_owner(&before, &record.attributes);
@@ -220,7 +220,7 @@ impl Sessions {
     fn change_id(&self, new: SessionId, commit: &Commit) -> Result<(), BackendError> {
         let mut shard = self.shard(commit.id).lock();
         let record = shard.get_mut(&commit.id).ok_or(BackendError::Gone)?;
-        let before = commit.attributes.ownership.as_ref().map(|_| record.attributes.clone());
+        let before = gives_owner(commit).then(|| record.attributes.clone());
         record.change(commit)?;
         let moved = shard.remove(&commit.id);
         drop(shard);
@@ -289,4 +289,9 @@ async fn sweep(sessions: Weak<Sessions>) {
             shard.shrink_to(spare);
         }
     }
+}
+
+/// Whether it says whose the session is.
+fn gives_owner(commit: &Commit) -> bool {
+    commit.attributes.ownership.as_ref().is_some_and(|changes| changes.owner.is_some())
 }

@@ -2,8 +2,9 @@
 //! written before it and may have more than there is: who reads looks at each session.
 //!
 //! A session that has the id that it began with is found by its key alone, from which the name of its record is made.
-//! When its id changes, a pointer is left under the key. An owner's index is a sorted set of keys, each with the moment of
-//! its login.
+//! When its id changes, a pointer is left under the key: a sorted set of the places where the session may be, for several
+//! changes of its id may be under way at one moment, of which one takes place. An owner's index is a sorted set of keys,
+//! each with the moment of its login.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -30,6 +31,13 @@ pub(super) struct Index {
     wire: Arc<Wire>,
 }
 
+/// A change of a session's id that is under way.
+pub(super) struct Move {
+    pointer: String,
+    old: HiddenId,
+    new: HiddenId,
+}
+
 impl Index {
     pub(super) fn new(wire: Arc<Wire>) -> Self {
         Self { wire }
@@ -40,17 +48,20 @@ impl Index {
         commit.loaded.is_some()
     }
 
-    /// Notes where the session will be, and whose it will be, before it is.
-    pub(super) async fn note(self: &Arc<Self>, commit: &Commit) -> Result<(), BackendError> {
-        let Some(loaded) = &commit.loaded else { return Ok(()) };
-        if let Action::ChangeId(new) = commit.action {
-            let (new, old) = (self.wire.hidden(new), self.wire.hidden(commit.id));
-            let (pointer, value) = (self.pointer(&loaded.key), format!("{new} {old}"));
-            let (pointer, value) = (&*pointer, &*value);
-            let set = |mut connection: Connection, _| async move {
-                connection.set_ex::<_, _, ()>(pointer, value, LIFE.as_secs()).await
-            };
-            self.wire.link.call(set).await.map_err(Failure::failed)?;
+    /// Notes where the session may be soon, and whose it will be, before it is. Its move, if it changes its id, is to be
+    /// [concluded](Self::conclude).
+    pub(super) async fn note(self: &Arc<Self>, commit: &Commit) -> Result<Option<Move>, BackendError> {
+        let Some(loaded) = &commit.loaded else { return Ok(None) };
+        let moves = match commit.action {
+            Action::ChangeId(new) => Some(Move {
+                pointer: self.wire.pointer(&loaded.key),
+                old: self.wire.hidden(commit.id),
+                new: self.wire.hidden(new),
+            }),
+            _ => None,
+        };
+        if let Some(moves) = &moves {
+            self.note_move(moves).await?;
         }
         let owner = commit.attributes.ownership.as_ref().and_then(|changes| changes.owner.clone().flatten());
         let created = match &commit.action {
@@ -60,7 +71,39 @@ impl Index {
         if let Some(owner) = owner.or(created) {
             self.note_owner(&owner, &loaded.key).await?;
         }
-        Ok(())
+        Ok(moves)
+    }
+
+    async fn note_move(&self, Move { pointer, old, new }: &Move) -> Result<(), BackendError> {
+        let since = milliseconds(clock::now());
+        let places = [(since, new.to_string()), (since.saturating_sub(1), old.to_string())];
+        let (pointer, places) = (&**pointer, &places);
+        let add = |mut connection: Connection, _| async move {
+            let mut both = redis::pipe();
+            both.zadd_multiple(pointer, places).ignore();
+            both.expire(pointer, LIFE.as_secs().cast_signed()).ignore();
+            both.query_async::<()>(&mut connection).await
+        };
+        self.wire.link.call(add).await.map_err(Failure::failed)
+    }
+
+    /// The commit of this move has come to this. Where it is known where the session is not any more, or will never be, that
+    /// leaves the pointer; nobody waits for it.
+    pub(super) fn conclude(self: &Arc<Self>, moves: Move, done: &Result<(), BackendError>) {
+        let not_there = match done {
+            Ok(()) => vec![moves.old.to_string()],
+            // Another change of its id came first, or its end.
+            Err(BackendError::Gone) => vec![moves.old.to_string(), moves.new.to_string()],
+            Err(_) => return,
+        };
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            let (pointer, not_there) = (&*moves.pointer, &*not_there);
+            let remove = |mut connection: Connection, _| async move {
+                connection.zrem::<_, _, ()>(pointer, not_there).await
+            };
+            this.wire.link.call(remove).await.ok();
+        });
     }
 
     async fn note_owner(self: &Arc<Self>, owner: &str, key: &str) -> Result<(), BackendError> {
@@ -84,8 +127,8 @@ impl Index {
     pub(super) async fn find(&self, key: &SessionKey) -> Result<Option<SessionId>, BackendError> {
         let mut places = self.places(key).await?;
         loop {
-            // The last one first, and once more after all: the session may move there meanwhile.
-            for hidden in places.iter().chain(places.first()) {
+            // The last one first, and each once more after all: the session may move there meanwhile.
+            for hidden in places.iter().chain(&places) {
                 if self.is_at(*hidden).await? {
                     return Ok(Some(self.wire.alias(*hidden)));
                 }
@@ -98,14 +141,15 @@ impl Index {
         }
     }
 
-    /// Where the session with this key may be: under the new id of a change that is under way, the old one, the first one.
+    /// Where the session with this key may be: under the new ids of changes that are under way, the old one, the first one.
     async fn places(&self, key: &SessionKey) -> Result<Vec<HiddenId>, BackendError> {
-        let pointer = self.pointer(key.as_ref());
+        let pointer = self.wire.pointer(key.as_ref());
         let pointer = &*pointer;
-        let get =
-            |mut connection: Connection, _| async move { connection.get::<_, Option<String>>(pointer).await };
-        let known = self.wire.link.call(get).await.map_err(Failure::failed)?.unwrap_or_default();
-        Ok(known.split(' ').filter_map(HiddenId::parse).chain(HiddenId::of_key(key.as_ref())).collect())
+        let get = |mut connection: Connection, _| async move {
+            connection.zrevrange::<_, Vec<String>>(pointer, 0, -1).await
+        };
+        let known = self.wire.link.call(get).await.map_err(Failure::failed)?;
+        Ok(known.iter().filter_map(HiddenId::parse).chain(HiddenId::of_key(key.as_ref())).collect())
     }
 
     async fn is_at(&self, hidden: HiddenId) -> Result<bool, BackendError> {
@@ -141,7 +185,9 @@ impl Index {
         most: usize,
         newest_first: bool,
     ) -> Result<Vec<(String, i64)>, BackendError> {
-        let (first, last) = (skip.cast_signed(), skip.saturating_add(most).cast_signed() - 1);
+        // Redis counts a negative place from the end.
+        let first = isize::try_from(skip).unwrap_or(isize::MAX);
+        let last = first.saturating_add_unsigned(most.saturating_sub(1));
         let range = |mut connection: Connection, _| async move {
             let found: RedisResult<Vec<(String, f64)>> = if newest_first {
                 connection.zrevrange_withscores(index, first, last).await
@@ -156,13 +202,14 @@ impl Index {
         Ok(found.collect())
     }
 
-    /// These are not the owner's (any more). Those that may not be committed yet stay.
-    pub(super) async fn forget(&self, owner: &str, sessions: &[Owned]) -> Result<(), BackendError> {
+    /// These are not the owner's (any more). Those that may not be committed yet stay. How many have left.
+    pub(super) async fn forget(&self, owner: &str, sessions: &[Owned]) -> Result<usize, BackendError> {
         let settled = clock::now().saturating_sub(SETTLED);
         let entries = sessions.iter().filter(|owned| owned.since < settled);
         let entries: Vec<_> =
             entries.map(|owned| (owned.key.to_string(), milliseconds(owned.since))).collect();
-        self.forget_entries(&self.wire.owner_index(owner), &entries).await
+        self.forget_entries(&self.wire.owner_index(owner), &entries).await?;
+        Ok(entries.len())
     }
 
     async fn forget_entries(&self, index: &str, entries: &[(String, i64)]) -> Result<(), BackendError> {
@@ -180,10 +227,6 @@ impl Index {
             }
         }
         self.forget_entries(index, &gone).await
-    }
-
-    fn pointer(&self, key: &str) -> String {
-        self.wire.pointer(key)
     }
 }
 

@@ -307,6 +307,20 @@ impl RedisBackend {
     }
 }
 
+/// Carries out a commit that must be noted in the index first.
+async fn noted(
+    index: &Arc<Index>,
+    commit: Commit,
+    carry_out: impl AsyncFnOnce(Commit) -> Result<(), BackendError>,
+) -> Result<(), BackendError> {
+    let moves = index.note(&commit).await?;
+    let done = carry_out(commit).await;
+    if let Some(moves) = moves {
+        index.conclude(moves, &done);
+    }
+    done
+}
+
 impl Owners for RedisBackend {
     fn find(&self, key: &SessionKey) -> Answer<Result<Option<SessionId>, BackendError>> {
         let (index, key) = (Arc::clone(&self.driver().index), key.clone());
@@ -318,7 +332,7 @@ impl Owners for RedisBackend {
         Answer::pending(async move { index.owned_by(&owner, skip, most).await })
     }
 
-    fn forget(&self, owner: &str, sessions: Vec<Owned>) -> Answer<Result<(), BackendError>> {
+    fn forget(&self, owner: &str, sessions: Vec<Owned>) -> Answer<Result<usize, BackendError>> {
         let (index, owner) = (Arc::clone(&self.driver().index), owner.to_owned());
         Answer::pending(async move { index.forget(&owner, &sessions).await })
     }
@@ -346,13 +360,16 @@ impl Backend for RedisBackend {
         let relays = Arc::clone(&self.driver().relays);
         let index = self.index_for(&commit);
         Answer::pending(async move {
-            if let Some(index) = index {
-                index.note(&commit).await?;
+            let carry_out = async |commit: Commit| {
+                if commit.action != Action::Update {
+                    relays.settle(commit.id).await;
+                }
+                relays.commit(&commit).await
+            };
+            match index {
+                Some(index) => noted(&index, commit, carry_out).await,
+                None => carry_out(commit).await,
             }
-            if commit.action != Action::Update {
-                relays.settle(commit.id).await;
-            }
-            relays.commit(&commit).await
         })
     }
 
@@ -360,10 +377,11 @@ impl Backend for RedisBackend {
         let relays = Arc::clone(&self.driver().relays);
         let index = self.index_for(&commit);
         Answer::pending(async move {
-            if let Some(index) = index {
-                index.note(&commit).await?;
+            let carry_out = async |commit: Commit| relays.commit_in_line(commit, &line).await;
+            match index {
+                Some(index) => noted(&index, commit, carry_out).await,
+                None => carry_out(commit).await,
             }
-            relays.commit_in_line(commit, &line).await
         })
     }
 
