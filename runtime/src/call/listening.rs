@@ -160,6 +160,11 @@ impl Ear {
         }
     }
 
+    /// How the session has ended that is not there any more.
+    fn ending(&self) -> Option<Ending> {
+        self.live.ending_of(self.id).or(Some(Ending::Expired))
+    }
+
     /// Whether the session goes on for this one: its own request has changed the id, or it is known by
     /// its key.
     async fn goes_on(&self, ended: Option<Ending>) -> bool {
@@ -232,15 +237,16 @@ pub(crate) async fn ended(live: &Arc<LiveSession>) -> Option<Ending> {
 /// session has ended already, or the process ends.
 async fn listen(live: &Arc<LiveSession>, key: Option<&'static str>) -> Result<Arc<Ear>, Option<Ending>> {
     loop {
+        let id = live.id();
         match Ear::at(live, key).await {
             Ok(Some(ear)) => return Ok(ear),
             Ok(None) => {
                 live.registry().until_it_shuts_down().await;
                 return Err(None);
             }
-            Err(error) if error.says_that_the_session_is_over() && live.find_again().await => {}
+            Err(error) if error.says_that_the_session_is_over() && live.find_again(id).await => {}
             Err(error) if error.says_that_the_session_is_over() => {
-                return Err(live.registry().ending(live.id()).or_else(|| ending_of(&error)));
+                return Err(live.ending_of(live.id()).or_else(|| ending_of(&error)));
             }
             Err(error) => {
                 error.log("listening to a session");
@@ -290,7 +296,7 @@ impl Follows {
                 Ok(Some(state)) => return Some((state, self)),
                 Ok(None) => {}
                 Err(error) if error.says_that_the_session_is_over() => match self.ear.take() {
-                    Some(ear) if ear.goes_on(ending_of(&error)).await => {}
+                    Some(ear) if ear.goes_on(ear.ending()).await => {}
                     _ => return None,
                 },
                 Err(error) => {
