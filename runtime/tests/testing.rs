@@ -1,4 +1,6 @@
-//! 18: an application is driven in process, over the real layers and the real protocol.
+//! An application is driven in process, over the real layers and the real protocol.
+//!
+//! Clauses: 18.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail like this")]
 
