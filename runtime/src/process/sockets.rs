@@ -10,6 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tower_sessions::session::Id;
 
@@ -45,7 +46,8 @@ struct Inner {
 
 #[derive(Default)]
 struct OfSession {
-    bound: Vec<Weak<dyn SessionSocket>>,
+    /// Most sessions have one socket only.
+    bound: SmallVec<[Weak<dyn SessionSocket>; 1]>,
     expires: Option<OffsetDateTime>,
 }
 
@@ -76,12 +78,10 @@ impl BoundSockets {
         let mut inner = self.0.lock();
         let inner = &mut *inner;
         let of_session = inner.by_session.entry(id).or_default();
-        if of_session.bound.is_empty() {
-            // Most sessions have one socket only.
-            of_session.bound.reserve_exact(1);
-            if let Some(by_hidden) = &mut inner.hidden {
-                by_hidden.insert(id.hidden(), id);
-            }
+        if of_session.bound.is_empty()
+            && let Some(by_hidden) = &mut inner.hidden
+        {
+            by_hidden.insert(id.hidden(), id);
         }
         of_session.bound.push(socket);
     }

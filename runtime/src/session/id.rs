@@ -9,29 +9,27 @@ use tower_sessions::session::Id;
 /// A session's id: the secret that its cookie carries. 128 bits from a cryptographic generator.
 ///
 /// It is without `Display`, and `Debug` does not show it.
+///
+/// Two halves of it, because an `i128` is aligned to 16 bytes, for which whatever holds one would be padded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionId(Id);
+pub struct SessionId(u64, u64);
 
 impl SessionId {
     /// A fresh id.
     pub fn random() -> Self {
-        Self(Id::default())
+        Id::default().into()
     }
 
     /// The id itself, for a store or a cookie.
     pub fn expose(self) -> Id {
-        self.0
+        Id((u128::from(self.0) << 64 | u128::from(self.1)).cast_signed())
     }
 
     /// Which of `shards` shards a session is in. Ids are random; one that a client made up hurts only its shard's
     /// mutex, for the shards' own maps hash with a secret.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the low bits are as good as any"
-    )]
+    #[allow(clippy::cast_possible_truncation, reason = "the low bits are as good as any")]
     pub(crate) fn shard(self, shards: usize) -> usize {
-        self.0.0 as usize % shards
+        self.1 as usize % shards
     }
 
     /// The public key of a session that began under this id: a hash, which leads nobody back to the id.
@@ -55,7 +53,7 @@ impl SessionId {
     fn hash(self, purpose: &[u8]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(purpose);
-        hash.update(self.0.0.to_le_bytes());
+        hash.update(self.expose().0.to_le_bytes());
         hash.finalize().into()
     }
 }
@@ -97,8 +95,10 @@ impl fmt::Display for HiddenId {
 }
 
 impl From<Id> for SessionId {
-    fn from(id: Id) -> Self {
-        Self(id)
+    #[allow(clippy::cast_possible_truncation, reason = "each half of it")]
+    fn from(Id(id): Id) -> Self {
+        let id = id.cast_unsigned();
+        Self((id >> 64) as u64, id as u64)
     }
 }
 
