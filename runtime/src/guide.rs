@@ -1,5 +1,54 @@
 //! Pages that go further than the front page.
 
+/// A page and a socket that share one number; the client; states and sessions.
+#[doc = include_str!("../docs/first-application.md")]
+pub mod first_application {}
+
+/// What a handler may take; turns; connecting, presence, and which sockets end with their session.
+#[doc = include_str!("../docs/handlers.md")]
+pub mod handlers {}
+
+/// Login, logout, remember me, private pages.
+#[doc = include_str!("../docs/logging-in.md")]
+pub mod logging_in {}
+
+/// What is saved, and what clients see: outcomes, acknowledgements, errors, pages of your own.
+#[doc = include_str!("../docs/errors.md")]
+pub mod errors {}
+
+/// `Shared`: handlers that wait long, uploads, background jobs.
+#[doc = include_str!("../docs/long-waits.md")]
+pub mod long_waits {}
+
+/// Live states, what happens after a commit, rooms, server-sent events.
+#[doc = include_str!("../docs/pushing-to-tabs.md")]
+pub mod pushing_to_tabs {}
+
+/// Middleware of your own, the plain `Session` of others', axum-login.
+#[doc = include_str!("../docs/middleware.md")]
+pub mod middleware {}
+
+/// Tests of an application that is driven in process, with feature `testing`.
+// Its program needs the feature.
+#[cfg_attr(feature = "testing", doc = include_str!("../docs/testing-an-application.md"))]
+pub mod testing_an_application {}
+
+/// Every setting of the layer, with its default.
+#[doc = include_str!("../docs/settings.md")]
+pub mod settings {}
+
+/// What takes the place of what, and what differs.
+#[doc = include_str!("../docs/coming-from-express.md")]
+pub mod coming_from_express {}
+
+/// What takes the place of what, and what differs.
+#[doc = include_str!("../docs/coming-from-tower-sessions.md")]
+pub mod coming_from_tower_sessions {}
+
+/// Messages that come from others' macros and traits.
+#[doc = include_str!("../docs/if-the-compiler-says.md")]
+pub mod if_the_compiler_says {}
+
 /// The contract, clause by clause: what holds today, and what does not hold yet.
 #[doc = include_str!("../docs/guarantees.md")]
 pub mod guarantees {}

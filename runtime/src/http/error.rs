@@ -1,5 +1,7 @@
 //! The crate's errors as responses.
 
+use std::sync::Arc;
+
 use axum_core::{
     body::Body,
     response::{IntoResponse, Response},
@@ -11,10 +13,13 @@ use crate::error::Error;
 /// What a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// The kind's status, and the error's text. A 503 says when to try again.
+/// The kind's status, and the error's text. A 503 says when to try again. The response's extensions hold the error itself,
+/// as `Arc<Error>`, for a middleware that makes pages of its own.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        respond(self.kind().status(), self.to_string())
+        let mut response = respond(self.kind().status(), self.to_string());
+        response.extensions_mut().insert(Arc::new(self));
+        response
     }
 }
 

@@ -2,16 +2,19 @@
 //!
 //! Clauses: 5.
 
+use std::sync::Arc;
+
 use axum::{
     Json, Router,
     extract::State,
     http::StatusCode,
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Value, json};
 use socketioxide_session::{
-    MemoryBackend, SessionControl, SessionLayer, StoreBackend, http_handler, session_state,
+    Error, MemoryBackend, SessionControl, SessionLayer, StoreBackend, http_handler, session_state,
 };
 use socketioxide_session_tests::{
     app::{App, sessions},
@@ -332,4 +335,28 @@ async fn a_commit_once_begun_runs_to_its_end_though_the_client_leaves() {
     // The next writer comes after the commit.
     browser.get("/add").await.ok();
     assert_eq!(browser.get("/count").await.json(), 3);
+}
+
+#[http_handler(counter)]
+async fn count_up(counter: &mut Counter) -> Json<u64> {
+    counter.count += 1;
+    Json(counter.count)
+}
+
+async fn as_json(response: Response) -> Response {
+    let Some(error) = response.extensions().get::<Arc<Error>>().cloned() else { return response };
+    (response.status(), Json(json!({ "code": error.kind().code() }))).into_response()
+}
+
+/// A page of the application's own can be made of it.
+#[tokio::test]
+async fn an_error_response_carries_the_error() {
+    let store = TestStore::default();
+    let routes = Router::new().route("/add", get(count_up));
+    let app = App::new(routes.layer(sessions(StoreBackend::new(store.clone()))).layer(map_response(as_json)));
+    let browser = Client::new(&app);
+    assert_eq!(browser.get("/add").await.json(), 1);
+    store.put(&browser.session(), "counter", json!("no counter"));
+    let refused = browser.get("/add").await;
+    assert_eq!((refused.status, &*refused.body), (500, r#"{"code":"undecodable"}"#));
 }
