@@ -125,6 +125,9 @@ pub use time;
 pub use tower_cookies::{Key, cookie::SameSite};
 pub use tower_sessions::{Expiry, Session, SessionStore};
 
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use crate::backend::PostgresBackend;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use crate::backend::RedisBackend;

@@ -97,13 +97,21 @@
 
 // It uses what a session is, turns and what the process knows; it never knows of calls, requests or sockets.
 
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod aliases;
 mod answer;
 mod memory;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+pub(crate) mod millis;
 mod owners;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub(crate) mod progress;
 #[cfg(feature = "redis")]
 mod redis;
 mod store;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod text;
 
 use std::{any::Any, borrow::Cow, error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
 
@@ -111,6 +119,9 @@ use smallvec::{Array, SmallVec};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use self::postgres::{PostgresBackend, PostgresBackendBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisBackend, RedisBackendBuilder};

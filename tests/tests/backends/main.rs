@@ -47,6 +47,8 @@ macro_rules! conformance {
         tried_on! { memory_store: $($name)* }
         tried_on! { sqlite_store: $($name)* }
         tried_on! { postgres_store: $($name)* }
+        tried_on! { postgres: $($name)* }
+        tried_on! { postgres_that_is_polled: $($name)* }
         tried_on! { redis_store: $($name)* }
         tried_on! { redis: $($name)* }
         tried_on! { redis_with_read_cache: $($name)* }

@@ -6,9 +6,10 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
-use socketioxide_session::{Backend, MemoryBackend, RedisBackend, StoreBackend};
+use socketioxide_session::{Backend, MemoryBackend, PostgresBackend, RedisBackend, StoreBackend};
 use socketioxide_session_tests::{postgres_server, redis_server::RedisServer};
 use tower_sessions::MemoryStore;
 use tower_sessions_redis_store::{
@@ -54,6 +55,20 @@ pub(crate) async fn sqlite_pool() -> (SqlitePool, Directory) {
 
 pub(crate) async fn postgres_store() -> (Subject, ()) {
     (Arc::new(StoreBackend::new(postgres_server::store().await)), ())
+}
+
+pub(crate) async fn postgres() -> (Subject, ()) {
+    let backend = PostgresBackend::new(postgres_server::pool().await);
+    backend.migrate().await.unwrap();
+    (Arc::new(backend), ())
+}
+
+/// As behind PgBouncer in transaction mode.
+pub(crate) async fn postgres_that_is_polled() -> (Subject, ()) {
+    let builder = PostgresBackend::builder(postgres_server::pool().await).with_schema("polled");
+    let backend = builder.with_polling(Duration::from_millis(20)).build().unwrap();
+    backend.migrate().await.unwrap();
+    (Arc::new(backend), ())
 }
 
 pub(crate) async fn redis_store() -> (Subject, RedisServer) {

@@ -4,10 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{
-    reader::Reader,
-    record::{Damaged, check_size, encode_expiry, encode_lasting, merge},
-};
+use super::{reader::Reader, record::Damaged};
 use crate::{
     backend::{
         Action, BackendError, Commit,
@@ -19,6 +16,7 @@ use crate::{
                 SendExpires, UnderLease,
             },
         },
+        text::{check_size, encode_expiry, encode_lasting, merge},
     },
     session::{change::Change, id::SessionId},
 };

@@ -11,9 +11,10 @@ use crate::{
     backend::{
         Action, Arrivals, BackendError, Commit, Lease, Line, Loaded, apply,
         redis::{
-            records::{record::TooLarge, writer::Done},
+            records::writer::Done,
             wire::scripts::{Keep, LeaseAfter, Operation},
         },
+        text::TooLarge,
     },
     session::{change::Change, id::SessionId},
 };

@@ -4,23 +4,25 @@
 //! Uses the `redis` crate and the types of [`backend`](crate::backend). Never knows what a session's values mean,
 //! which turns this process holds, or who hears the news.
 
-mod aliases;
 pub(crate) mod link;
-pub(crate) mod millis;
 pub(crate) mod names;
 pub(crate) mod scripts;
 pub(crate) mod source;
 pub(crate) mod tracking;
 
+pub(crate) use crate::backend::millis;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use self::{
-    aliases::Aliases,
     link::Link,
     names::{SessionKeys, unique},
 };
-use crate::session::id::{HiddenId, SessionId};
+use crate::{
+    backend::aliases::Aliases,
+    session::id::{HiddenId, SessionId},
+};
 
 /// The connection of this node, and the names by which it and its sessions go there.
 pub(crate) struct Wire {

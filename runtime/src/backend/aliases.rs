@@ -14,7 +14,7 @@ use crate::session::id::{HiddenId, SessionId};
 const MOST: usize = 100_000;
 
 #[derive(Default)]
-pub(super) struct Aliases {
+pub(crate) struct Aliases {
     /// So that where there are none, a call costs one look.
     any: AtomicBool,
     inner: Mutex<Inner>,
@@ -30,7 +30,7 @@ struct Inner {
 
 impl Aliases {
     /// The id that stands for a session here.
-    pub(super) fn of(&self, hidden: HiddenId) -> SessionId {
+    pub(crate) fn of(&self, hidden: HiddenId) -> SessionId {
         let mut inner = self.inner.lock();
         if let Some(alias) = inner.aliases.get(&hidden) {
             return *alias;
@@ -50,7 +50,7 @@ impl Aliases {
     }
 
     /// The session that this id stands for.
-    pub(super) fn session(&self, id: SessionId) -> Option<HiddenId> {
+    pub(crate) fn session(&self, id: SessionId) -> Option<HiddenId> {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }

@@ -1,0 +1,206 @@
+//! Leases: taking one and loading in one round trip, waiting in the line in this process until woken, and keeping those
+//! alive that this process holds.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use sqlx::Row as _;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{
+    records::{Reader, decode, get, wanted},
+    wire::{Wire, span, unique},
+};
+use crate::{
+    backend::{BackendError, Lease, Load, Loaded, millis::LONGEST},
+    session::id::SessionId,
+};
+
+/// Beyond the moment at which a lease ends, so that it has ended in PostgreSQL's milliseconds, too.
+const GRACE: Duration = Duration::from_millis(5);
+
+/// The leases that this process holds, and its calls that wait for one.
+pub(super) struct Leases {
+    wire: Arc<Wire>,
+    reader: Arc<Reader>,
+    /// How long a lease lasts unless it is renewed.
+    length: Duration,
+    /// The longest pause before a call that waits looks again.
+    look: Duration,
+    held: Mutex<HashMap<(SessionId, Lease), Arc<Held>>>,
+    waiting: Mutex<HashMap<i64, Arc<Notify>>>,
+    granted: AtomicU64,
+}
+
+/// A lease that this process holds, and what a commit under it needs.
+pub(super) struct Held {
+    pub(super) ticket: i64,
+    pub(super) states: &'static [&'static str],
+    /// The values as they stand there, and their versions: what the changed fields are merged into.
+    pub(super) stored: Vec<(Vec<u8>, Vec<u8>, i64)>,
+    number: i64,
+    /// When the renewing ends.
+    last: Instant,
+}
+
+impl Leases {
+    pub(super) fn new(wire: Arc<Wire>, reader: Arc<Reader>, length: Duration, look: Duration) -> Self {
+        let (held, waiting, granted) = Default::default();
+        Self { wire, reader, length, look, held, waiting, granted }
+    }
+
+    pub(super) fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
+        self.held.lock().get(&(id, lease)).cloned()
+    }
+
+    pub(super) fn forget(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
+        self.held.lock().remove(&(id, lease))
+    }
+
+    /// The turn of the call with this ticket may have come.
+    pub(super) fn wake(&self, ticket: i64) {
+        if let Some(waiting) = self.waiting.lock().get(&ticket) {
+            waiting.notify_one();
+        }
+    }
+
+    /// Messages may have been missed: everybody looks again.
+    pub(super) fn wake_all(&self) {
+        self.waiting.lock().values().for_each(|waiting| waiting.notify_one());
+    }
+
+    /// Takes the turns and loads.
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        id: SessionId,
+        load: Load,
+    ) -> Result<Option<Loaded>, BackendError> {
+        let deadline = Instant::now() + load.wait.min(LONGEST);
+        let mut place = Place { leases: Arc::clone(self), id, ticket: unique(), in_line: true };
+        let woken = Arc::new(Notify::new());
+        self.waiting.lock().insert(place.ticket, Arc::clone(&woken));
+        let hidden = self.wire.hidden(id);
+        let hidden = &hidden.as_bytes()[..];
+        let states: Vec<_> = load.turns.iter().map(|state| state.as_bytes()).collect();
+        loop {
+            let asked = Instant::now();
+            let take = || {
+                let take = sqlx::query(&self.wire.statements.take).bind(hidden).bind(wanted(load.keys));
+                let take = take.bind(states.clone()).bind(place.ticket).bind(&*self.wire.node);
+                take.bind(span(self.length)).bind(span(load.hold))
+            };
+            let row = self.wire.link.ask(take).await?;
+            let row = row.ok_or_else(|| BackendError::failed("PostgreSQL gave no answer"))?;
+            let again = match get(&row, "answer")? {
+                "granted" => {
+                    let lease = Lease(self.granted.fetch_add(1, Ordering::Relaxed) + 1);
+                    let loaded = decode(&row, lease, load.ownership)?;
+                    let keys: Option<Vec<Vec<u8>>> = get(&row, "keys")?;
+                    let values: Option<Vec<Vec<u8>>> = get(&row, "vals")?;
+                    let versions: Option<Vec<i64>> = get(&row, "versions")?;
+                    let stored = keys.into_iter().flatten().zip(values.into_iter().flatten());
+                    let stored = stored.zip(versions.into_iter().flatten());
+                    let stored = stored.map(|((key, value), version)| (key, value, version)).collect();
+                    let held = Held {
+                        ticket: place.ticket,
+                        states: load.turns,
+                        stored,
+                        number: get(&row, "number")?,
+                        last: asked + load.hold.min(LONGEST),
+                    };
+                    self.held.lock().insert((id, lease), Arc::new(held));
+                    place.in_line = false;
+                    return Ok(Some(loaded));
+                }
+                "gone" => {
+                    place.in_line = false;
+                    self.reader.found_gone(id).await?;
+                    return Ok(None);
+                }
+                _ => Duration::from_millis(get::<i64>(&row, "again")?.max(0).cast_unsigned()),
+            };
+            // Who waits shows in between that it lives; whoever does not is passed over after a lease.
+            let again = (again + GRACE).min(self.length / 2).min(self.look);
+            timeout_at(deadline.min(Instant::now() + again), woken.notified()).await.ok();
+            if Instant::now() >= deadline {
+                return Err(BackendError::TurnTimeout);
+            }
+        }
+    }
+
+    /// Ends the leases of a call, and its waiting.
+    pub(super) async fn release(&self, id: SessionId, ticket: i64) {
+        let hidden = self.wire.hidden(id);
+        let hidden = &hidden.as_bytes()[..];
+        let release =
+            || sqlx::query(&self.wire.statements.release).bind(hidden).bind(ticket).bind(&*self.wire.node);
+        match self.wire.link.ask(release).await {
+            Ok(row) => {
+                let woken = row.and_then(|row| row.try_get::<Vec<i64>, _>(0).ok());
+                woken.into_iter().flatten().for_each(|ticket| self.wake(ticket));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a turn could not be given back; it passes on when its lease ends");
+            }
+        }
+    }
+
+    async fn renew(&self) {
+        let now = Instant::now();
+        let (numbers, tickets): (Vec<_>, Vec<_>) = {
+            let held = self.held.lock();
+            held.values().filter(|held| held.last > now).map(|held| (held.number, held.ticket)).unzip()
+        };
+        if numbers.is_empty() {
+            return;
+        }
+        let renew = || {
+            let renew = sqlx::query(&self.wire.statements.renew).bind(&*numbers).bind(&*tickets);
+            renew.bind(span(self.length))
+        };
+        if let Err(error) = self.wire.link.ask(renew).await {
+            tracing::warn!(%error, "the leases on turns could not be renewed");
+        }
+    }
+}
+
+/// Renews the leases that are held, until the backend is gone.
+pub(super) async fn keep_alive(leases: Weak<Leases>) {
+    loop {
+        let Some(length) = leases.upgrade().map(|leases| leases.length) else { return };
+        sleep(length / 3).await;
+        let Some(leases) = leases.upgrade() else { return };
+        leases.renew().await;
+    }
+}
+
+/// A call in the line. Dropped before it has its turns, it leaves the line, and gives back what it was granted without
+/// hearing of it.
+struct Place {
+    leases: Arc<Leases>,
+    id: SessionId,
+    ticket: i64,
+    in_line: bool,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leases.waiting.lock().remove(&self.ticket);
+        if self.in_line
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (leases, id, ticket) = (Arc::clone(&self.leases), self.id, self.ticket);
+            runtime.spawn(async move { leases.release(id, ticket).await });
+        }
+    }
+}
