@@ -93,7 +93,7 @@ impl PostgresBackendBuilder {
     }
 
     /// By which the node connects on which it listens for others. Default: as the pool connects. Where the pool goes
-    /// through PgBouncer in transaction mode, `LISTEN` needs a direct connection: give its options here, or
+    /// through `PgBouncer` in transaction mode, `LISTEN` needs a direct connection: give its options here, or
     /// [poll](Self::with_polling).
     pub fn with_listener(mut self, options: PgConnectOptions) -> Self {
         self.options.listener = Some(Box::new(options));
@@ -101,7 +101,7 @@ impl PostgresBackendBuilder {
     }
 
     /// Listens to nobody; looks instead, so often (at least every 10 milliseconds): for where there is no direct connection
-    /// to PostgreSQL, as behind PgBouncer in transaction mode. Each call is then a transaction with a statement prepared in
+    /// to PostgreSQL, as behind `PgBouncer` in transaction mode. Each call is then a transaction with a statement prepared in
     /// it: four round trips.
     ///
     /// That sockets are disconnected, live states are sent, and a turn passes on to another node, then takes this much

@@ -37,13 +37,11 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(pool: PgPool, options: &Options, registry: Registry) -> Self {
-        let hears = match options.polling {
-            Some(pause) => Hears::Looking(pause),
-            None => {
-                let listener = options.listener.clone();
-                Hears::Listening(listener.unwrap_or_else(|| Box::new((*pool.connect_options()).clone())))
-            }
+        let listener = || {
+            let own = options.listener.clone();
+            own.unwrap_or_else(|| Box::new((*pool.connect_options()).clone()))
         };
+        let hears = options.polling.map_or_else(|| Hears::Listening(listener()), Hears::Looking);
         let look = options.polling.unwrap_or(options.lease);
         let link = Link::new(pool, options.schema.clone(), options.timeout, options.polling.is_some());
         let wire = Arc::new(Wire::new(link));

@@ -1,5 +1,5 @@
 //! Calls to PostgreSQL: each one statement on a connection of the application's pool, with a time-out, tried again where
-//! that is safe; and what goes wrong, in words that say what to do.
+//! that is safe.
 
 use std::{error::Error as StdError, time::Duration};
 
@@ -13,7 +13,10 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::schema::{self, Schema};
+use super::{
+    errors::{Tried, explain, is_lost, may_pass},
+    schema::{self, Schema},
+};
 use crate::backend::BackendError;
 
 /// The pause before a call is tried again.
@@ -151,76 +154,6 @@ fn reason(error: Option<Error>) -> Box<dyn StdError + Send + Sync> {
     error.map_or_else(|| "PostgreSQL did not answer in time".into(), explain)
 }
 
-/// What became of one try.
-pub(super) enum Tried {
-    /// It was not sent.
-    Before(Error),
-    /// It was sent.
-    Sent(Error),
-    /// It is of no use to try again.
-    Refused(BackendError),
-}
-
 fn given_up(may_be_done: bool, reason: Box<dyn StdError + Send + Sync>) -> Failure {
     if may_be_done { Failure::Unanswered(reason) } else { Failure::Failed(BackendError::Failed(reason)) }
-}
-
-fn code_of(error: &Error) -> Option<String> {
-    error.as_database_error()?.code().map(|code| code.into_owned())
-}
-
-/// Whether a statement that was sent may have been carried out all the same.
-fn is_lost(error: &Error) -> bool {
-    match code_of(error).as_deref() {
-        // The server ends the connection; where it says so in place of an answer, the commit may be in.
-        Some(code) => code.starts_with("08") || code.starts_with("57P"),
-        None => matches!(error, Error::Io(_) | Error::Protocol(_) | Error::Tls(_) | Error::WorkerCrashed),
-    }
-}
-
-/// Whether it may go well the next time.
-fn may_pass(error: &Error) -> bool {
-    match code_of(error).as_deref() {
-        Some(code) => {
-            // Deadlocks and serialization; connections; too many of them; a server that begins or ends.
-            matches!(code, "40001" | "40P01" | "53300" | "55P03")
-                || code.starts_with("08")
-                || (code.starts_with("57P") && code != "57P04")
-        }
-        None => matches!(error, Error::Io(_) | Error::Protocol(_)),
-    }
-}
-
-/// What went wrong, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-#[error("{advice}")]
-struct Explained {
-    advice: &'static str,
-    #[source]
-    error: Error,
-}
-
-/// An error with what to do about it.
-pub(super) fn explain(error: Error) -> Box<dyn StdError + Send + Sync> {
-    let advice = match &error {
-        Error::PoolTimedOut => {
-            "no connection of the pool came free in time: give it more (`PgPoolOptions::max_connections`), or find out \
-             who keeps them"
-        }
-        Error::PoolClosed => "the pool is closed: `PostgresBackend` must not outlive it",
-        known => match code_of(known).as_deref() {
-            Some("25006") => {
-                "the server is read-only: `PostgresBackend` needs the primary, not a replica, and no \
-                 `default_transaction_read_only`"
-            }
-            Some("3F000" | "42P01" | "42883") => {
-                "the tables are not there: call `PostgresBackend::migrate()` first, with the same schema"
-            }
-            Some("42501") => {
-                "the role may not use the schema of the sessions: grant it `USAGE` and its tables"
-            }
-            _ => return Box::new(error),
-        },
-    };
-    Box::new(Explained { advice, error })
 }

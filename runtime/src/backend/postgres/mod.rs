@@ -2,6 +2,7 @@
 
 mod builder;
 mod driver;
+mod errors;
 mod followed;
 mod link;
 mod news;
@@ -60,7 +61,7 @@ use crate::session::key::SessionKey;
 ///
 /// # Connections
 ///
-/// Calls use the pool. One connection beside it listens, with the pool's own options; behind PgBouncer in transaction mode
+/// Calls use the pool. One connection beside it listens, with the pool's own options; behind `PgBouncer` in transaction mode
 /// give it [a direct one](PostgresBackendBuilder::with_listener), or [poll](PostgresBackendBuilder::with_polling). A
 /// `NOTIFY` takes a lock of the whole instance at its commit; so one is sent only where another node waits for that turn,
 /// follows that session, or must hear of an end.

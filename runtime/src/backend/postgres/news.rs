@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const AT_ONCE: usize = 500;
 
 /// How often what has expired is removed.
-const TIDYING: Duration = Duration::from_secs(60);
+const TIDYING: Duration = Duration::from_mins(1);
 
 /// How many sessions are removed at once.
 const REMOVED_AT_ONCE: i32 = 500;

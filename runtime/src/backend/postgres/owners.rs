@@ -37,9 +37,9 @@ impl Index {
         most: usize,
     ) -> Result<Vec<Owned>, BackendError> {
         let [skip, most] = [skip, most].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
-        let owned = || sqlx::query(&self.wire.statements.owned).bind(owner.as_bytes()).bind(skip).bind(most);
+        let ask = || sqlx::query(&self.wire.statements.owned).bind(owner.as_bytes()).bind(skip).bind(most);
         let mut found = Vec::new();
-        for row in self.wire.link.ask_all(owned).await? {
+        for row in self.wire.link.ask_all(ask).await? {
             let key = String::from_utf8(get(&row, "public_key")?);
             if let Some((key, since)) = key.ok().zip(moment(get(&row, "since")?)) {
                 found.push(Owned { key: key.into(), since });

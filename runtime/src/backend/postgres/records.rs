@@ -42,13 +42,11 @@ impl Reader {
         let hidden = self.wire.hidden(id);
         let hidden = &hidden.as_bytes()[..];
         let read = || sqlx::query(&self.wire.statements.read).bind(hidden).bind(wanted(load.keys));
-        match self.wire.link.ask(read).await? {
-            Some(row) => decode(&row, Lease::default(), load.ownership).map(Some),
-            None => {
-                self.found_gone(id).await?;
-                Ok(None)
-            }
+        if let Some(row) = self.wire.link.ask(read).await? {
+            return decode(&row, Lease::default(), load.ownership).map(Some);
         }
+        self.found_gone(id).await?;
+        Ok(None)
     }
 
     /// A session was looked for in vain: how did it end?
@@ -83,9 +81,9 @@ pub(super) fn decode(row: &PgRow, lease: Lease, ownership: bool) -> Result<Loade
     }
     attributes.provisional = get(row, "provisional")?;
     if ownership {
-        let mut changes = OwnershipChanges::default();
-        changes.owner = Some(text(get(row, "owner")?).map(Arc::from));
-        changes.label = Some(text(get(row, "label")?).map(Arc::from));
+        let (owner, label) = (text(get(row, "owner")?), text(get(row, "label")?));
+        let changes =
+            OwnershipChanges { owner: Some(owner.map(Arc::from)), label: Some(label.map(Arc::from)) };
         attributes.ownership = changes.apply(None);
     }
     let expires = moment(get(row, "expires")?).ok_or_else(|| damaged("expires"))?;

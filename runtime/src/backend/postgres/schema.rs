@@ -2,7 +2,7 @@
 
 use sqlx::{Connection as _, Error, PgConnection, PgPool};
 
-use super::link::{Tried, explain};
+use super::errors::{Tried, explain};
 use crate::backend::BackendError;
 
 /// Of the tables that this build writes.

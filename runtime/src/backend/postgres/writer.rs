@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     backend::{
-        Action, BackendError, Commit, Ending, Registry,
+        Action, BackendError, Commit, Ending, Lease, Registry,
         progress::Progress,
         text::{check_size, encode_expiry, encode_lasting, merge},
     },
@@ -33,6 +33,7 @@ pub(super) struct Writer {
 type Base = (Option<Vec<u8>>, i64);
 
 /// What a commit says of the session itself.
+#[allow(clippy::option_option, reason = "no owner is an owner to change to")]
 #[derive(Default)]
 struct Said {
     public_key: Option<Vec<u8>>,
@@ -61,7 +62,7 @@ impl Writer {
     /// Commits, and ends the lease.
     pub(super) async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
         let lease = commit.lease;
-        let held = if lease == Default::default() || commit.action == Action::End {
+        let held = if lease == Lease::default() || commit.action == Action::End {
             None
         } else {
             Some(self.leases.held(commit.id, lease).ok_or(BackendError::TurnLost)?)

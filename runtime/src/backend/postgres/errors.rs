@@ -1,0 +1,77 @@
+//! What goes wrong, whether it may pass, and what to do about it.
+
+use std::{borrow::Cow, error::Error as StdError};
+
+use sqlx::Error;
+
+use crate::backend::BackendError;
+
+/// What became of one try.
+pub(super) enum Tried {
+    /// It was not sent.
+    Before(Error),
+    /// It was sent.
+    Sent(Error),
+    /// It is of no use to try again.
+    Refused(BackendError),
+}
+
+fn code_of(error: &Error) -> Option<String> {
+    error.as_database_error()?.code().map(Cow::into_owned)
+}
+
+/// Whether a statement that was sent may have been carried out all the same.
+pub(super) fn is_lost(error: &Error) -> bool {
+    match code_of(error).as_deref() {
+        // The server ends the connection; where it says so in place of an answer, the commit may be in.
+        Some(code) => code.starts_with("08") || code.starts_with("57P"),
+        None => matches!(error, Error::Io(_) | Error::Protocol(_) | Error::Tls(_) | Error::WorkerCrashed),
+    }
+}
+
+/// Whether it may go well the next time.
+pub(super) fn may_pass(error: &Error) -> bool {
+    match code_of(error).as_deref() {
+        Some(code) => {
+            // Deadlocks and serialization; connections; too many of them; a server that begins or ends.
+            matches!(code, "40001" | "40P01" | "53300" | "55P03")
+                || code.starts_with("08")
+                || (code.starts_with("57P") && code != "57P04")
+        }
+        None => matches!(error, Error::Io(_) | Error::Protocol(_)),
+    }
+}
+
+/// What went wrong, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{advice}")]
+struct Explained {
+    advice: &'static str,
+    #[source]
+    error: Error,
+}
+
+/// An error with what to do about it.
+pub(super) fn explain(error: Error) -> Box<dyn StdError + Send + Sync> {
+    let advice = match &error {
+        Error::PoolTimedOut => {
+            "no connection of the pool came free in time: give it more (`PgPoolOptions::max_connections`), or find out \
+             who keeps them"
+        }
+        Error::PoolClosed => "the pool is closed: `PostgresBackend` must not outlive it",
+        known => match code_of(known).as_deref() {
+            Some("25006") => {
+                "the server is read-only: `PostgresBackend` needs the primary, not a replica, and no \
+                 `default_transaction_read_only`"
+            }
+            Some("3F000" | "42P01" | "42883") => {
+                "the tables are not there: call `PostgresBackend::migrate()` first, with the same schema"
+            }
+            Some("42501") => {
+                "the role may not use the schema of the sessions: grant it `USAGE` and its tables"
+            }
+            _ => return Box::new(error),
+        },
+    };
+    Box::new(Explained { advice, error })
+}
