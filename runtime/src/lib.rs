@@ -81,6 +81,7 @@
 //! | --- | --- | --- |
 //! | [`MemoryBackend`] | in this process's memory | in this process, until it ends |
 //! | [`StoreBackend`] | in any [`SessionStore`] of tower-sessions 0.14 | in one process |
+//! | `PostgresBackend` (feature `postgres`) | in PostgreSQL, through your pool | on all nodes, while one primary keeps what it acknowledged |
 //! | `RedisBackend` (features `redis`, `redis-tls`, `redis-cluster`) | in Redis or Valkey | on all nodes, while one primary keeps what it acknowledged |
 //! | your own [`Backend`] | where you keep them | see [`backend`] |
 //!
