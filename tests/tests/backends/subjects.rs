@@ -63,7 +63,7 @@ pub(crate) async fn postgres() -> (Subject, ()) {
     (Arc::new(backend), ())
 }
 
-/// As behind PgBouncer in transaction mode.
+/// As behind `PgBouncer` in transaction mode.
 pub(crate) async fn postgres_that_is_polled() -> (Subject, ()) {
     let builder = PostgresBackend::builder(postgres_server::pool().await).with_schema("polled");
     let backend = builder.with_polling(Duration::from_millis(20)).build().unwrap();

@@ -12,8 +12,9 @@ use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{self, Socket},
     fixture::shop,
-    records::{attributes, create_with},
+    records::{SECOND, attributes, create_with},
 };
+use tokio::time::timeout;
 
 use crate::patient_node;
 
@@ -37,7 +38,8 @@ async fn a_logout_on_one_node_ends_the_sockets_on_the_other() {
     assert_eq!(there.ask("add", &[]).await, json!(2));
     assert_eq!(here.ask("add", &[]).await, json!(3));
     client::get(&nodes[0], "/logout", Some(&cookie)).await.ok();
-    there.disconnected("/").await;
+    // Sooner than it would be found without a message.
+    timeout(SECOND * 10, there.disconnected("/")).await.expect("a message of its end");
     here.disconnected("/").await;
     for node in &nodes {
         assert_eq!(client::get(node, "/count", Some(&cookie)).await.json(), json!(0));
@@ -50,7 +52,7 @@ async fn a_login_on_one_node_is_known_on_the_other() {
     let old = client::get(&nodes[0], "/add", None).await.new_cookie();
     let there = Socket::connect(&nodes[1], Some(&old)).await;
     let new = client::get(&nodes[0], "/login", Some(&old)).await.new_cookie();
-    there.disconnected("/").await;
+    timeout(SECOND * 10, there.disconnected("/")).await.expect("a message of its new id");
     assert_eq!(client::get(&nodes[1], "/count", Some(&new)).await.json(), json!(1));
 }
 
