@@ -33,6 +33,11 @@ impl Diagnostics {
         }
     }
 
+    /// How many mistakes were found so far.
+    pub(crate) fn number(&self) -> usize {
+        self.errors.borrow().as_ref().map_or(0, Vec::len)
+    }
+
     /// Reads the collector: `Err` holds every mistake as a `compile_error!`.
     pub(crate) fn finish(self) -> Result<(), TokenStream> {
         let errors = self.errors.borrow_mut().take().unwrap_or_default();

@@ -211,10 +211,11 @@ fn expand_handler(
     let diagnostics = Diagnostics::new();
     let names = args::names(kind, arguments, &diagnostics);
     let function = Function::read(kind, item.clone(), &diagnostics);
-    let handler = function.map(|function| Handler::check(kind, &names, function, &diagnostics));
-    match (diagnostics.finish(), handler) {
-        (Ok(()), Some(handler)) => codegen::expand(kind, &handler, krate),
-        // The user's function stays, so that an editor keeps completing in it.
-        (result, _) => [result.err().unwrap_or_default(), item].into_iter().collect(),
-    }
+    let checked = function.clone().map(|function| Handler::check(kind, &names, function, &diagnostics));
+    let errors = match (diagnostics.finish(), &checked) {
+        (Ok(()), Some(handler)) => return codegen::expand(kind, handler, krate),
+        (result, _) => result.err().unwrap_or_default(),
+    };
+    let stand_in = function.map_or(item, |function| codegen::stand_in(kind, &function, krate));
+    [errors, stand_in].into_iter().collect()
 }

@@ -137,7 +137,7 @@ pub use crate::{
     call::{
         control::SessionControl,
         sessions::{Page, SessionInfo, Sessions},
-        shared::Shared,
+        shared::{ReadOnly, Shared},
     },
     error::{Error, ErrorKind},
     http::{SessionLayer, SessionService, SigningKeys},

@@ -4,11 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::GenericParam;
 
-use super::{
-    Expansion,
-    expansion::{extractor_ident, site_of},
-    socket_handler,
-};
+use super::{Expansion, expansion::site_of, socket_handler};
 use crate::model::Role;
 
 pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
@@ -60,10 +56,13 @@ fn implementation(expansion: &Expansion<'_>) -> TokenStream {
     let predicates = predicates(expansion, &adapter);
     let states = expansion.states_type();
     let types = handler.extractors().map(|extractor| &extractor.ty);
-    let names = (0..handler.extractors().count()).map(extractor_ident);
+    let names = (0..handler.extractors().count()).map(|index| expansion.extractor_ident(index));
+    let asks = asks(expansion, &adapter_parameter);
     let returned = socket_handler::returned(expansion);
     let finish = socket_handler::finish(expansion, &quote_spanned!(site=> connect));
     quote_spanned! {site=>
+        #asks
+
         // A deprecated handler still has its implementation, and the user may bound the adapter as well.
         #[allow(deprecated, trivial_bounds)]
         #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
@@ -84,6 +83,19 @@ fn implementation(expansion: &Expansion<'_>) -> TokenStream {
             }
         }
     }
+}
+
+/// Outside of the implementation, which takes it for granted that its arguments are extracted.
+fn asks(expansion: &Expansion<'_>, adapter: &TokenStream) -> Option<TokenStream> {
+    let asks = expansion.asks()?;
+    let users =
+        expansion.handler.signature.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+    Some(quote_spanned! {Span::mixed_site()=>
+        #[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+        fn __asks<#adapter>() where #(#users,)* {
+            #asks
+        }
+    })
 }
 
 /// The adapter's name and its declaration: the user's own type parameter, or a fresh one.

@@ -8,7 +8,8 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{GenericParam, Generics, spanned::Spanned};
 
 use crate::{
-    model::{Access, Handler, Parameter, Role, State},
+    codegen::asks,
+    model::{Access, Handler, Kind, Parameter, Role, State, advice},
     tokens,
 };
 
@@ -21,12 +22,13 @@ pub(super) struct Expansion<'a> {
     /// `::socketioxide_session::__private`
     pub(super) private: TokenStream,
     krate: &'a TokenStream,
+    kind: Kind,
 }
 
 impl<'a> Expansion<'a> {
-    pub(super) fn new(handler: &'a Handler, krate: &'a TokenStream) -> Self {
+    pub(super) fn new(kind: Kind, handler: &'a Handler, krate: &'a TokenStream) -> Self {
         let private = quote_spanned!(Span::mixed_site()=> #krate::__private);
-        Self { handler, private, krate }
+        Self { handler, private, krate, kind }
     }
 
     /// The path of the runtime's `__private`, for an error that belongs at this place.
@@ -60,6 +62,9 @@ impl<'a> Expansion<'a> {
         let predicates = self.handler.states().map(|state| {
             let (site, ty) = (site_of(&state.ty), &state.ty);
             let krate = tokens::respanned(self.krate, site);
+            if advice::is_called_as_an_extractor(ty) {
+                return quote_spanned!(site=> #ty: #krate::__private::StateNotExtractor);
+            }
             quote_spanned!(site=> #ty: #krate::SessionState)
         });
         predicates.collect()
@@ -108,12 +113,15 @@ impl<'a> Expansion<'a> {
             }
             Parameter::Extractor(extractor) => {
                 let conditions = &extractor.conditions;
-                let value = extractor_ident(extractors);
+                let value = self.extractor_ident(extractors);
                 extractors += 1;
                 quote_spanned!(site=> #(#conditions)* #value)
             }
         });
-        quote_spanned!(site=> #name #turbofish (#(#values),*))
+        let at_name = site_of(name);
+        let mut arguments = Group::new(Delimiter::Parenthesis, quote_spanned!(site=> #(#values),*));
+        arguments.set_span(at_name);
+        quote_spanned!(at_name=> #name #turbofish #arguments)
     }
 
     /// Runs the user's function. While the states are lent to it, `answer` makes of `__result` what outlives them;
@@ -121,11 +129,13 @@ impl<'a> Expansion<'a> {
     pub(super) fn run(&self, imports: &TokenStream, answer: &TokenStream) -> TokenStream {
         let states = (0..self.handler.states().count()).map(state_ident);
         let call = self.user_call();
+        // "Cannot be sent between threads" belongs to the user's function.
+        let run = quote_spanned!(site_of(&self.handler.signature.ident)=> __scope.run(#call));
         quote_spanned! {Span::mixed_site()=>
             {
                 #imports
                 let (__scope, (#(#states,)*)) = __held.lend();
-                let __result = __scope.run(#call).await;
+                let __result = #run.await;
                 #answer
             }
         }
@@ -150,7 +160,8 @@ impl<'a> Expansion<'a> {
         let distinct = self.distinct_keys();
         let user_function = self.user_function(&self.handler.attributes_with(&[Role::Instrument]));
         let lints = self.wrapper_lints();
-        let body = quote_spanned!(site=> #user_function #distinct #body);
+        let asks = self.asks();
+        let body = quote_spanned!(site=> #user_function #distinct #asks #body);
         let mut block = Group::new(Delimiter::Brace, body);
         block.set_span(name.span());
         quote_spanned! {site=>
@@ -189,11 +200,12 @@ impl<'a> Expansion<'a> {
     pub(super) fn call_and_extractors(&self, call: &TokenStream) -> TokenStream {
         let parameters = self.handler.extractors().enumerate().map(|(index, extractor)| {
             let conditions = &extractor.conditions;
-            let name = extractor_ident(index);
+            let name = self.extractor_ident(index);
             let ty = &extractor.ty;
             quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #ty)
         });
-        quote_spanned!(Span::mixed_site()=> __call: #call, #(#parameters,)*)
+        let name = self.call_ident();
+        quote_spanned!(Span::mixed_site()=> #name: #call, #(#parameters,)*)
     }
 
     /// The wrapper's generics: the user's, without the lifetimes that only borrow states.
@@ -265,6 +277,64 @@ impl<'a> Expansion<'a> {
         })
     }
 
+    /// The name of the wrapper's parameter for the extractor with this index: the user's, for documentation and editors,
+    /// unless it means something else in the wrapper.
+    pub(super) fn extractor_ident(&self, index: usize) -> Ident {
+        let own = format_ident!("__extractor{index}", span = Span::mixed_site());
+        let names: Vec<_> = self.handler.extractors().map(|extractor| extractor.name.as_ref()).collect();
+        match names.get(index) {
+            Some(Some(name)) if self.is_free(name) => {
+                let mut name = (*name).clone();
+                name.set_span(Span::mixed_site());
+                name
+            }
+            _ => own,
+        }
+    }
+
+    /// Whether a name can be a parameter's of the wrapper. One that begins with `_` says that it is not used, and here it is.
+    fn is_free(&self, name: &Ident) -> bool {
+        !name.to_string().starts_with('_') && *name != self.handler.signature.ident
+    }
+
+    /// The name of the wrapper's parameter for the states: that of the state, if there is one.
+    pub(super) fn call_ident(&self) -> Ident {
+        let mut states = self.handler.states();
+        match (states.next(), states.next()) {
+            (Some(state), None) if self.is_free(&state.name) => {
+                let mut name = state.name.clone();
+                name.set_span(Span::mixed_site());
+                name
+            }
+            _ => format_ident!("__call", span = Span::mixed_site()),
+        }
+    }
+
+    /// Asks of each extractor, at its own type, whether it is one. Nothing of it runs.
+    pub(super) fn asks(&self) -> Option<TokenStream> {
+        let site = Span::mixed_site();
+        let extractors: Vec<_> = self.handler.extractors().collect();
+        let asks = extractors.iter().enumerate().filter_map(|(index, extractor)| {
+            // What stands behind all that are there whatever the configuration may be the last.
+            let next = extractors.iter().skip(index + 1).find(|extractor| extractor.conditions.is_empty());
+            asks::ask(self.kind, next.map(|next| &next.ty), extractor, &self.private)
+        });
+        let asks: Vec<_> = asks.collect();
+        let private = &self.private;
+        (!asks.is_empty()).then(|| {
+            quote_spanned! {site=>
+                if false {
+                    #[allow(unused_imports)]
+                    use #private::asks::{
+                        BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _, Second as _, Seventh as _,
+                        SocketsOwn as _, Third as _,
+                    };
+                    #(#asks)*
+                }
+            }
+        })
+    }
+
     /// Where an error about the value that the user's function returns belongs.
     pub(super) fn return_site(&self) -> Span {
         match self.handler.returns() {
@@ -277,11 +347,6 @@ impl<'a> Expansion<'a> {
 /// The span of the user's tokens, where errors point to, with the hygiene of the expansion's own names.
 pub(super) fn site_of(tokens: &impl Spanned) -> Span {
     tokens.span().resolved_at(Span::mixed_site())
-}
-
-/// The name of the wrapper's parameter for the extractor with this index.
-pub(super) fn extractor_ident(index: usize) -> Ident {
-    format_ident!("__extractor{index}", span = Span::mixed_site())
 }
 
 fn state_ident(index: usize) -> Ident {

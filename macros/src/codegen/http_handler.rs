@@ -11,8 +11,9 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let (states, answer) = (expansion.states_type(), answer(expansion));
     let call = quote_spanned!(site=> #private::http::Call<#states>);
     let output = quote_spanned!(site=> -> #private::http::Response);
+    let begun = expansion.call_ident();
     let body = quote_spanned! {site=>
-        let mut __held = match #private::http::begin(__call).await {
+        let mut __held = match #private::http::begin(#begun).await {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__response) => return __response,
         };
@@ -29,7 +30,7 @@ fn answer(expansion: &Expansion<'_>) -> TokenStream {
     let Expansion { private, .. } = expansion;
     let into_response = {
         let (site, private) = (expansion.return_site(), expansion.private_at(expansion.return_site()));
-        quote_spanned!(site=> #private::http::IntoResponse::into_response(__value))
+        quote_spanned!(site=> #private::http::into_response(__value))
     };
     expansion.run(
         &quote_spanned! {site=>

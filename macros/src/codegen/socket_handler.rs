@@ -3,14 +3,14 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
-use super::{Expansion, expansion::extractor_ident};
+use super::Expansion;
 use crate::{model::Extractor, tokens};
 
 pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Expansion { private, .. } = expansion;
     let states = expansion.states_type();
-    let acknowledges_itself = acknowledges_itself(expansion);
+    let (answers, by_itself, may_return) = answers(expansion);
     let returned = returned(expansion);
     let finish = finish(expansion, &quote_spanned!(site=> socket));
     let (types, arguments) = (argument_types(expansion), arguments(expansion));
@@ -22,11 +22,12 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
             ::core::result::Result::Err(__refused) => return __refused.tell(#name).await,
         };
         #arguments
-        let __acknowledges_itself = #acknowledges_itself;
-        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __acknowledges_itself).await else {
+        #answers
+        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, #by_itself).await else {
             return
         };
         let __returned = #returned;
+        #may_return
         #finish;
     };
     expansion.wrapper(&event, &TokenStream::new(), &body)
@@ -37,7 +38,7 @@ fn argument_types(expansion: &Expansion<'_>) -> TokenStream {
     let types = expansion
         .handler
         .extractors()
-        .map(|Extractor { conditions, ty }| quote_spanned!(Span::mixed_site()=> #(#conditions)* #ty));
+        .map(|Extractor { conditions, ty, .. }| quote_spanned!(Span::mixed_site()=> #(#conditions)* #ty));
     quote_spanned!(Span::mixed_site()=> #(#types),*)
 }
 
@@ -45,7 +46,7 @@ fn argument_types(expansion: &Expansion<'_>) -> TokenStream {
 fn arguments(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let each = expansion.handler.extractors().enumerate().map(|(index, Extractor { conditions, .. })| {
-        let name = extractor_ident(index);
+        let name = expansion.extractor_ident(index);
         quote_spanned!(site=> #(#conditions)* let (#name, __arguments) = __arguments;)
     });
     quote_spanned! {site=>
@@ -54,31 +55,31 @@ fn arguments(expansion: &Expansion<'_>) -> TokenStream {
     }
 }
 
-/// Whether the user's function answers by itself: the types of its extractors say so.
-fn acknowledges_itself(expansion: &Expansion<'_>) -> TokenStream {
+/// Whether the user's function answers by itself: the types of its extractors say so. What finds it out, how it is known,
+/// and what demands that then nothing is returned.
+fn answers(expansion: &Expansion<'_>) -> (TokenStream, TokenStream, Option<TokenStream>) {
     let site = Span::mixed_site();
     let private = &expansion.private;
-    let probes: Vec<_> = expansion
-        .handler
-        .extractors()
-        .enumerate()
-        .map(|(index, extractor)| {
-            let conditions = &extractor.conditions;
-            let name = extractor_ident(index);
-            quote_spanned!(site=> #(#conditions)* #private::socket::Argument(&#name).is_ack_sender())
-        })
-        .collect();
+    let probes = expansion.handler.extractors().enumerate().map(|(index, extractor)| {
+        let conditions = &extractor.conditions;
+        let name = expansion.extractor_ident(index);
+        quote_spanned!(site=> #(#conditions)* let __answers = #private::socket::Argument(&#name).with(__answers);)
+    });
+    let probes: Vec<_> = probes.collect();
     if probes.is_empty() {
-        return quote_spanned!(site=> false);
+        return (TokenStream::new(), quote_spanned!(site=> false), None);
     }
-    quote_spanned! {site=>
-        {
-            #[allow(unused_imports)]
-            use #private::socket::{TakesAck as _, TakesNoAck as _};
-            let __are_ack_senders: &[bool] = &[#(#probes),*];
-            __are_ack_senders.contains(&true)
-        }
-    }
+    let answers = quote_spanned! {site=>
+        let __answers = #private::socket::ByReturning;
+        #[allow(unused_imports)]
+        use #private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
+        #(#probes)*
+    };
+    let may_return = {
+        let (site, private) = (expansion.return_site(), expansion.private_at(expansion.return_site()));
+        quote_spanned!(site=> #private::socket::may_return(&__answers, &__returned);)
+    };
+    (answers, quote_spanned!(site=> __answers.by_itself()), Some(may_return))
 }
 
 /// Runs the user's function and splits what it returns, by type, into a value and an error.

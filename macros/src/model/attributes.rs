@@ -7,6 +7,7 @@ use syn::{Attribute, Meta};
 use crate::tokens;
 
 /// One attribute and what it is about.
+#[derive(Clone)]
 pub(crate) struct SortedAttribute {
     pub(crate) attribute: Attribute,
     pub(crate) role: Role,

@@ -10,6 +10,7 @@ use super::Kind;
 use crate::diagnostics::Diagnostics;
 
 /// A function as written.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) vis: Visibility,

@@ -1,15 +1,16 @@
 //! A handler whose signature has been checked: all that code generation needs to know.
 
+pub(crate) mod advice;
 mod attributes;
 mod function;
-mod parameters;
+pub(crate) mod parameters;
 mod signature;
 
 use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, ReturnType, Signature, Type, Visibility};
 
 pub(crate) use self::{
-    attributes::{Role, SortedAttribute},
+    attributes::{Role, SortedAttribute, sort as sorted},
     function::Function,
 };
 use crate::diagnostics::Diagnostics;
@@ -63,6 +64,7 @@ pub(crate) enum Parameter {
 
 /// A parameter that is session state.
 pub(crate) struct State {
+    pub(crate) name: Ident,
     pub(crate) access: Access,
     pub(crate) ty: Type,
 }
@@ -80,6 +82,8 @@ pub(crate) enum Access {
 
 /// Any other parameter.
 pub(crate) struct Extractor {
+    /// What the user calls it, if that is one name.
+    pub(crate) name: Option<Ident>,
     pub(crate) ty: Type,
     /// The parameter's `#[cfg]` and `#[cfg_attr]`: they hold for the wrapper's parameter, too.
     pub(crate) conditions: Vec<Attribute>,
@@ -90,6 +94,9 @@ impl Handler {
     pub(crate) fn check(kind: Kind, names: &[Ident], function: Function, diagnostics: &Diagnostics) -> Self {
         signature::check(kind, &function, diagnostics);
         let parameters = parameters::check(kind, names, &function.signature, diagnostics);
+        if kind == Kind::Connect {
+            signature::check_states_of_connect(&function.signature, &parameters, diagnostics);
+        }
         Self {
             attributes: attributes::sort(function.attributes),
             vis: function.vis,

@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{FnArg, GenericArgument, Pat, PatType, PathArguments, Signature, Type};
 
-use super::{Access, Extractor, Kind, Parameter, State, attributes::is_condition};
+use super::{Access, Extractor, Kind, Parameter, State, advice, attributes::is_condition};
 use crate::diagnostics::Diagnostics;
 
 /// Sorts the parameters into states and extractors.
@@ -15,8 +15,9 @@ pub(super) fn check(
     diagnostics: &Diagnostics,
 ) -> Vec<Parameter> {
     let typed = typed_parameters(signature);
-    check_names(names, &typed, signature, diagnostics);
+    check_number(kind, names, &typed, diagnostics);
     let full_list = full_list(kind, names, &typed);
+    let all_known = check_names(names, &typed, signature, &full_list, diagnostics);
 
     let mut parameters = Vec::new();
     let mut held = Vec::new();
@@ -27,17 +28,39 @@ pub(super) fn check(
             check_held_once(name, &state.ty, &mut held, diagnostics);
             parameters.push(Parameter::State(state));
         } else {
-            check_extractor(kind, parameter, &full_list, diagnostics);
+            // One that the attribute names otherwise is reported there.
+            check_extractor(kind, parameter, all_known.then_some(&full_list), diagnostics);
             let conditions =
                 parameter.attrs.iter().filter(|attribute| is_condition(attribute)).cloned().collect();
-            parameters.push(Parameter::Extractor(Extractor { ty: (*parameter.ty).clone(), conditions }));
+            let name = shown_name(parameter);
+            parameters.push(Parameter::Extractor(Extractor {
+                name,
+                ty: (*parameter.ty).clone(),
+                conditions,
+            }));
         }
     }
     parameters
 }
 
+/// As many extractors as the frameworks, and the runtime, take.
+fn check_number(kind: Kind, names: &[Ident], typed: &[&PatType], diagnostics: &Diagnostics) {
+    let most = match kind {
+        Kind::Http | Kind::ConnectMiddleware => 15,
+        Kind::Socket | Kind::Connect => 16,
+    };
+    let is_state = |parameter: &&&PatType| name_of(parameter).is_some_and(|name| names.contains(name));
+    let extractors = typed.iter().filter(|parameter| !is_state(parameter));
+    if let Some(surplus) = extractors.clone().nth(most) {
+        diagnostics.report(
+            surplus,
+            format_args!("a handler takes at most {most} extractors beside its states: put some into a struct of your own"),
+        );
+    }
+}
+
 /// A type without the invisible groups and the parentheses around it.
-pub(super) fn ungrouped(mut ty: &Type) -> &Type {
+pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
     loop {
         ty = match ty {
             Type::Group(group) => &group.elem,
@@ -62,9 +85,38 @@ fn name_of(parameter: &PatType) -> Option<&Ident> {
     }
 }
 
-fn check_names(names: &[Ident], typed: &[&PatType], signature: &Signature, diagnostics: &Diagnostics) {
+/// The name under which documentation shows a parameter: the user's, also out of `Form(login)`.
+fn shown_name(parameter: &PatType) -> Option<Ident> {
+    let name = match &*parameter.pat {
+        Pat::Ident(pattern) => &pattern.ident,
+        Pat::TupleStruct(pattern) => match pattern.elems.iter().collect::<Vec<_>>().as_slice() {
+            [Pat::Ident(inner)] => &inner.ident,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(name.clone())
+}
+
+/// Whether all names are parameters'.
+fn check_names(
+    names: &[Ident],
+    typed: &[&PatType],
+    signature: &Signature,
+    full_list: &str,
+    diagnostics: &Diagnostics,
+) -> bool {
     let known: Vec<_> = typed.iter().filter_map(|parameter| name_of(parameter)).collect();
+    let mut all_known = true;
     for name in names.iter().filter(|name| !known.contains(name)) {
+        all_known = false;
+        if typed.iter().any(|parameter| is_of_type(parameter, name)) {
+            diagnostics.report(
+                name,
+                format_args!("`{name}` is a type, and the attribute lists parameters by their names: write `{full_list}`"),
+            );
+            continue;
+        }
         let listed: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
         let has = if listed.is_empty() { String::from("no named parameter") } else { listed.join(", ") };
         diagnostics.report(
@@ -76,6 +128,17 @@ fn check_names(names: &[Ident], typed: &[&PatType], signature: &Signature, diagn
             ),
         );
     }
+    all_known
+}
+
+/// Whether a parameter borrows what is called so.
+fn is_of_type(parameter: &PatType, name: &Ident) -> bool {
+    let ty = ungrouped(&parameter.ty);
+    let borrowed = match inside_option(ty).unwrap_or(ty) {
+        Type::Reference(reference) => &*reference.elem,
+        ty => ty,
+    };
+    advice::word(borrowed).is_some_and(|word| *name == word)
 }
 
 /// The attribute with every reference in its list.
@@ -96,8 +159,12 @@ fn check_state(name: &Ident, parameter: &PatType, diagnostics: &Diagnostics) -> 
             format_args!("`{name}` is held whatever the configuration: put the `#[cfg]` on the function"),
         );
     }
+    if let Some(advice) = advice::of_listed(name, &parameter.ty) {
+        diagnostics.report(&parameter.ty, advice);
+        return None;
+    }
     match access_of(&parameter.ty) {
-        Ok((access, ty)) => Some(State { access, ty: ty.clone() }),
+        Ok((access, ty)) => Some(State { name: name.clone(), access, ty: ty.clone() }),
         Err(mistake) => {
             diagnostics.report(&parameter.ty, mistake.explain(name));
             None
@@ -120,11 +187,6 @@ impl Mistake<'_> {
     fn explain(&self, name: &Ident) -> String {
         match self {
             Self::ByValue(ty) => {
-                if let Some(extractor) = own_extractor(ty) {
-                    return format!(
-                        "`{extractor}` is an extractor, and no session state: leave `{name}` out of the attribute"
-                    );
-                }
                 let ty = spelled(ty);
                 format!(
                     "session state is borrowed: write `{name}: &{ty}` to read it or `{name}: &mut {ty}` to \
@@ -157,13 +219,6 @@ impl Mistake<'_> {
             ),
         }
     }
-}
-
-/// The name of an extractor of this crate, if the type looks like one.
-fn own_extractor(ty: &Type) -> Option<&Ident> {
-    let Type::Path(path) = ty else { return None };
-    let last = &path.path.segments.last()?.ident;
-    (last == "Shared" || last == "SessionControl").then_some(last)
 }
 
 fn access_of(ty: &Type) -> Result<(Access, &Type), Mistake<'_>> {
@@ -228,9 +283,17 @@ fn check_held_once<'a>(
     }
 }
 
-fn check_extractor(kind: Kind, parameter: &PatType, full_list: &str, diagnostics: &Diagnostics) {
-    if looks_like_state(&parameter.ty) {
+fn check_extractor(kind: Kind, parameter: &PatType, full_list: Option<&String>, diagnostics: &Diagnostics) {
+    if let Some(full_list) = full_list.filter(|_| looks_like_state(&parameter.ty)) {
+        let advice = match ungrouped(&parameter.ty) {
+            Type::Reference(reference) => {
+                let name = name_of(parameter).map_or_else(|| String::from("name"), ToString::to_string);
+                advice::of_unlisted(kind, &name, reference, full_list)
+            }
+            _ => None,
+        };
         let message = match name_of(parameter) {
+            _ if advice.is_some() => advice.unwrap_or_default(),
             Some(name) => format!("`{name}` is a reference: name it in the attribute: `{full_list}`"),
             None => format!(
                 "only session state is a reference: give the parameter a name and list it in the \
@@ -263,7 +326,7 @@ fn check_extractor(kind: Kind, parameter: &PatType, full_list: &str, diagnostics
 }
 
 /// A type as a user would write it, without the spaces that printing puts between tokens.
-fn spelled(ty: &Type) -> String {
+pub(super) fn spelled(ty: &Type) -> String {
     let mut text = ty.to_token_stream().to_string();
     for (printed, written) in [
         (" :: ", "::"),

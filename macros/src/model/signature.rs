@@ -2,9 +2,9 @@
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{GenericArgument, GenericParam, PathArguments, ReturnType, Type};
+use syn::{GenericArgument, GenericParam, PathArguments, ReturnType, Signature, Type};
 
-use super::{Function, Kind, attributes::is_condition, parameters};
+use super::{Function, Kind, Parameter, State, attributes::is_condition, parameters};
 use crate::{diagnostics::Diagnostics, tokens};
 
 pub(super) fn check(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
@@ -122,6 +122,28 @@ fn check_adapter(function: &Function, diagnostics: &Diagnostics) {
     }
 }
 
+/// Its states are named by its constant's type, so they are concrete.
+pub(super) fn check_states_of_connect(
+    signature: &Signature,
+    parameters: &[Parameter],
+    diagnostics: &Diagnostics,
+) {
+    for parameter in parameters {
+        let Parameter::State(State { ty, .. }) = parameter else { continue };
+        if signature
+            .generics
+            .type_params()
+            .any(|generic| tokens::mentions(&ty.to_token_stream(), &generic.ident))
+        {
+            diagnostics.report(
+                ty,
+                "a connect handler may be generic over the adapter only: write a `#[session_state]` struct, and a connect \
+                 handler for each",
+            );
+        }
+    }
+}
+
 fn check_return(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
     match &function.signature.output {
         ReturnType::Type(_, ty)
@@ -155,7 +177,7 @@ fn check_return(kind: Kind, function: &Function, diagnostics: &Diagnostics) {
     }
 }
 
-/// Whether a type is `&T` with any lifetime but `'static`, or an `Option` or a `Result` of one. An alias of theirs is
+/// Whether a type is `&T` with any lifetime but `'static`, or an `Option`, a `Result`, an `Html` or a tuple of one. An alias of theirs is
 /// found by the compiler.
 fn is_or_holds_reference(ty: &Type) -> bool {
     match parameters::ungrouped(ty) {
@@ -163,7 +185,7 @@ fn is_or_holds_reference(ty: &Type) -> bool {
             reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
         }
         Type::Path(path) => path.path.segments.last().is_some_and(|segment| {
-            let transparent = segment.ident == "Option" || segment.ident == "Result";
+            let transparent = ["Html", "Option", "Result"].iter().any(|name| segment.ident == name);
             let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return false };
             transparent
                 && arguments.args.iter().any(|argument| match argument {
@@ -171,6 +193,7 @@ fn is_or_holds_reference(ty: &Type) -> bool {
                     _ => false,
                 })
         }),
+        Type::Tuple(tuple) => tuple.elems.iter().any(is_or_holds_reference),
         _ => false,
     }
 }

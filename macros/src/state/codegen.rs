@@ -29,7 +29,38 @@ pub(super) fn expand(state: &State, krate: &TokenStream) -> TokenStream {
     let members = members(state, krate);
     let session_state = impl_session_state(name, &state.key, &members, krate);
     let live = state.emit.as_ref().map(|event| impl_live_state(name, event, state, krate));
-    [Some(structure(state, krate)), Some(default), Some(session_state), live].into_iter().flatten().collect()
+    [Some(asks(state, krate)), Some(structure(state, krate)), Some(default), Some(session_state), live]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Asks of each field, at its own type, whether it can be stored, and shared by threads. Before all else, so that it is
+/// the first that is heard.
+fn asks(state: &State, krate: &TokenStream) -> TokenStream {
+    let itself = syn::Ident::new("Self", Span::call_site());
+    let fields = state.fields.iter().enumerate().filter_map(|(index, Field { ty, conditions, .. })| {
+        let site = ty.span().resolved_at(Span::mixed_site());
+        if tokens::mentions(&ty.to_token_stream(), &itself) {
+            return None;
+        }
+        let name = quote::format_ident!("__field{index}", span = Span::mixed_site());
+        let krate = tokens::respanned(krate, site);
+        let stored =
+            state.serde.reshapes.is_none().then(|| quote_spanned!(site=> #ty: #krate::__private::Stored,));
+        let owned = quote_spanned!(site=> #ty: #krate::__private::Owned,);
+        Some(quote_spanned!(Span::mixed_site()=> #(#conditions)* fn #name() where #stored #owned {}))
+    });
+    let fields: Vec<_> = fields.collect();
+    if fields.is_empty() {
+        return TokenStream::new();
+    }
+    quote_spanned! {Span::mixed_site()=>
+        #[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+        const _: () = {
+            #(#fields)*
+        };
+    }
 }
 
 /// That the state is pushed, and without which fields.

@@ -5,6 +5,8 @@ pub(crate) mod codegen;
 mod key;
 pub(crate) mod model;
 pub(crate) mod names;
+mod recover;
+mod serde;
 
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
@@ -24,7 +26,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream, krate: &TokenStr
             } else {
                 diagnostics.report(&item, "`#[session_state]` goes on a struct with named fields");
             }
-            None
+            recover::half_typed(&item).map(model::refused)
         }
     };
     let errors = match (diagnostics.finish(), &checked) {

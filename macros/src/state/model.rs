@@ -71,6 +71,7 @@ pub(crate) struct Serde {
 }
 
 pub(super) fn check(mut input: DeriveInput, arguments: Arguments, diagnostics: &Diagnostics) -> Checked {
+    check_attributes(&mut input.attrs, diagnostics);
     let named = check_shape(&input, diagnostics);
     let generic = check_generics(&input, diagnostics);
     let mut fields: Vec<Field> = match &mut input.data {
@@ -86,8 +87,9 @@ pub(super) fn check(mut input: DeriveInput, arguments: Arguments, diagnostics: &
     let key = arguments.key.map_or_else(|| key::from_name(&input.ident), |key| key.value());
     let derives = take_derives(&mut input.attrs);
     let serde = serde(&input, &mut fields);
+    let can_be_honoured = super::serde::check(&input, &fields, diagnostics);
     let begins_anew = arguments.on_undecodable.is_some();
-    if let (true, Some(reshapes)) = (begins_anew, &serde.reshapes) {
+    if let (true, Some(reshapes)) = (begins_anew && can_be_honoured, &serde.reshapes) {
         diagnostics.report(
             reshapes,
             "with `on_undecodable` each field is read by itself, from under a name of its own and in the form of its type: \
@@ -97,6 +99,12 @@ pub(super) fn check(mut input: DeriveInput, arguments: Arguments, diagnostics: &
     let emit = arguments.emit;
     check_server_only(&fields, emit.as_ref(), &serde, diagnostics);
     Checked::State(State { input, key, fields, derives, serde, begins_anew, emit })
+}
+
+/// What stands in for a struct that does not parse.
+pub(super) fn refused(input: DeriveInput) -> Checked {
+    let derives = take_derives(&mut input.attrs.clone());
+    Checked::Refused(Refused { input, derives })
 }
 
 /// Whether fields that are to stay on the server do so.
@@ -119,6 +127,26 @@ fn check_server_only(fields: &[Field], emit: Option<&LitStr>, serde: &Serde, dia
             );
         }
     }
+}
+
+/// Whether the attributes are such as stand above a state.
+fn check_attributes(attributes: &mut Vec<Attribute>, diagnostics: &Diagnostics) {
+    attributes.retain(|attribute| {
+        let message = match attribute.path().segments.last().map(|last| last.ident.to_string()).as_deref() {
+            Some("session_state") => {
+                "a struct is one state: write `#[session_state]` once, with all its arguments"
+            }
+            Some("session_value") => {
+                "a struct is a state, or a value in one: write `#[session_state]` or `#[session_value]`"
+            }
+            Some("session") => {
+                "`#[session(..)]` goes on a field; what is said of the state goes into `#[session_state(..)]`"
+            }
+            _ => return true,
+        };
+        diagnostics.report(attribute, message);
+        false
+    });
 }
 
 /// Whether the item is a struct with named fields.
@@ -148,6 +176,16 @@ fn check_generics(input: &DeriveInput, diagnostics: &Diagnostics) -> bool {
         return false;
     }
     let name = &input.ident;
+    if generics.params.iter().all(|parameter| matches!(parameter, syn::GenericParam::Lifetime(_))) {
+        diagnostics.report(
+            &generics.params,
+            format_args!(
+                "a state owns its fields, and outlives the call: write `struct {name}` without parameters, with `String` in \
+                 place of a `&str`"
+            ),
+        );
+        return true;
+    }
     diagnostics.report(
         &generics.params,
         format_args!(
@@ -171,10 +209,54 @@ fn check_field(field: &mut syn::Field, diagnostics: &Diagnostics) -> Option<Fiel
         );
     }
     field.attrs.retain(|attribute| !is_conditional_session(attribute));
+    field.attrs.retain(|attribute| !is_misplaced_default(attribute, diagnostics));
+    check_owned(&field.ty, diagnostics);
     let FieldArguments { default, server_only } = args::field(ours.iter(), diagnostics);
     let conditions = conditions(&field.attrs);
     let name = field.ident.clone()?;
     Some(Field { name, ty: field.ty.clone(), conditions, default, names: Vec::new(), server_only })
+}
+
+/// `#[default]`, as on a variant, or `#[default = 1]`.
+fn is_misplaced_default(attribute: &Attribute, diagnostics: &Diagnostics) -> bool {
+    let is_default = attribute.path().is_ident("default");
+    if is_default {
+        diagnostics.report(attribute, "what a field begins with is given by `#[session(default = ..)]`");
+    }
+    is_default
+}
+
+/// A reference cannot be read from what is stored.
+fn check_owned(ty: &Type, diagnostics: &Diagnostics) {
+    if let Some(reference) = reference_in(ty) {
+        let owned = match crate::model::parameters::ungrouped(&reference.elem) {
+            Type::Path(path) if path.path.is_ident("str") => String::from("String"),
+            Type::Slice(slice) => format!("Vec<{}>", slice.elem.to_token_stream()),
+            owned => owned.to_token_stream().to_string(),
+        };
+        diagnostics.report(reference, format_args!("a state owns its fields: write `{owned}`"));
+    }
+}
+
+/// The first reference that a value of this type holds, as it is spelled.
+fn reference_in(ty: &Type) -> Option<&syn::TypeReference> {
+    match ty {
+        Type::Reference(reference) => Some(reference),
+        Type::Group(group) => reference_in(&group.elem),
+        Type::Paren(paren) => reference_in(&paren.elem),
+        Type::Array(array) => reference_in(&array.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(reference_in),
+        Type::Path(path) => path.path.segments.iter().find_map(|segment| match &segment.arguments {
+            syn::PathArguments::AngleBracketed(arguments) => {
+                arguments.args.iter().find_map(|argument| match argument {
+                    syn::GenericArgument::Type(ty) => reference_in(ty),
+                    _ => None,
+                })
+            }
+            _ => None,
+        }),
+        _ => None,
+    }
 }
 
 /// The attributes on which it depends whether something is there.

@@ -137,8 +137,7 @@ fn a_field_that_begins_anew_is_stored_by_itself() {
     for item in [
         "struct User { #[serde(flatten)] rest: Rest }",
         "struct User { #[serde(with = \"other\")] name: Name }",
-        "struct User { #[serde(skip)] name: String }",
-        "#[serde(from = \"Old\")] struct User { name: String }",
+        "struct User { #[serde(skip_serializing_if = \"String::is_empty\")] name: String }",
         "#[cfg_attr(unix, serde(rename = \"u\"))] struct User { name: String }",
         "struct User { #[cfg_attr(unix, serde(rename = \"u\"))] name: String }",
     ] {
@@ -150,4 +149,60 @@ fn a_field_that_begins_anew_is_stored_by_itself() {
     ] {
         assert_mistakes("on_undecodable = \"default\"", item, &[]);
     }
+}
+
+#[test]
+fn what_a_state_cannot_honour_of_serdes() {
+    let skipped = "a field of a session state is stored, or what a handler writes to `n` is lost: take the attribute away, or \
+                   keep `n` outside of the state (`#[session(server_only)]` keeps it from being pushed)";
+    let whole = "a state's first value is that of its fields: write `#[session(default = ..)]` above the fields, and take this \
+                 away";
+    for (item, message) in [
+        ("struct User { #[serde(skip)] n: u8 }", skipped),
+        ("struct User { #[serde(skip_serializing)] n: u8 }", skipped),
+        ("struct User { #[serde(skip_deserializing)] n: u8 }", skipped),
+        (
+            "struct User { #[serde(default = \"five\")] n: u8 }",
+            "what `n` begins with is one value, stored or not: write `#[session(default = five())]`",
+        ),
+        ("#[serde(default = \"user\")] struct User { n: u8 }", whole),
+        (
+            "struct User { a: u8, #[serde(rename = \"a\")] b: u8 }",
+            "`a` is stored under `a` already: give `b` another name",
+        ),
+        (
+            "struct User { a: u8, #[serde(alias = \"a\")] b: u8 }",
+            "`a` is stored under `a` already: give `b` another name",
+        ),
+        ("struct User { n: &'static str }", "a state owns its fields: write `String`"),
+        ("struct User { n: Option<&'static [u8]> }", "a state owns its fields: write `Vec<u8>`"),
+        (
+            "#[session_state] struct User { n: u8 }",
+            "a struct is one state: write `#[session_state]` once, with all its arguments",
+        ),
+        (
+            "struct User { #[default = 5] n: u8 }",
+            "what a field begins with is given by `#[session(default = ..)]`",
+        ),
+    ] {
+        assert_mistakes("", item, &[message]);
+        assert_mistakes("on_undecodable = \"default\"", item, &[message]);
+    }
+    for form in ["transparent", "from = \"Old\"", "into = \"Old\"", "try_from = \"Old\"", "tag = \"kind\""] {
+        let expansion = session_state("", &format!("#[serde({form})] struct User {{ n: u8 }}"));
+        let messages = messages(&expansion);
+        assert!(
+            messages.len() == 1 && messages[0].starts_with("a state is stored field by field"),
+            "{messages:?}"
+        );
+    }
+}
+
+#[test]
+fn a_half_typed_struct_is_a_state_of_the_fields_that_it_has() {
+    let expansion =
+        session_state("", "struct User { name: Option<String>, map: HashMap<String, u32>, vis, }")
+            .to_string();
+    assert!(expansion.contains("map : HashMap < String , u32 >"), "{expansion}");
+    assert!(expansion.contains("SessionState for User"), "{expansion}");
 }

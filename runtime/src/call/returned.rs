@@ -20,6 +20,30 @@ pub enum Returned<T, E> {
     Panicked(Panicked),
 }
 
+/// A value that a client can be sent.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` cannot be sent to a client",
+    label = "is not `Serialize`, or not `Send + Sync + 'static`",
+    note = "what is returned is the acknowledgement: return an owned value that is `Serialize` (`#[derive(serde::Serialize)]`), as \
+            it is and without axum's `Json`"
+)]
+pub trait IsValue: Serialize + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + Send + Sync + 'static> IsValue for T {}
+
+/// An error that a client can be sent.
+#[diagnostic::on_unimplemented(
+    message = "an error that a client sees is `Serialize`, and `{Self}` is not",
+    label = "is not `Serialize`, or not `Send + Sync + 'static`",
+    note = "choose what the client is told, as with `map_err(|error| error.to_string())` and `Result<T, String>`, or derive \
+            `Serialize` on an error type of your own"
+)]
+pub trait IsError: Serialize + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + Send + Sync + 'static> IsError for T {}
+
 /// The error of a handler that returns none.
 #[derive(Debug)]
 pub enum Never {}

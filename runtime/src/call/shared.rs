@@ -1,6 +1,6 @@
 //! `Shared<T>`: short turns on demand, for handlers that wait long, closures and background tasks.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
 use futures_util::Stream;
 
@@ -57,6 +57,50 @@ pub struct Shared<T> {
     state: PhantomData<fn() -> T>,
 }
 
+/// A state as [`Shared::read`] gives it: to be read. What is changed in a copy is saved nowhere; [`Shared::update`] saves.
+///
+/// ```
+/// # use socketioxide_session::{Error, Shared, session_state};
+/// # #[session_state]
+/// # struct Cart { items: Vec<String> }
+/// async fn show(cart: Shared<Cart>) -> Result<String, Error> {
+///     Ok(cart.read().await?.items.join(", "))
+/// }
+/// ```
+///
+/// ```compile_fail,E0596
+/// # use socketioxide_session::{Error, Shared, session_state};
+/// # #[session_state]
+/// # struct Cart { items: Vec<String> }
+/// async fn put(cart: Shared<Cart>) -> Result<(), Error> {
+///     cart.read().await?.items.push(String::from("tea")); // `cart.update(|cart| cart.items.push(..)).await`
+///     Ok(())
+/// }
+/// ```
+pub struct ReadOnly<T>(T);
+
+impl<T> ReadOnly<T> {
+    /// The state itself, as a copy of one's own.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for ReadOnly<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for ReadOnly<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         Self { live: Arc::clone(&self.live), state: PhantomData }
@@ -74,7 +118,8 @@ impl<T: SessionState> Shared<T> {
         Self { live, state: PhantomData }
     }
 
-    /// The state as it is after the writers that came before: `T::default()` where nothing is stored yet.
+    /// The state as it is after the writers that came before: `T::default()` where nothing is stored yet. It can be read alone;
+    /// `into_inner` gives a copy of one's own.
     ///
     /// # Errors
     ///
@@ -84,9 +129,9 @@ impl<T: SessionState> Shared<T> {
     /// # Cancel safety
     ///
     /// Dropping the future gives up its place in the queue.
-    pub async fn read(&self) -> Result<T, Error> {
+    pub async fn read(&self) -> Result<ReadOnly<T>, Error> {
         let call = self.begin::<(Read<T>,)>().await?;
-        call.states.0.into_owned()
+        call.states.0.into_owned().map(ReadOnly)
     }
 
     /// Takes the turn, changes the state, commits, and gives what the closure returned: after the commit, so that what is

@@ -56,6 +56,31 @@ async fn begin_call<P: States>(call: Call<P>) -> Result<Box<RunningCall<P>>, Err
     ArrivedCall::at(&session.live, Caller::Request(session.intents))?.begin().await
 }
 
+/// What an HTTP handler returns.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no response",
+    label = "does not implement `IntoResponse`",
+    note = "return `Json(value)` with a `T: Serialize`, a `String`, or `(StatusCode, value)`; an error becomes a response by \
+            `map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))`, or by an `IntoResponse` of its own; for \
+            `None`, `ok_or(StatusCode::NOT_FOUND)`"
+)]
+pub trait IsResponse {
+    #[doc(hidden)]
+    fn respond(self) -> Response;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: IntoResponse> IsResponse for T {
+    fn respond(self) -> Response {
+        self.into_response()
+    }
+}
+
+/// The user's value as a response.
+pub fn into_response<T: IsResponse>(value: T) -> Response {
+    value.respond()
+}
+
 /// The response that the user's value makes; a 500 if that panics.
 pub fn respond(make: impl FnOnce() -> Response) -> Response {
     caught(|| Ok(make())).unwrap_or_else(refuse)

@@ -1,8 +1,13 @@
 //! What the macros' expansions name, and the probes that tell types apart. It uses every room and holds no rule of its
 //! own. Not for users: it changes without notice.
 
+/// Of each parameter, whether it can be extracted.
+pub mod asks;
+mod fields;
+
 pub use serde;
 
+pub use self::fields::{FirstValue, Owned, StateNotExtractor, Stored};
 pub use crate::{
     call::{
         access::{Maybe, Read, Write, distinct},
@@ -17,12 +22,16 @@ pub use crate::{
 
 /// For `#[http_handler]`.
 pub mod http {
-    pub use crate::http::handler::{Call, IntoResponse, Response, begin, finish, respond};
+    pub use axum_core::extract::Request;
+
+    pub use crate::http::handler::{Call, IntoResponse, Response, begin, finish, into_response, respond};
 }
 
 /// For `#[socket_handler]`.
 pub mod socket {
-    pub use crate::socket::event::{Argument, Event, TakesAck, TakesNoAck, begin, finish};
+    pub use crate::socket::event::{
+        Answered, Argument, ByReturning, Event, TakesAck, TakesNoAck, begin, finish, may_return,
+    };
 }
 
 /// For `#[connect_handler]`.
@@ -39,22 +48,4 @@ pub mod connect {
 /// For `#[connect_middleware]`.
 pub mod connect_middleware {
     pub use crate::socket::middleware::{Call, Refusal, begin, finish, verdict};
-}
-
-/// The value that a field begins with.
-#[diagnostic::on_unimplemented(
-    message = "a field of type `{Self}` needs a first value",
-    label = "has no `Default`",
-    note = "write `#[session(default = ..)]` above the field, or `#[derive(Default)]` above `{Self}`"
-)]
-pub trait FirstValue: Sized {
-    /// That value.
-    fn first_value() -> Self;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Default> FirstValue for T {
-    fn first_value() -> Self {
-        T::default()
-    }
 }

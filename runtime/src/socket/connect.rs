@@ -11,7 +11,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use serde::Serialize;
 pub use socketioxide::{adapter::Adapter, handler::FromConnectParts};
 use socketioxide::{extract::SocketRef, handler::Value, socket::Socket};
 
@@ -29,7 +28,7 @@ use crate::{
     call::{
         access::States,
         held::Held,
-        returned::Returned,
+        returned::{IsError, Returned},
         running_call::{Concluded, RunningCall},
     },
     error::Error,
@@ -145,7 +144,7 @@ pub(super) fn start<A: Adapter, F: ConnectFunction<A>>(socket: &Arc<Socket<A>>, 
 
 /// Commits or discards. A client that was told CONNECT already hears of a failure by `session_error`. If there was one
 /// before the first wait, or the commit failed, it is disconnected.
-pub async fn finish<A: Adapter, P: States, T, E: Serialize + Sync + 'static>(
+pub async fn finish<A: Adapter, P: States, T, E: IsError>(
     held: Held<P, Connected<A>>,
     returned: Returned<T, E>,
 ) {

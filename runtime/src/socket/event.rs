@@ -11,7 +11,6 @@ use std::{
 
 use futures_util::poll;
 use parking_lot::Mutex;
-use serde::Serialize;
 use socketioxide::{
     adapter::Adapter,
     extract::AckSender,
@@ -33,7 +32,7 @@ use crate::{
         held::Held,
         live_session::LiveSession,
         outcome::Outcome,
-        returned::Returned,
+        returned::{IsError, IsValue, Returned},
         running_call::{ArrivedCall, Concluded, RunningCall},
     },
     error::{Error, ErrorKind},
@@ -260,8 +259,8 @@ pub fn finish<P, T, E>(
 ) -> impl Future<Output = ()> + Send + use<P, T, E>
 where
     P: States,
-    T: Serialize + Send + Sync + 'static,
-    E: Serialize + Send + Sync + 'static,
+    T: IsValue,
+    E: IsError,
 {
     let Held { call, context: Answering { reply, encoding, acknowledges_itself, of_last_seen } } = held;
     let returned = Contained::new(returned);
@@ -299,8 +298,8 @@ struct Due<T, E> {
 
 impl<T, E> Due<T, E>
 where
-    T: Serialize + Send + Sync + 'static,
-    E: Serialize + Send + Sync + 'static,
+    T: IsValue,
+    E: IsError,
 {
     fn answer(self, committed: Committed) -> Answer<()> {
         let Committed { outcome, behind } = committed;
@@ -359,28 +358,71 @@ pub(super) fn outcome_of<T, E>(returned: &Returned<T, E>) -> Outcome {
 /// An argument of a handler, of which it is asked whether it is an `AckSender`.
 pub struct Argument<'a, T>(pub &'a T);
 
-/// It is.
-#[allow(clippy::wrong_self_convention, reason = "a probe is consumed: its method is chosen by autoref")]
-pub trait TakesAck {
-    /// Whether the handler acknowledges by itself.
-    fn is_ack_sender(self) -> bool;
-}
+/// How a handler answers: with what it returns. Until it takes an `AckSender`.
+pub struct ByReturning;
 
-impl<A: Adapter> TakesAck for Argument<'_, AckSender<A>> {
-    fn is_ack_sender(self) -> bool {
-        true
+/// How a handler answers that takes an `AckSender`.
+pub struct ByAckSender;
+
+/// How a handler answers, which is known by the types of its arguments.
+pub trait Answered: Sized {
+    /// Whether nothing more is acknowledged on success.
+    const BY_ITSELF: bool;
+    /// The same as a value.
+    fn by_itself(&self) -> bool {
+        Self::BY_ITSELF
     }
 }
 
-/// It is not.
-#[allow(clippy::wrong_self_convention, reason = "a probe is consumed: its method is chosen by autoref")]
+impl Answered for ByReturning {
+    const BY_ITSELF: bool = false;
+}
+
+impl Answered for ByAckSender {
+    const BY_ITSELF: bool = true;
+}
+
+/// What a handler returns that answers in this way.
+pub trait MayReturn<T> {}
+
+impl<T> MayReturn<T> for ByReturning {}
+
+impl<T: IsNothing> MayReturn<T> for ByAckSender {}
+
+/// Nothing that is acknowledged.
+#[diagnostic::on_unimplemented(
+    message = "a handler that takes `AckSender` answers by itself: it returns `()` or `Result<(), E>`",
+    label = "would be dropped, and never sent",
+    note = "send the value with the `AckSender`, or return it and take no `AckSender`"
+)]
+pub trait IsNothing {}
+
+impl IsNothing for () {}
+
+/// Demands that what is returned is sent, or nothing.
+#[inline]
+pub const fn may_return<W: MayReturn<T>, T, E>(_: &W, _: &Returned<T, E>) {}
+
+/// It is one.
+pub trait TakesAck {
+    /// How a handler answers that has this argument as well.
+    fn with<W>(self, others: W) -> ByAckSender;
+}
+
+impl<A: Adapter> TakesAck for Argument<'_, AckSender<A>> {
+    fn with<W>(self, _: W) -> ByAckSender {
+        ByAckSender
+    }
+}
+
+/// It is none.
 pub trait TakesNoAck {
-    /// Whether the handler acknowledges by itself.
-    fn is_ack_sender(self) -> bool;
+    /// How a handler answers that has this argument as well.
+    fn with<W>(self, others: W) -> W;
 }
 
 impl<T> TakesNoAck for &Argument<'_, T> {
-    fn is_ack_sender(self) -> bool {
-        false
+    fn with<W>(self, others: W) -> W {
+        others
     }
 }

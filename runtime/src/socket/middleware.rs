@@ -60,8 +60,26 @@ pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Refusal> {
 /// # Errors
 ///
 /// The text.
-pub fn verdict<E: Display>(returned: Result<(), E>) -> Result<(), Refusal> {
-    returned.map_err(|error| caught(move || Ok(error.to_string())).map_or_else(Refusal::own, Refusal))
+pub fn verdict<V: IsVerdict>(returned: V) -> Result<(), Refusal> {
+    returned.verdict()
+}
+
+/// What a connect middleware returns.
+#[diagnostic::on_unimplemented(
+    message = "a connect middleware decides, and `{Self}` is no decision",
+    label = "is not `Result<(), E>` with an `E: Display`",
+    note = "write `-> Result<(), E>`, where `E: Display` (as `String`) is what a refused client is told"
+)]
+pub trait IsVerdict {
+    #[doc(hidden)]
+    fn verdict(self) -> Result<(), Refusal>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Display> IsVerdict for Result<(), E> {
+    fn verdict(self) -> Result<(), Refusal> {
+        self.map_err(|error| caught(move || Ok(error.to_string())).map_or_else(Refusal::own, Refusal))
+    }
 }
 
 /// Commits, or discards and refuses the connection.

@@ -89,7 +89,8 @@ async fn everything(
     user.name = form.into_values().next().or(Some(name));
     headers.clear();
     let parent = types.and_then(|state| state.parent.as_deref());
-    let language = second.read().await.map_or_else(|_| settings.language.clone(), |state| state.other);
+    let language =
+        second.read().await.map_or_else(|_| settings.language.clone(), |state| state.other.clone());
     if user.see() > most || first.is_some_and(|state| state.value > 3) || parent.is_some() {
         return Err(Refusal::TooOften);
     }

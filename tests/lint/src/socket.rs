@@ -9,7 +9,7 @@ use socketioxide::{
     extract::{AckSender, Data, Event, HttpExtension, MaybeExtension, SocketRef, State, TryData},
     socket::DisconnectReason,
 };
-use socketioxide_session::{Error, SessionControl, SessionState, Shared, socket_handler};
+use socketioxide_session::{Error, ReadOnly, SessionControl, SessionState, Shared, socket_handler};
 
 use crate::states::{Derived, First, Second, Settings, User};
 
@@ -250,7 +250,7 @@ pub(crate) fn events(socket: &SocketRef) {
     socket.on("public", public);
     socket.on("local", local);
     socket.on("closure", async |user: Shared<User>, ack: AckSender| {
-        let state = user.read().await.unwrap_or_default();
+        let state = user.read().await.map(ReadOnly::into_inner).unwrap_or_default();
         ack.send(&state.name).unwrap_or_default();
     });
     socket.on_fallback(fallback);

@@ -90,8 +90,8 @@ pub(crate) struct Renamed {
     /// Another name.
     #[serde(rename = "n", alias = "name")]
     pub(crate) name: String,
-    /// Not stored.
-    #[serde(skip)]
+    /// Not always there.
+    #[serde(default)]
     pub(crate) cached: Option<u8>,
     /// Not always stored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -99,8 +99,7 @@ pub(crate) struct Renamed {
     /// Stored by functions.
     #[serde(with = "seconds")]
     pub(crate) age: Duration,
-    /// A first value of serde's and one of ours.
-    #[serde(default = "one")]
+    /// A first value of ours.
     #[session(default = one())]
     pub(crate) one: u8,
     /// Stored beside the others.

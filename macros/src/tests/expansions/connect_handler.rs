@@ -26,6 +26,28 @@ const _: () = {
     async fn connected(session: &User, socket: SocketRef) {
         socket.on("logout", logout);
     }
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn __asks<__A: ::session::__private::connect::Adapter>() {
+        if false {
+            #[allow(unused_imports)]
+            use ::session::__private::asks::{
+                BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+                Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            };
+            (&&&&&&&::session::__private::asks::Asked::<
+                ::session::__private::asks::Connect,
+                SocketRef,
+                ::session::__private::asks::Unknown,
+            >::new())
+                .ask();
+        }
+    }
     #[allow(deprecated, trivial_bounds)]
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
@@ -43,13 +65,13 @@ const _: () = {
                 Self::States,
                 ::session::__private::connect::Connected<__A>,
             >,
-            (__extractor0,): Self::Arguments,
+            (socket,): Self::Arguments,
         ) {
             let __returned = {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
                 let (__scope, (__state0,)) = __held.lend();
-                let __result = __scope.run(connected(__state0, __extractor0)).await;
+                let __result = __scope.run(connected(__state0, socket)).await;
                 ::session::__private::Split::new(__result).split()
             };
             ::session::__private::connect::finish(__held, __returned).await;
@@ -108,6 +130,34 @@ const _: () = {
     ) -> Answer {
         greet(auth, cart, user, seen)
     }
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn __asks<__A: ::session::__private::connect::Adapter>() {
+        if false {
+            #[allow(unused_imports)]
+            use ::session::__private::asks::{
+                BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+                Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            };
+            (&&&&&&&::session::__private::asks::Asked::<
+                ::session::__private::asks::Connect,
+                Data<Auth>,
+                ::session::__private::asks::Reads<Auth>,
+            >::new())
+                .ask();
+            (&&&&&&&::session::__private::asks::Asked::<
+                ::session::__private::asks::Connect,
+                SocketRef,
+                ::session::__private::asks::Unknown,
+            >::new())
+                .ask();
+        }
+    }
     #[allow(deprecated, trivial_bounds)]
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
@@ -132,22 +182,14 @@ const _: () = {
                 Self::States,
                 ::session::__private::connect::Connected<__A>,
             >,
-            (__extractor0, __extractor1): Self::Arguments,
+            (auth, socket): Self::Arguments,
         ) {
             let __returned = {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
                 let (__scope, (__state0, __state1, __state2)) = __held.lend();
                 let __result = __scope
-                    .run(
-                        connected(
-                            __extractor0,
-                            __state0,
-                            __extractor1,
-                            __state1,
-                            __state2,
-                        ),
-                    )
+                    .run(connected(auth, __state0, socket, __state1, __state2))
                     .await;
                 ::session::__private::Split::new(__result).split()
             };
@@ -185,6 +227,31 @@ const _: () = {
     where
         X: Send,
     {}
+    #[allow(
+        warnings,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
+    fn __asks<X: Adapter + ::session::__private::connect::Adapter>()
+    where
+        X: Send,
+    {
+        if false {
+            #[allow(unused_imports)]
+            use ::session::__private::asks::{
+                BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+                Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            };
+            (&&&&&&&::session::__private::asks::Asked::<
+                ::session::__private::asks::Connect,
+                SocketRef<X>,
+                ::session::__private::asks::Unknown,
+            >::new())
+                .ask();
+        }
+    }
     #[allow(deprecated, trivial_bounds)]
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
@@ -202,13 +269,13 @@ const _: () = {
                 Self::States,
                 ::session::__private::connect::Connected<X>,
             >,
-            (__extractor0,): Self::Arguments,
+            (socket,): Self::Arguments,
         ) {
             let __returned = {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
                 let (__scope, ()) = __held.lend();
-                let __result = __scope.run(connected::<X>(__extractor0)).await;
+                let __result = __scope.run(connected::<X>(socket)).await;
                 ::session::__private::Split::new(__result).split()
             };
             ::session::__private::connect::finish(__held, __returned).await;
@@ -345,9 +412,56 @@ const _: () = {
 ::core::compile_error! {
     "a connect handler's parameters are concrete types: write the extractor's type"
 }
-async fn connected<A, B>(
-    session: &User,
-    #[cfg(unix)]
-    socket: SocketRef<A>,
-    data: impl Extractor<B>,
-) {}
+#[allow(non_upper_case_globals)]
+const connected: ::session::__private::connect::Annotated<__connect_handler_connected> = ::session::__private::connect::Annotated::new();
+#[doc(hidden)]
+#[allow(
+    non_camel_case_types,
+    dead_code,
+    missing_debug_implementations,
+    clippy::exhaustive_enums
+)]
+enum __connect_handler_connected {}
+const _: () = {
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn connected() {
+        #[allow(warnings)]
+        async fn connected<A, B>(
+            session: &User,
+            #[cfg(unix)]
+            socket: SocketRef<A>,
+            data: impl Extractor<B>,
+        ) {}
+        ::core::unreachable!()
+    }
+    #[allow(deprecated, trivial_bounds)]
+    #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
+    impl<
+        __A: ::session::__private::connect::Adapter,
+    > ::session::__private::connect::ConnectFunction<__A>
+    for __connect_handler_connected {
+        const NAME: &'static ::core::primitive::str = "connected";
+        type States = ();
+        type Arguments = ();
+        async fn run(
+            mut __held: ::session::__private::connect::Held<
+                Self::States,
+                ::session::__private::connect::Connected<__A>,
+            >,
+            (): Self::Arguments,
+        ) {
+            let __returned = {
+                #[allow(unused_imports)]
+                use ::session::__private::{SplitResult as _, SplitValue as _};
+                let (__scope, ()) = __held.lend();
+                let __result = __scope.run(connected()).await;
+                ::session::__private::Split::new(__result).split()
+            };
+            ::session::__private::connect::finish(__held, __returned).await;
+        }
+    }
+};

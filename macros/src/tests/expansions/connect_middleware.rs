@@ -9,7 +9,7 @@
 
 #[allow(trivial_bounds, private_bounds)]
 async fn only_users(
-    __call: ::session::__private::connect_middleware::Call<
+    session: ::session::__private::connect_middleware::Call<
         (::session::__private::Read<User>,),
     >,
 ) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
@@ -24,7 +24,7 @@ where
     async fn only_users(session: &User) -> Result<(), NotLoggedIn> {
         session.name.as_ref().map(|_| ()).ok_or(NotLoggedIn)
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    let mut __held = match ::session::__private::connect_middleware::begin(session).await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {
@@ -56,7 +56,7 @@ pub(crate) async fn only_users(
     __call: ::session::__private::connect_middleware::Call<
         (::session::__private::Read<User>, ::session::__private::Write<Seen>),
     >,
-    __extractor0: SocketRef,
+    socket: SocketRef,
 ) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
 where
     User: ::session::SessionState,
@@ -79,6 +79,19 @@ where
         Seen as ::session::SessionState > ::KEY]),
         "two parameters of `only_users` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::Connect,
+            SocketRef,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
     let mut __held = match ::session::__private::connect_middleware::begin(__call).await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -88,7 +101,7 @@ where
     };
     let __verdict = {
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope.run(only_users(__state0, __extractor0, __state1)).await;
+        let __result = __scope.run(only_users(__state0, socket, __state1)).await;
         __result
             .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };
@@ -108,7 +121,7 @@ where
 #[allow(trivial_bounds, private_bounds)]
 async fn only_few<A: Adapter>(
     __call: ::session::__private::connect_middleware::Call<()>,
-    __extractor0: SocketRef<A>,
+    socket: SocketRef<A>,
 ) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
 where
     A: Send,
@@ -124,6 +137,19 @@ where
     {
         few(socket)
     }
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::Connect,
+            SocketRef<A>,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
     let mut __held = match ::session::__private::connect_middleware::begin(__call).await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -133,7 +159,7 @@ where
     };
     let __verdict = {
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(only_few::<A>(__extractor0)).await;
+        let __result = __scope.run(only_few::<A>(socket)).await;
         __result
             .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };
@@ -153,6 +179,34 @@ where
 ::core::compile_error! {
     "session state is borrowed: write `session: &User` to read it or `session: &mut User` to change it; an extractor, as `Shared` and `SessionControl` are, is left out of the attribute"
 }
-async fn count(mut session: User) {
-    session.visits += 1;
+#[allow(trivial_bounds, private_bounds)]
+async fn count(
+    __call: ::session::__private::connect_middleware::Call<()>,
+) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal> {
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn count() -> ::core::result::Result<(), &'static ::core::primitive::str> {
+        #[allow(warnings)]
+        async fn count(mut session: User) {
+            session.visits += 1;
+        }
+        ::core::unreachable!()
+    }
+    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__refusal) => {
+            return ::core::result::Result::Err(__refusal);
+        }
+    };
+    let __verdict = {
+        let (__scope, ()) = __held.lend();
+        let __result = __scope.run(count()).await;
+        __result
+            .map(|__value| ::session::__private::connect_middleware::verdict(__value))
+    };
+    ::session::__private::connect_middleware::finish(__held, __verdict).await
 }

@@ -10,8 +10,8 @@
 
 #[allow(trivial_bounds, private_bounds)]
 async fn login(
-    __call: ::session::__private::http::Call<(::session::__private::Write<User>,)>,
-    __extractor0: Form<Login>,
+    session: ::session::__private::http::Call<(::session::__private::Write<User>,)>,
+    form: Form<Login>,
 ) -> ::session::__private::http::Response
 where
     User: ::session::SessionState,
@@ -25,7 +25,20 @@ where
         session.name = Some(form.name);
         Redirect::to("/")
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpLast,
+            Form<Login>,
+            ::session::__private::asks::Reads<Login>,
+        >::new())
+            .ask();
+    }
+    let mut __held = match ::session::__private::http::begin(session).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -33,11 +46,11 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(login(__state0, __extractor0)).await;
+        let __result = __scope.run(login(__state0, form)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -67,7 +80,7 @@ pub(crate) async fn checkout(
             ::session::__private::Write<Cart>,
         ),
     >,
-    __extractor0: State<Prices>,
+    prices: State<Prices>,
     __extractor1: (Path<String>, Host),
 ) -> ::session::__private::http::Response
 where
@@ -100,6 +113,25 @@ where
         ::KEY]),
         "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpParts<(Path<String>, Host)>,
+            State<Prices>,
+            ::session::__private::asks::OfState,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpLast,
+            (Path<String>, Host),
+            ::session::__private::asks::OfStd,
+        >::new())
+            .ask();
+    }
     let mut __held = match ::session::__private::http::begin(__call).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
@@ -109,12 +141,12 @@ where
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0, __state1, __state2)) = __held.lend();
         let __result = __scope
-            .run(checkout(__extractor0, __state0, __extractor1, __state1, __state2))
+            .run(checkout(prices, __state0, __extractor1, __state1, __state2))
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -149,7 +181,7 @@ async fn ping(
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -166,7 +198,7 @@ async fn ping(
 
 #[allow(trivial_bounds, private_bounds)]
 async fn visit(
-    __call: ::session::__private::http::Call<(::session::__private::Write<User>,)>,
+    session: ::session::__private::http::Call<(::session::__private::Write<User>,)>,
 ) -> ::session::__private::http::Response
 where
     User: ::session::SessionState,
@@ -179,7 +211,7 @@ where
     async fn visit(session: &mut User) -> Answer<String> {
         session.visit()
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(session).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -191,7 +223,7 @@ where
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -208,7 +240,7 @@ where
 
 #[allow(trivial_bounds, private_bounds)]
 async fn name(
-    __call: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
+    session: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
 ) -> ::session::__private::http::Response
 where
     User: ::session::SessionState,
@@ -221,7 +253,7 @@ where
     async fn name(session: &User) -> impl IntoResponse {
         session.name.clone()
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(session).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -233,7 +265,7 @@ where
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -253,8 +285,8 @@ where
 
 #[allow(trivial_bounds, private_bounds)]
 async fn page<T: Render, const N: usize>(
-    __call: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
-    __extractor0: Pages<T, N>,
+    session: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
+    pages: Pages<T, N>,
 ) -> ::session::__private::http::Response
 where
     T: Send,
@@ -274,7 +306,20 @@ where
     {
         pages.render(session)
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpLast,
+            Pages<T, N>,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
+    let mut __held = match ::session::__private::http::begin(session).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -282,11 +327,11 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(page::<T, N>(__state0, __extractor0)).await;
+        let __result = __scope.run(page::<T, N>(__state0, pages)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -301,8 +346,8 @@ where
 
 #[allow(trivial_bounds, private_bounds)]
 async fn page<'a>(
-    __call: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
-    __extractor0: Pages<'a>,
+    session: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
+    pages: Pages<'a>,
 ) -> ::session::__private::http::Response
 where
     User: ::session::SessionState,
@@ -313,7 +358,20 @@ where
         clippy::single_call_fn
     )]
     async fn page<'a>(session: &'a User, pages: Pages<'a>) {}
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpLast,
+            Pages<'a>,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
+    let mut __held = match ::session::__private::http::begin(session).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -321,11 +379,11 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(page(__state0, __extractor0)).await;
+        let __result = __scope.run(page(__state0, pages)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -346,7 +404,7 @@ async fn copy<T: Clone>(
     __call: ::session::__private::http::Call<
         (::session::__private::Read<T>, ::session::__private::Write<Backup<T>>),
     >,
-    __extractor0: Shared<Cart>,
+    cart: Shared<Cart>,
 ) -> ::session::__private::http::Response
 where
     T: ::session::SessionState,
@@ -367,6 +425,19 @@ where
             "two parameters of `copy` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
         )
     };
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpLast,
+            Shared<Cart>,
+            ::session::__private::asks::Shares<Cart>,
+        >::new())
+            .ask();
+    }
     let mut __held = match ::session::__private::http::begin(__call).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
@@ -375,11 +446,11 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope.run(copy::<T>(__state0, __state1, __extractor0)).await;
+        let __result = __scope.run(copy::<T>(__state0, __state1, cart)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -396,8 +467,8 @@ where
 async fn peer(
     __call: ::session::__private::http::Call<()>,
     #[cfg(unix)]
-    __extractor0: ConnectInfo<Peer>,
-    __extractor1: Host,
+    address: ConnectInfo<Peer>,
+    host: Host,
 ) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
@@ -405,6 +476,26 @@ async fn peer(
         clippy::single_call_fn
     )]
     async fn peer(#[cfg(unix)] #[allow(unused)] address: ConnectInfo<Peer>, host: Host) {}
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        #[cfg(unix)]
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpParts<Host>,
+            ConnectInfo<Peer>,
+            ::session::__private::asks::OfAxum,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpLast,
+            Host,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
     let mut __held = match ::session::__private::http::begin(__call).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
@@ -413,11 +504,11 @@ async fn peer(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(peer(#[cfg(unix)] __extractor0, __extractor1)).await;
+        let __result = __scope.run(peer(#[cfg(unix)] address, host)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -443,7 +534,7 @@ async fn peer(
 #[allow(trivial_bounds, private_bounds)]
 async fn peer(
     __call: ::session::__private::http::Call<()>,
-    __extractor0: Host,
+    host: Host,
 ) -> ::session::__private::http::Response {
     #[cfg_attr(feature = "trace", tracing::instrument(skip(host)))]
     #[allow(
@@ -452,6 +543,19 @@ async fn peer(
         clippy::single_call_fn
     )]
     async fn peer(host: Host) {}
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpLast,
+            Host,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
     let mut __held = match ::session::__private::http::begin(__call).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
@@ -460,11 +564,11 @@ async fn peer(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(peer(__extractor0)).await;
+        let __result = __scope.run(peer(host)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -481,13 +585,13 @@ async fn peer(
 #[allow(clippy::too_many_arguments)]
 async fn all(
     __call: ::session::__private::http::Call<()>,
-    __extractor0: A,
-    __extractor1: B,
-    __extractor2: C,
-    __extractor3: D,
-    __extractor4: E,
-    __extractor5: F,
-    __extractor6: G,
+    a: A,
+    b: B,
+    c: C,
+    d: D,
+    e: E,
+    f: F,
+    g: G,
 ) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
@@ -495,6 +599,55 @@ async fn all(
         clippy::single_call_fn
     )]
     async fn all(a: A, b: B, c: C, d: D, e: E, f: F, g: G) {}
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpParts<B>,
+            A,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpParts<C>,
+            B,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpParts<D>,
+            C,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpParts<E>,
+            D,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpParts<F>,
+            E,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpParts<G>,
+            F,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::HttpLast,
+            G,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
     let mut __held = match ::session::__private::http::begin(__call).await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
@@ -503,23 +656,11 @@ async fn all(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope
-            .run(
-                all(
-                    __extractor0,
-                    __extractor1,
-                    __extractor2,
-                    __extractor3,
-                    __extractor4,
-                    __extractor5,
-                    __extractor6,
-                ),
-            )
-            .await;
+        let __result = __scope.run(all(a, b, c, d, e, f, g)).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::IntoResponse::into_response(
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
                     __value,
                 ))),
         )
@@ -538,7 +679,36 @@ async fn all(
 ::core::compile_error! {
     "session state is borrowed: write `session: &User` to read it or `session: &mut User` to change it; an extractor, as `Shared` and `SessionControl` are, is left out of the attribute"
 }
-::core::compile_error! {
-    "`cart` is a reference: name it in the attribute: `#[http_handler(session, cart)]`"
+#[allow(trivial_bounds, private_bounds)]
+async fn login(
+    __call: ::session::__private::http::Call<()>,
+) -> ::session::__private::http::Response {
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn login() {
+        #[allow(warnings)]
+        async fn login(session: User, cart: &Cart) {}
+        ::core::unreachable!()
+    }
+    let mut __held = match ::session::__private::http::begin(__call).await {
+        ::core::result::Result::Ok(__held) => __held,
+        ::core::result::Result::Err(__response) => return __response,
+    };
+    let __answer = {
+        #[allow(unused_imports)]
+        use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
+        let (__scope, ()) = __held.lend();
+        let __result = __scope.run(login()).await;
+        (
+            ::session::__private::Shape(&__result).is_err(),
+            __result
+                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
+                    __value,
+                ))),
+        )
+    };
+    ::session::__private::http::finish(__held, __answer).await
 }
-async fn login(session: User, cart: &Cart) {}

@@ -11,6 +11,19 @@
 //     visits: u32,
 // }
 
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+const _: () = {
+    fn __field0()
+    where
+        Option<String>: ::session::__private::Stored,
+        Option<String>: ::session::__private::Owned,
+    {}
+    fn __field1()
+    where
+        u32: ::session::__private::Stored,
+        u32: ::session::__private::Owned,
+    {}
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize
@@ -109,6 +122,15 @@ impl ::session::SessionState for User {
 //     pub(crate) name: Option<String>,
 // }
 
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+const _: () = {
+    #[cfg(unix)]
+    fn __field0()
+    where
+        Option<String>: ::session::__private::Stored,
+        Option<String>: ::session::__private::Owned,
+    {}
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize
@@ -246,6 +268,14 @@ impl ::session::SessionState for ShoppingCart {
 //     r#type: u8,
 // }
 
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+const _: () = {
+    fn __field0()
+    where
+        u8: ::session::__private::Stored,
+        u8: ::session::__private::Owned,
+    {}
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize
@@ -484,6 +514,20 @@ impl ::session::SessionState for User {
 //     failures: u32,
 // }
 
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+const _: () = {
+    fn __field0()
+    where
+        Option<String>: ::session::__private::Stored,
+        Option<String>: ::session::__private::Owned,
+    {}
+    #[cfg(unix)]
+    fn __field1()
+    where
+        u32: ::session::__private::Stored,
+        u32: ::session::__private::Owned,
+    {}
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize
@@ -598,6 +642,19 @@ impl ::session::LiveState for User {
 //     number: u8,
 // }
 
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+const _: () = {
+    fn __field0()
+    where
+        String: ::session::__private::Stored,
+        String: ::session::__private::Owned,
+    {}
+    fn __field1()
+    where
+        u8: ::session::__private::Stored,
+        u8: ::session::__private::Owned,
+    {}
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize
@@ -701,6 +758,13 @@ impl ::session::SessionState for User {
 //     name: String,
 // }
 
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+const _: () = {
+    fn __field0()
+    where
+        String: ::session::__private::Owned,
+    {}
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize
@@ -736,6 +800,14 @@ impl ::session::SessionState for User {
 //     name: String,
 // }
 
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+const _: () = {
+    fn __field0()
+    where
+        String: ::session::__private::Stored,
+        String: ::session::__private::Owned,
+    {}
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize

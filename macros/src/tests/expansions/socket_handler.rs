@@ -30,10 +30,9 @@ where
         ::core::result::Result::Err(__refused) => return __refused.tell("logout").await,
     };
     let () = __arguments;
-    let __acknowledges_itself = false;
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __acknowledges_itself,
+            false,
         )
         .await else { return };
     let __returned = {
@@ -82,36 +81,50 @@ where
         User as ::session::SessionState > ::KEY]),
         "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::SocketParts,
+            SocketRef,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::SocketLast,
+            Data<Card>,
+            ::session::__private::asks::Reads<Card>,
+        >::new())
+            .ask();
+    }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
         ::core::result::Result::Err(__refused) => return __refused.tell("checkout").await,
     };
-    let (__extractor0, __arguments) = __arguments;
-    let (__extractor1, __arguments) = __arguments;
+    let (socket, __arguments) = __arguments;
+    let (card, __arguments) = __arguments;
     let () = __arguments;
-    let __acknowledges_itself = {
-        #[allow(unused_imports)]
-        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
-        let __are_ack_senders: &[bool] = &[
-            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
-            ::session::__private::socket::Argument(&__extractor1).is_ack_sender(),
-        ];
-        __are_ack_senders.contains(&true)
-    };
+    let __answers = ::session::__private::socket::ByReturning;
+    #[allow(unused_imports)]
+    use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
+    let __answers = ::session::__private::socket::Argument(&socket).with(__answers);
+    let __answers = ::session::__private::socket::Argument(&card).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __acknowledges_itself,
+            __answers.by_itself(),
         )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope
-            .run(checkout(__extractor0, __state0, __extractor1, __state1))
-            .await;
+        let __result = __scope.run(checkout(socket, __state0, card, __state1)).await;
         ::session::__private::Split::new(__result).split()
     };
+    ::session::__private::socket::may_return(&__answers, &__returned);
     ::session::__private::socket::finish(__held, __returned).await;
 }
 
@@ -133,10 +146,9 @@ async fn ping(__event: ::session::__private::socket::Event<(), fn()>) {
         ::core::result::Result::Err(__refused) => return __refused.tell("ping").await,
     };
     let () = __arguments;
-    let __acknowledges_itself = false;
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __acknowledges_itself,
+            false,
         )
         .await else { return };
     let __returned = {
@@ -174,32 +186,42 @@ where
     async fn rename(session: &mut User, TryData(name): TryData<String>) -> Answer {
         session.rename(name?)
     }
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::SocketLast,
+            TryData<String>,
+            ::session::__private::asks::Reads<String>,
+        >::new())
+            .ask();
+    }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
         ::core::result::Result::Err(__refused) => return __refused.tell("rename").await,
     };
-    let (__extractor0, __arguments) = __arguments;
+    let (name, __arguments) = __arguments;
     let () = __arguments;
-    let __acknowledges_itself = {
-        #[allow(unused_imports)]
-        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
-        let __are_ack_senders: &[bool] = &[
-            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
-        ];
-        __are_ack_senders.contains(&true)
-    };
+    let __answers = ::session::__private::socket::ByReturning;
+    #[allow(unused_imports)]
+    use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
+    let __answers = ::session::__private::socket::Argument(&name).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __acknowledges_itself,
+            __answers.by_itself(),
         )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(rename(__state0, __extractor0)).await;
+        let __result = __scope.run(rename(__state0, name)).await;
         ::session::__private::Split::new(__result).split()
     };
+    ::session::__private::socket::may_return(&__answers, &__returned);
     ::session::__private::socket::finish(__held, __returned).await;
 }
 
@@ -236,36 +258,50 @@ where
     where
         A: Other,
     {}
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::SocketParts,
+            SocketRef<A>,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::SocketLast,
+            X<N>,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
         ::core::result::Result::Err(__refused) => return __refused.tell("handler").await,
     };
-    let (__extractor0, __arguments) = __arguments;
-    let (__extractor1, __arguments) = __arguments;
+    let (socket, __arguments) = __arguments;
+    let (x, __arguments) = __arguments;
     let () = __arguments;
-    let __acknowledges_itself = {
-        #[allow(unused_imports)]
-        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
-        let __are_ack_senders: &[bool] = &[
-            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
-            ::session::__private::socket::Argument(&__extractor1).is_ack_sender(),
-        ];
-        __are_ack_senders.contains(&true)
-    };
+    let __answers = ::session::__private::socket::ByReturning;
+    #[allow(unused_imports)]
+    use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
+    let __answers = ::session::__private::socket::Argument(&socket).with(__answers);
+    let __answers = ::session::__private::socket::Argument(&x).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __acknowledges_itself,
+            __answers.by_itself(),
         )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope
-            .run(handler::<A, N>(__state0, __extractor0, __extractor1))
-            .await;
+        let __result = __scope.run(handler::<A, N>(__state0, socket, x)).await;
         ::session::__private::Split::new(__result).split()
     };
+    ::session::__private::socket::may_return(&__answers, &__returned);
     ::session::__private::socket::finish(__held, __returned).await;
 }
 
@@ -290,32 +326,42 @@ where
         clippy::single_call_fn
     )]
     async fn handler<'a>(s: &'a User, x: X<'a>) {}
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::SocketLast,
+            X<'a>,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
         ::core::result::Result::Err(__refused) => return __refused.tell("handler").await,
     };
-    let (__extractor0, __arguments) = __arguments;
+    let (x, __arguments) = __arguments;
     let () = __arguments;
-    let __acknowledges_itself = {
-        #[allow(unused_imports)]
-        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
-        let __are_ack_senders: &[bool] = &[
-            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
-        ];
-        __are_ack_senders.contains(&true)
-    };
+    let __answers = ::session::__private::socket::ByReturning;
+    #[allow(unused_imports)]
+    use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
+    let __answers = ::session::__private::socket::Argument(&x).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __acknowledges_itself,
+            __answers.by_itself(),
         )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(handler(__state0, __extractor0)).await;
+        let __result = __scope.run(handler(__state0, x)).await;
         ::session::__private::Split::new(__result).split()
     };
+    ::session::__private::socket::may_return(&__answers, &__returned);
     ::session::__private::socket::finish(__held, __returned).await;
 }
 
@@ -334,34 +380,45 @@ async fn handler(
         clippy::single_call_fn
     )]
     async fn handler(#[cfg(unix)] #[allow(unused)] socket: SocketRef) {}
+    if false {
+        #[allow(unused_imports)]
+        use ::session::__private::asks::{
+            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
+            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+        };
+        #[cfg(unix)]
+        (&&&&&&&::session::__private::asks::Asked::<
+            ::session::__private::asks::SocketLast,
+            SocketRef,
+            ::session::__private::asks::Unknown,
+        >::new())
+            .ask();
+    }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
         ::core::result::Result::Err(__refused) => return __refused.tell("handler").await,
     };
     #[cfg(unix)]
-    let (__extractor0, __arguments) = __arguments;
+    let (socket, __arguments) = __arguments;
     let () = __arguments;
-    let __acknowledges_itself = {
-        #[allow(unused_imports)]
-        use ::session::__private::socket::{TakesAck as _, TakesNoAck as _};
-        let __are_ack_senders: &[bool] = &[
-            #[cfg(unix)]
-            ::session::__private::socket::Argument(&__extractor0).is_ack_sender(),
-        ];
-        __are_ack_senders.contains(&true)
-    };
+    let __answers = ::session::__private::socket::ByReturning;
+    #[allow(unused_imports)]
+    use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
+    #[cfg(unix)]
+    let __answers = ::session::__private::socket::Argument(&socket).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
-            __acknowledges_itself,
+            __answers.by_itself(),
         )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(handler(#[cfg(unix)] __extractor0)).await;
+        let __result = __scope.run(handler(#[cfg(unix)] socket)).await;
         ::session::__private::Split::new(__result).split()
     };
+    ::session::__private::socket::may_return(&__answers, &__returned);
     ::session::__private::socket::finish(__held, __returned).await;
 }
 
@@ -381,6 +438,36 @@ async fn handler(
 ::core::compile_error! {
     "return an owned value, as `String` and `&'static str` are: the answer leaves after the session's turn has ended"
 }
-fn logout(session: &mut User) -> &str {
-    "bye"
+#[allow(trivial_bounds, private_bounds)]
+async fn logout(__event: ::session::__private::socket::Event<(), fn()>) {
+    #[allow(
+        clippy::unused_async,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::single_call_fn
+    )]
+    async fn logout() {
+        #[allow(warnings)]
+        fn logout(session: &mut User) -> &str {
+            "bye"
+        }
+        ::core::unreachable!()
+    }
+    let (__call, __arguments) = match __event.extracted() {
+        ::core::result::Result::Ok(__extracted) => __extracted,
+        ::core::result::Result::Err(__refused) => return __refused.tell("logout").await,
+    };
+    let () = __arguments;
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
+            __call,
+            false,
+        )
+        .await else { return };
+    let __returned = {
+        #[allow(unused_imports)]
+        use ::session::__private::{SplitResult as _, SplitValue as _};
+        let (__scope, ()) = __held.lend();
+        let __result = __scope.run(logout()).await;
+        ::session::__private::Split::new(__result).split()
+    };
+    ::session::__private::socket::finish(__held, __returned).await;
 }

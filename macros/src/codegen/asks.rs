@@ -1,0 +1,103 @@
+//! Asks of an extractor, at its own type, whether it is one: the runtime's `asks` answers. What its name looks like chooses
+//! the words of a refusal.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::{GenericArgument, PathArguments, Type};
+
+use super::expansion::site_of;
+use crate::{
+    model::{Extractor, Kind, advice, parameters::ungrouped},
+    tokens,
+};
+
+/// `None`: its type cannot be named here.
+///
+/// `next`: the type of the one behind it that is there whatever the configuration.
+pub(super) fn ask(
+    kind: Kind,
+    next: Option<&Type>,
+    extractor: &Extractor,
+    private: &TokenStream,
+) -> Option<TokenStream> {
+    let Extractor { ty, conditions, .. } = extractor;
+    if is_hidden(ty) {
+        return None;
+    }
+    let site = site_of(ty);
+    let asks = {
+        let private = tokens::respanned(private, site);
+        quote_spanned!(site=> #private::asks)
+    };
+    let place = match (kind, next) {
+        (Kind::Http, Some(next)) => {
+            let next = if is_hidden(next) {
+                quote_spanned!(site=> ::core::convert::Infallible)
+            } else {
+                next.to_token_stream()
+            };
+            quote_spanned!(site=> HttpParts<#next>)
+        }
+        (Kind::Http, None) => quote_spanned!(site=> HttpLast),
+        (Kind::Socket, Some(_)) => quote_spanned!(site=> SocketParts),
+        (Kind::Socket, None) => quote_spanned!(site=> SocketLast),
+        (Kind::Connect | Kind::ConnectMiddleware, _) => quote_spanned!(site=> Connect),
+    };
+    let looks = looks(kind, ty, &asks);
+    Some(quote_spanned! {site=>
+        #(#conditions)*
+        (&&&&&&&#asks::Asked::<#asks::#place, #ty, #looks>::new()).ask();
+    })
+}
+
+/// Whether only the compiler knows the type: `impl Trait`.
+fn is_hidden(ty: &Type) -> bool {
+    tokens::mentions(&ty.to_token_stream(), &syn::Ident::new("impl", Span::call_site()))
+}
+
+/// What a type's name looks like.
+fn looks(kind: Kind, ty: &Type, asks: &TokenStream) -> TokenStream {
+    let site = site_of(ty);
+    let word = advice::word(ty).unwrap_or_default();
+    let is_http = kind == Kind::Http;
+    match word.as_str() {
+        "Data" | "TryData" => of_what(ty, "Reads", asks),
+        "Json" | "Form" | "Query" | "Path" if is_http => of_what(ty, "Reads", asks),
+        "Shared" => of_what(ty, "Shares", asks),
+        "Json" | "Form" | "Query" | "Path" | "HeaderMap" | "Bytes" | "Multipart" | "Request" | "Uri"
+        | "Method" | "ConnectInfo" | "CookieJar" | "TypedHeader" | "Next" => {
+            quote_spanned!(site=> #asks::OfAxum)
+        }
+        "State" | "Extension" => quote_spanned!(site=> #asks::OfState),
+        "Session" => quote_spanned!(site=> #asks::OfSession),
+        _ if is_of_std(ty, &word) => quote_spanned!(site=> #asks::OfStd),
+        _ => quote_spanned!(site=> #asks::Unknown),
+    }
+}
+
+fn of_what(ty: &Type, how: &str, asks: &TokenStream) -> TokenStream {
+    let site = site_of(ty);
+    let how = syn::Ident::new(how, site);
+    inside(ty).map_or_else(
+        || quote_spanned!(site=> #asks::Unknown),
+        |inside| quote_spanned!(site=> #asks::#how<#inside>),
+    )
+}
+
+fn inside(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ungrouped(ty) else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(ty)) if arguments.args.len() == 1 => Some(ty),
+        _ => None,
+    }
+}
+
+fn is_of_std(ty: &Type, word: &str) -> bool {
+    const NAMES: [&str; 27] = [
+        "Arc", "BTreeMap", "BTreeSet", "Box", "HashMap", "HashSet", "Mutex", "Rc", "RwLock", "SocketIo",
+        "String", "Vec", "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "u128",
+        "u16", "u32", "u64", "u8",
+    ];
+    matches!(ungrouped(ty), Type::Tuple(_) | Type::Array(_)) || NAMES.contains(&word) || word == "usize"
+}

@@ -1,0 +1,100 @@
+//! What stands in for a handler with mistakes, so that no other error follows where it is registered: a handler of its name
+//! without parameters, with the user's function inside, where an editor keeps completing.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::{FnArg, ReturnType, Signature};
+
+use crate::{
+    model::{Extractor, Function, Handler, Kind, Parameter, Role, SortedAttribute, advice, sorted},
+    tokens,
+};
+
+/// The expansion of a handler that has the name, the generics and the visibility of this function.
+pub(crate) fn stand_in(kind: Kind, function: &Function, krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let Function { attributes, vis, signature, body } = function;
+    if signature.receiver().is_some() {
+        // It can stand in an `impl` alone.
+        let item = quote_spanned!(site=> #(#attributes)* #vis #signature #body);
+        return item;
+    }
+    let attributes = sorted(attributes.clone());
+    let kept = |roles: &[Role]| -> Vec<SortedAttribute> {
+        attributes.iter().filter(|sorted| roles.contains(&sorted.role)).cloned().collect()
+    };
+    let user = has_body(body).then(|| {
+        quote_spanned! {site=>
+            #[allow(warnings)]
+            #signature
+            #body
+        }
+    });
+    let body = quote_spanned!(site=> { #user ::core::unreachable!() });
+    let handler = Handler {
+        attributes: kept(&[Role::Condition, Role::Item, Role::Lint]),
+        vis: vis.clone(),
+        signature: bare(kind, signature),
+        body,
+        parameters: middleware_parameters(kind, signature, krate),
+    };
+    let handler = with_parameters(handler);
+    super::expand(kind, &handler, krate)
+}
+
+/// `async fn name<..>()`, which returns what any handler of the kind may.
+fn bare(kind: Kind, signature: &Signature) -> Signature {
+    let site = Span::mixed_site();
+    let output = match kind {
+        Kind::ConnectMiddleware => {
+            syn::parse_quote_spanned!(site=> -> ::core::result::Result<(), &'static ::core::primitive::str>)
+        }
+        Kind::Http | Kind::Socket | Kind::Connect => ReturnType::Default,
+    };
+    let generics = match kind {
+        Kind::Connect => syn::Generics::default(),
+        _ => signature.generics.clone(),
+    };
+    Signature {
+        constness: None,
+        asyncness: Some(syn::Token![async](site)),
+        unsafety: None,
+        abi: None,
+        fn_token: signature.fn_token,
+        ident: signature.ident.clone(),
+        generics,
+        paren_token: signature.paren_token,
+        inputs: syn::punctuated::Punctuated::new(),
+        variadic: None,
+        output,
+    }
+}
+
+/// `from_fn` takes functions whose last parameters are a request and what is `Next`.
+fn middleware_parameters(kind: Kind, signature: &Signature, krate: &TokenStream) -> Vec<Parameter> {
+    let site = Span::mixed_site();
+    let Some(FnArg::Typed(last)) = signature.inputs.last() else { return Vec::new() };
+    if kind != Kind::Http || advice::word(&last.ty).is_none_or(|word| word != "Next") {
+        return Vec::new();
+    }
+    let request = syn::parse_quote_spanned!(site=> #krate::__private::http::Request);
+    [request, (*last.ty).clone()]
+        .into_iter()
+        .map(|ty| Parameter::Extractor(Extractor { name: None, ty, conditions: Vec::new() }))
+        .collect()
+}
+
+/// The user's function takes what the wrapper passes on.
+fn with_parameters(mut handler: Handler) -> Handler {
+    let types: Vec<_> = handler.extractors().map(|extractor| extractor.ty.clone()).collect();
+    handler.signature.inputs = types
+        .into_iter()
+        .map(|ty| -> FnArg { syn::parse_quote_spanned!(Span::mixed_site()=> _: #ty) })
+        .collect();
+    handler
+}
+
+fn has_body(body: &TokenStream) -> bool {
+    let semicolon = tokens::split_at_commas(body.clone());
+    semicolon.first().is_some_and(|part| part.to_token_stream().to_string() != ";")
+}
