@@ -6,7 +6,8 @@ use std::{
     marker::PhantomData,
 };
 
-use axum_core::extract::FromRequestParts;
+pub use axum_core::extract::Request;
+pub(crate) use axum_core::extract::{FromRequest, FromRequestParts};
 pub use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 

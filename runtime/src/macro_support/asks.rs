@@ -7,17 +7,16 @@
 
 use std::marker::PhantomData;
 
-use axum_core::extract::{FromRequest, FromRequestParts};
 use serde::de::DeserializeOwned;
-use socketioxide::{
-    SocketIo,
-    adapter::{Adapter, LocalAdapter},
-    extract::{AckSender, Data, SocketRef, TryData},
-    handler::{FromConnectParts, FromDisconnectParts, FromMessage, FromMessageParts},
-    socket::DisconnectReason,
-};
 
-use crate::session::state::SessionState;
+use crate::{
+    http::handler::{FromRequest, FromRequestParts},
+    session::state::SessionState,
+    socket::arguments::{
+        AckSender, Adapter, Data, DisconnectReason, FromConnectParts, FromDisconnectParts, FromMessage,
+        FromMessageParts, LocalAdapter, SocketIo, SocketRef, TryData,
+    },
+};
 
 /// A parameter's type `T` at a place `P`; `W` is what its name looks like.
 #[allow(clippy::type_complexity, reason = "a mark of three types")]
@@ -269,7 +268,7 @@ last_words! {
     SocketArgumentOfState, [SocketParts, OfState; SocketLast, OfState; Connect, OfState;],
         "`{Self}` is no `State` of socketioxide's",
         "another crate's `State`, or one that is not `Clone + Send + Sync`",
-        "on sockets write `socketioxide::extract::State`, and `SocketIo::builder().with_state(..)`";
+        "on sockets take the `State` of socketioxide's `extract`, and `SocketIo::builder().with_state(..)`";
     SocketArgumentOfSession, [SocketParts, OfSession; SocketLast, OfSession; Connect, OfSession;],
         "a socket has no `{Self}`: it would be a copy that gets stale",
         "is for HTTP",
@@ -277,7 +276,7 @@ last_words! {
     SocketArgumentOfStd, [SocketParts, OfStd; SocketLast, OfStd; Connect, OfStd;],
         "`{Self}` is no extractor of a socket handler",
         "what the application shares is taken by `State`",
-        "write `State(name): State<{Self}>` with `socketioxide::extract::State`; what a client sends is `Data(name): Data<T>`";
+        "write `State(name): State<{Self}>` with the `State` of socketioxide's `extract`; what a client sends is `Data(name): Data<T>`";
     HttpArgumentOfStd, [@N HttpParts<N>, OfStd; HttpLast, OfStd;],
         "`{Self}` is no extractor",
         "does not say where in the request it is found",

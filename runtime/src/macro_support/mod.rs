@@ -22,9 +22,9 @@ pub use crate::{
 
 /// For `#[http_handler]`.
 pub mod http {
-    pub use axum_core::extract::Request;
-
-    pub use crate::http::handler::{Call, IntoResponse, Response, begin, finish, into_response, respond};
+    pub use crate::http::handler::{
+        Call, IntoResponse, Request, Response, begin, finish, into_response, respond,
+    };
 }
 
 /// For `#[socket_handler]`.

@@ -4,11 +4,14 @@
 use std::{any::type_name, collections::HashMap, error::Error as StdError, sync::Arc};
 
 use parking_lot::Mutex;
-use socketioxide::{
-    adapter::Adapter,
-    handler::{FromConnectParts, FromDisconnectParts, FromMessage, FromMessageParts, Value},
-    socket::{DisconnectReason, Socket},
+pub(crate) use socketioxide::{
+    SocketIo,
+    adapter::{Adapter, LocalAdapter},
+    extract::{AckSender, Data, SocketRef, TryData},
+    handler::{FromConnectParts, FromDisconnectParts, FromMessage, FromMessageParts},
+    socket::DisconnectReason,
 };
+use socketioxide::{handler::Value, socket::Socket};
 
 use crate::{
     error::{Error, ErrorKind},

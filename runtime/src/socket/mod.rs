@@ -2,7 +2,7 @@
 //! socket to its session. Only here socketioxide is named; the HTTP side is not known here, nor it this side.
 
 mod alive;
-mod arguments;
+pub(crate) mod arguments;
 mod backlog;
 mod binding;
 pub(crate) mod connect;

@@ -126,7 +126,7 @@ async fn log_in_by_header(
 #[socket_handler]
 async fn known(shared: socketioxide_session::Shared<User>) -> Result<Option<String>, Error> {
     shared.update(|user| user.visits += 1).await?;
-    shared.read().await.map(|user| user.name)
+    shared.read().await.map(|user| user.name.clone())
 }
 
 fn connected_to_whom() -> EventRouter {
