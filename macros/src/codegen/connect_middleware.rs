@@ -11,8 +11,9 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let (states, verdict) = (expansion.states_type(), verdict(expansion));
     let call = quote_spanned!(site=> #private::connect_middleware::Call<#states>);
     let output = quote_spanned!(site=> -> ::core::result::Result<(), #private::connect_middleware::Refusal>);
+    let name = expansion.handler.signature.ident.to_string();
     let body = quote_spanned! {site=>
-        let mut __held = match #private::connect_middleware::begin(__call).await {
+        let mut __held = match #private::connect_middleware::begin(__call, #name).await {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__refusal) => return ::core::result::Result::Err(__refusal),
         };

@@ -11,8 +11,9 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let (states, answer) = (expansion.states_type(), answer(expansion));
     let call = quote_spanned!(site=> #private::http::Call<#states>);
     let output = quote_spanned!(site=> -> #private::http::Response);
+    let name = expansion.handler.signature.ident.to_string();
     let body = quote_spanned! {site=>
-        let mut __held = match #private::http::begin(__call).await {
+        let mut __held = match #private::http::begin(__call, #name).await {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__response) => return __response,
         };

@@ -23,7 +23,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
         };
         #arguments
         let __acknowledges_itself = #acknowledges_itself;
-        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __acknowledges_itself).await else {
+        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, __acknowledges_itself, #name).await else {
             return
         };
         let __returned = #returned;

@@ -24,7 +24,11 @@ where
     async fn only_users(session: &User) -> Result<(), NotLoggedIn> {
         session.name.as_ref().map(|_| ()).ok_or(NotLoggedIn)
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    let mut __held = match ::session::__private::connect_middleware::begin(
+            __call,
+            "only_users",
+        )
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {
@@ -79,7 +83,11 @@ where
         Seen as ::session::SessionState > ::KEY]),
         "two parameters of `only_users` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
-    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    let mut __held = match ::session::__private::connect_middleware::begin(
+            __call,
+            "only_users",
+        )
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {
@@ -124,7 +132,11 @@ where
     {
         few(socket)
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    let mut __held = match ::session::__private::connect_middleware::begin(
+            __call,
+            "only_few",
+        )
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {

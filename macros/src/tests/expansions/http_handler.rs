@@ -25,7 +25,7 @@ where
         session.name = Some(form.name);
         Redirect::to("/")
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "login").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -100,7 +100,7 @@ where
         ::KEY]),
         "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "checkout").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -137,7 +137,7 @@ async fn ping(
         clippy::single_call_fn
     )]
     async fn ping() {}
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "ping").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -179,7 +179,7 @@ where
     async fn visit(session: &mut User) -> Answer<String> {
         session.visit()
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "visit").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -221,7 +221,7 @@ where
     async fn name(session: &User) -> impl IntoResponse {
         session.name.clone()
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "name").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -274,7 +274,7 @@ where
     {
         pages.render(session)
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "page").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -313,7 +313,7 @@ where
         clippy::single_call_fn
     )]
     async fn page<'a>(session: &'a User, pages: Pages<'a>) {}
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "page").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -367,7 +367,7 @@ where
             "two parameters of `copy` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
         )
     };
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "copy").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -405,7 +405,7 @@ async fn peer(
         clippy::single_call_fn
     )]
     async fn peer(#[cfg(unix)] #[allow(unused)] address: ConnectInfo<Peer>, host: Host) {}
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "peer").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -452,7 +452,7 @@ async fn peer(
         clippy::single_call_fn
     )]
     async fn peer(host: Host) {}
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "peer").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -495,7 +495,7 @@ async fn all(
         clippy::single_call_fn
     )]
     async fn all(a: A, b: B, c: C, d: D, e: E, f: F, g: G) {}
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "all").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };

@@ -34,6 +34,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __acknowledges_itself,
+            "logout",
         )
         .await else { return };
     let __returned = {
@@ -101,6 +102,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __acknowledges_itself,
+            "checkout",
         )
         .await else { return };
     let __returned = {
@@ -137,6 +139,7 @@ async fn ping(__event: ::session::__private::socket::Event<(), fn()>) {
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __acknowledges_itself,
+            "ping",
         )
         .await else { return };
     let __returned = {
@@ -191,6 +194,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __acknowledges_itself,
+            "rename",
         )
         .await else { return };
     let __returned = {
@@ -255,6 +259,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __acknowledges_itself,
+            "handler",
         )
         .await else { return };
     let __returned = {
@@ -307,6 +312,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __acknowledges_itself,
+            "handler",
         )
         .await else { return };
     let __returned = {
@@ -353,6 +359,7 @@ async fn handler(
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __acknowledges_itself,
+            "handler",
         )
         .await else { return };
     let __returned = {
