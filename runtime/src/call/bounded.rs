@@ -50,7 +50,7 @@ pub(crate) fn load(backend: &dyn Backend, id: SessionId, load: Load, limit: Dura
         let (registry, is_to_write) = (backend.registry().clone(), !load.turns.is_empty());
         *loading = Box::pin(async move {
             // It is over when this is.
-            let asks = asks;
+            let _ = &asks;
             if is_to_write && registry.unsettled().has(id) {
                 return Err(BackendError::failed(Late::EarlierWrite));
             }
@@ -61,7 +61,6 @@ pub(crate) fn load(backend: &dyn Backend, id: SessionId, load: Load, limit: Dura
             let waits_for_turns = is_to_write && registry.is_among_nodes();
             let longest = if waits_for_turns { limit.saturating_add(load.wait) } else { limit };
             let loaded = timeout(longest, inner).await;
-            drop(asks);
             loaded.unwrap_or_else(|_| Err(BackendError::failed(Late::NoAnswer(limit))))
         });
     }

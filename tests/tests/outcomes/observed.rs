@@ -118,11 +118,7 @@ async fn gone(basket: &mut Basket) {
 fn application(layer: SessionLayer) -> (App, Gate) {
     let gate = Gate::default();
     let (sockets, io) = SocketIo::new_layer();
-    let connect = came
-        .on("put", put_by_event)
-        .on("burst", burst_by_event)
-        .on_disconnect(gone)
-        .with(guard);
+    let connect = came.on("put", put_by_event).on("burst", burst_by_event).on_disconnect(gone).with(guard);
     io.ns("/", connect);
     let router = Router::new()
         .route("/put/{shelf}", get(put))
@@ -144,7 +140,8 @@ fn application(layer: SessionLayer) -> (App, Gate) {
 fn spans(log: &Log, handler: &str) -> Vec<String> {
     let of = format!("handler=\"{handler}\"");
     let text = log.text();
-    let closed = text.lines().filter(|line| line.contains("socketioxide_session: close") && line.contains(&of));
+    let closed =
+        text.lines().filter(|line| line.contains("socketioxide_session: close") && line.contains(&of));
     closed.map(str::to_owned).collect()
 }
 
@@ -206,7 +203,18 @@ async fn the_calls_of_a_socket_are_spans_with_event_and_namespace() {
         says(&spans(&log, handler)[0], &[&kind, "namespace=\"/\"", &of_key, "ending=\"normal\""]);
     }
     let put = &spans(&log, "put_by_event")[0];
-    says(put, &["kind=\"event\"", "event=\"put\"", "namespace=\"/\"", &of_key, "waited=", "held=", "committed=true"]);
+    says(
+        put,
+        &[
+            "kind=\"event\"",
+            "event=\"put\"",
+            "namespace=\"/\"",
+            &of_key,
+            "waited=",
+            "held=",
+            "committed=true",
+        ],
+    );
     says(&spans(&log, "burst_by_event")[0], &["event=\"burst\"", "ending=\"panicked\"", "committed=false"]);
     let failures: Vec<_> =
         log.text().lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect();
