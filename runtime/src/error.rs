@@ -199,24 +199,9 @@ impl Error {
         matches!(self.kind(), ErrorKind::SessionEnded | ErrorKind::IdChanged | ErrorKind::NoSession)
     }
 
-    /// Writes the one log line of this error: at `error` what the application or its backend must mend, at
-    /// `debug` what a client or the moment caused.
-    pub(crate) fn log(&self, place: &str) {
-        let code = self.kind().code();
-        // serde quotes the value that does not decode, which belongs into no log.
-        // What an extractor says of its event, too, may quote it.
-        let source = self.0.source.as_deref().filter(|_| self.kind() != ErrorKind::BadArgument);
-        let cause = source.filter(|source| !quotes_a_value(*source)).map(tracing::field::display);
-        match self.kind() {
-            _ if self.0.is_logged => tracing::debug!(code, cause, "{place}: {self}"),
-            ErrorKind::NoSession
-            | ErrorKind::SessionEnded
-            | ErrorKind::IdChanged
-            | ErrorKind::TurnTimeout
-            | ErrorKind::TooManyWaiters
-            | ErrorKind::TooEarly => tracing::debug!(code, cause, "{place}: {self}"),
-            _ => tracing::error!(code, cause, "{place}: {self}"),
-        }
+    /// Whether whoever found it has logged it.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.0.is_logged
     }
 }
 
@@ -237,11 +222,6 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
-}
-
-/// Whether an error may quote what is stored.
-fn quotes_a_value(source: &(dyn StdError + Send + Sync + 'static)) -> bool {
-    source.is::<serde_json::Error>()
 }
 
 impl From<ErrorKind> for Error {

@@ -82,3 +82,7 @@ pub mod owasp {}
 #[doc = include_str!("../docs/plots.md")]
 #[doc = include_str!("../docs/speed.md")]
 pub mod speed {}
+
+/// What an operator sees: spans, the log, metrics.
+#[doc = include_str!("../docs/observability.md")]
+pub mod observability {}

@@ -99,6 +99,7 @@ mod background;
 mod call;
 mod clock;
 mod error;
+mod figures;
 pub mod guide;
 mod http;
 mod log_limit;
@@ -107,6 +108,7 @@ mod panics;
 mod process;
 mod session;
 mod socket;
+mod telemetry;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;

@@ -13,6 +13,11 @@ const INTERVAL: Duration = Duration::from_mins(1);
 pub(crate) struct LogLimit(Mutex<(Option<Instant>, u64)>);
 
 impl LogLimit {
+    /// Whether a line would be logged now.
+    pub(crate) fn is_due(&self) -> bool {
+        self.0.lock().0.is_none_or(|at| at.elapsed() >= INTERVAL)
+    }
+
     /// Logs, unless it was done within the last minute. `log` is told how often it was left out since then.
     pub(crate) fn log(&self, log: impl FnOnce(u64)) {
         let now = Instant::now();

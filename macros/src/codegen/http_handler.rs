@@ -12,8 +12,9 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let call = quote_spanned!(site=> #private::http::Call<#states>);
     let output = quote_spanned!(site=> -> #private::http::Response);
     let begun = expansion.call_ident();
+    let name = expansion.handler.signature.ident.to_string();
     let body = quote_spanned! {site=>
-        let mut __held = match #private::http::begin(#begun).await {
+        let mut __held = match #private::http::begin(#begun, #name).await {
             ::core::result::Result::Ok(__held) => __held,
             ::core::result::Result::Err(__response) => return __response,
         };

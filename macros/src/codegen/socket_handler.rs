@@ -23,7 +23,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
         };
         #arguments
         #answers
-        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, #by_itself).await else {
+        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, #by_itself, #name).await else {
             return
         };
         let __returned = #returned;

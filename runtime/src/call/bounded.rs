@@ -18,6 +18,7 @@ use crate::{
         Action, Answer, Backend, BackendError, Load, Loaded,
         progress::{Progress, Reached},
     },
+    figures::Asks,
     process::{
         Ending, News, Registry,
         disconnects::{Cause, disconnect},
@@ -42,11 +43,14 @@ type Writing = Pin<Box<dyn Future<Output = Written> + Send>>;
 
 /// Loads a session. A turn of another process is waited for as long as the load says, too.
 pub(crate) fn load(backend: &dyn Backend, id: SessionId, load: Load, limit: Duration) -> Answer<FromBackend> {
+    let asks = Asks::begins("load");
     let mut answer = backend.load(id, load);
     if let Answer::Pending(loading) = &mut answer {
         let mut inner = mem::replace(loading, Box::pin(pending()));
         let (registry, is_to_write) = (backend.registry().clone(), !load.turns.is_empty());
         *loading = Box::pin(async move {
+            // It is over when this is.
+            let _ = &asks;
             if is_to_write && registry.unsettled().has(id) {
                 return Err(BackendError::failed(Late::EarlierWrite));
             }
@@ -68,6 +72,7 @@ pub(crate) async fn asked<T>(
     answer: Answer<Result<T, BackendError>>,
     limit: Duration,
 ) -> Result<T, BackendError> {
+    let _asks = Asks::begins("ask");
     let answer = timeout(limit, answer.into_future()).await;
     answer.unwrap_or_else(|_| Err(BackendError::failed(Late::NoAnswer(limit))))
 }
@@ -89,10 +94,11 @@ pub(super) fn bound(
     id: SessionId,
     ends: Option<Ending>,
     limit: Duration,
+    asks: Asks,
 ) {
     if let Answer::Pending(writing) = answer {
         let inner = mem::replace(writing, Box::pin(pending()));
-        *writing = Box::pin(written(inner, registry.clone(), id, ends, limit));
+        *writing = Box::pin(written(inner, registry.clone(), id, ends, limit, asks));
     }
 }
 
@@ -102,6 +108,7 @@ async fn written(
     id: SessionId,
     ends: Option<Ending>,
     limit: Duration,
+    _asks: Asks,
 ) -> Written {
     if !matches!(ends, Some(Ending::Ended | Ending::Revoked)) && registry.unsettled().has(id) {
         return Err(BackendError::failed(Late::EarlierWrite));

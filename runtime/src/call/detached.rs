@@ -13,6 +13,7 @@ use super::after_commit::AfterCommit;
 use crate::{
     backend::Answer,
     error::{Error, ErrorKind},
+    telemetry::Observed,
     turns::{Behind, Turn},
 };
 
@@ -63,6 +64,28 @@ impl Detached {
                         committed.behind.those_before_have_answered().await;
                         after.begin();
                     }
+                    committed
+                });
+                Self::Begins { commit, answers }
+            }
+            begun @ (Self::Done(None) | Self::Runs(_)) => begun,
+        }
+    }
+
+    /// Tells who watches the call once it is over.
+    pub(crate) fn observed(self, observed: Observed, wants_commit: bool) -> Self {
+        if !observed.is_on() {
+            return self;
+        }
+        match self {
+            Self::Done(Some(committed)) => {
+                observed.ends(wants_commit, &committed.outcome);
+                Self::Done(Some(committed))
+            }
+            Self::Begins { commit, answers } => {
+                let commit = Box::pin(async move {
+                    let committed = commit.await;
+                    observed.ends(wants_commit, &committed.outcome);
                     committed
                 });
                 Self::Begins { commit, answers }

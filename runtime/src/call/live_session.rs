@@ -26,6 +26,7 @@ use crate::{
         disconnects::{Cause, Sockets, disconnect},
     },
     session::id::SessionId,
+    telemetry::Scene,
     turns::{HeldTurns, Lease, LeaseHome, Polled, Ticket},
 };
 
@@ -324,6 +325,23 @@ impl LiveSession {
         let mut current = self.current.lock();
         let id = current.id;
         Arc::clone(current.key.get_or_insert_with(|| id.public_key().into()))
+    }
+
+    /// The public key, where the session has been loaded: for the log.
+    pub(crate) fn known_key(&self) -> Option<Arc<str>> {
+        self.current.lock().key.clone()
+    }
+
+    /// Writes the log line of a failed call of this session.
+    pub(crate) fn log(
+        &self,
+        error: &Error,
+        place: &'static str,
+        handler: &'static str,
+        states: &[&'static str],
+    ) {
+        let key = self.known_key();
+        error.log_of(Scene { place, handler: Some(handler), states, key: key.as_deref() });
     }
 
     /// From now on no session can begin here: the answer that could set its cookie is out.

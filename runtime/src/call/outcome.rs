@@ -3,6 +3,7 @@
 //! nowhere else.
 
 use super::intents::Intent;
+use crate::telemetry::Ended;
 
 /// How a call, or a request, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,17 @@ pub(crate) enum Outcome {
     Panicked,
     /// It was dropped before its end: its client left, or somebody around it gave it up.
     Cancelled,
+}
+
+impl Outcome {
+    pub(crate) fn ended(self) -> Ended {
+        match self {
+            Self::Normal => Ended::Normal,
+            Self::Failed => Ended::Failed,
+            Self::Panicked => Ended::Panicked,
+            Self::Cancelled => Ended::Cancelled,
+        }
+    }
 }
 
 /// What becomes of its changes, and of what it wants.

@@ -9,6 +9,7 @@
 
 use std::{
     future::Future,
+    mem,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
@@ -35,8 +36,10 @@ use crate::{
     },
     clock,
     error::{Error, ErrorKind},
+    figures::More,
     panics::{caught, panicked},
     session::{change::Changes, id::SessionId},
+    telemetry::Observed,
     turns::{HeldTurns, Ticket, Turn},
 };
 
@@ -50,6 +53,8 @@ pub(crate) enum ArrivedCall<S> {
 pub(crate) struct RunningCall<S> {
     pub(crate) states: S,
     pub(crate) scope: Scope,
+    /// Of the user's function.
+    handler: &'static str,
     live: Arc<LiveSession>,
     turn: Option<Turn>,
     /// What was known of the session when it was loaded, and when it expires.
@@ -104,7 +109,9 @@ impl<S: States> ArrivedCall<S> {
             Err(ticket) => {
                 let begun = Instant::now();
                 Answer::pending(async move {
+                    let waiting = More::waiters();
                     let turn = ticket.turn().await?;
+                    drop(waiting);
                     let wait = wait.saturating_sub(begun.elapsed());
                     RunningCall::load(live, caller, turn, wait).await
                 })
@@ -175,9 +182,10 @@ impl<S: States> RunningCall<S> {
         {
             turn.release_reads();
         }
-        let scope = Scope(Some(CurrentCall::new(caller, &live, around, turn.as_ref())));
+        let call = Some(CurrentCall::new(caller, &live, around, turn.as_ref()));
+        let scope = Scope { call, observed: Observed::default() };
         let found = loaded.map(|loaded| (loaded.attributes, loaded.expires));
-        Ok(Box::new(Self { states, scope, live, turn, found }))
+        Ok(Box::new(Self { states, scope, handler: "", live, turn, found }))
     }
 
     /// One without a turn, on copies of what the connection has last seen, if it has kept that; or why that does not decode.
@@ -185,6 +193,18 @@ impl<S: States> RunningCall<S> {
     pub(crate) fn of_last_seen(live: &Arc<LiveSession>, caller: Caller) -> Option<Begins<S>> {
         let loaded = live.last_seen(S::KEYS)?;
         Some(Self::with(Arc::clone(live), caller, turns_around(), Some(loaded), None))
+    }
+
+    /// Says whose call it is, and who watches it.
+    #[inline]
+    pub(crate) fn of_handler(&mut self, handler: &'static str, mut observed: Observed) {
+        observed.begins(handler, S::KEYS, self.turn.is_some(), || self.live.key());
+        self.handler = handler;
+        self.scope.observed = observed;
+    }
+
+    pub(crate) fn handler(&self) -> &'static str {
+        self.handler
     }
 
     pub(crate) fn live(&self) -> &Arc<LiveSession> {
@@ -198,7 +218,7 @@ impl<S: States> RunningCall<S> {
 
     /// Says that what is extracted on this thread from now on belongs to this call.
     pub(crate) fn extracts(&self) {
-        if let Some(number) = self.scope.0.as_ref().and_then(CurrentCall::number) {
+        if let Some(number) = self.scope.call.as_ref().and_then(CurrentCall::number) {
             number.extracts(self.live.id());
         }
     }
@@ -219,7 +239,9 @@ impl<S: States> RunningCall<S> {
         outcome: Outcome,
         commit: impl FnOnce(&Arc<LiveSession>, S, Intent, Option<Turn>, Option<Found>) -> Detached,
     ) -> Concluded {
-        let Self { states, scope, live, turn, found } = self;
+        let Self { states, mut scope, handler, live, turn, found } = self;
+        let mut observed = mem::take(&mut scope.observed);
+        observed.concludes(outcome.ended());
         let Verdict { decision, intent, after, request } = scope.conclude(outcome);
         let (ends_session, keeps) = (intent.flush, intent.keep_changes);
         let work = match decision {
@@ -228,8 +250,8 @@ impl<S: States> RunningCall<S> {
             Decision::Commit => commit(&live, states, intent, turn, found),
         };
         let after = after.filter(|_| decision != Decision::Discard);
-        let work = work.and_then_begin(after);
-        Concluded { work, ends_session, keeps_of: request.filter(|_| keeps) }
+        let work = work.and_then_begin(after).observed(observed, decision != Decision::Discard);
+        Concluded { work, ends_session, keeps_of: request.filter(|_| keeps), handler, live }
     }
 }
 
@@ -240,6 +262,9 @@ pub(crate) struct Concluded {
     pub(crate) ends_session: bool,
     /// The request whose other changes are kept, too, if those of the call are: it asked for that.
     pub(crate) keeps_of: Option<Arc<Intents>>,
+    /// Whose call it was, for the log.
+    pub(crate) handler: &'static str,
+    pub(crate) live: Arc<LiveSession>,
 }
 
 fn discard(live: &Arc<LiveSession>, turn: Option<Turn>, found: Option<Found>) -> Detached {
@@ -309,7 +334,10 @@ fn leave_out<S: States>(states: S) -> Detached {
 
 /// What the user's function runs in: so that `SessionControl` finds its call, and `Shared` the turn it must not
 /// wait for.
-pub struct Scope(Option<CurrentCall>);
+pub struct Scope {
+    call: Option<CurrentCall>,
+    pub(super) observed: Observed,
+}
 
 /// The user's function panicked.
 #[derive(Debug)]
@@ -331,13 +359,13 @@ impl Scope {
         &mut self,
         function: impl Future<Output = R> + Send,
     ) -> impl Future<Output = Result<R, Panicked>> {
-        let Some(call) = self.0.take() else { unreachable!("a call runs once") };
+        let Some(call) = self.call.take() else { unreachable!("a call runs once") };
         let function = CURRENT_CALL.scope(call, AssertUnwindSafe(function).catch_unwind());
         Running { function, scope: self }
     }
 
     fn conclude(self, outcome: Outcome) -> Verdict {
-        let Some(call) = self.0 else { unreachable!("a call that ends is not running") };
+        let Some(call) = self.call else { unreachable!("a call that ends is not running") };
         call.conclude(outcome)
     }
 }
@@ -356,8 +384,8 @@ impl<F: Future> Future for Running<'_, F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let result = ready!(this.function.as_mut().poll(context));
-        this.scope.0 = this.function.take_value();
+        let result = ready!(this.scope.observed.inside(|| this.function.as_mut().poll(context)));
+        this.scope.call = this.function.take_value();
         Poll::Ready(result.map_err(|payload| Panicked(panicked(payload))))
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     error::Error,
     process::Ending,
     session::state::SessionState,
+    telemetry::{About, Kind, Observed},
 };
 
 /// A state that is read and changed on demand: an extractor on both sides, with no attribute needed.
@@ -146,8 +147,17 @@ impl<T: SessionState> Shared<T> {
     ///
     /// Dropping the future before the commit discards; a commit once begun runs to its end.
     pub async fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
-        let mut call = self.begin::<(Write<T>,)>().await?;
-        let result = change(call.states.0.lend());
+        const NAME: &str = "Shared::update";
+        let observed = Observed::arrives(Kind::Shared, About::default);
+        let mut call = match self.begin::<(Write<T>,)>().await {
+            Ok(call) => call,
+            Err(error) => {
+                observed.refused(&error);
+                return Err(error);
+            }
+        };
+        call.of_handler(NAME, observed);
+        let result = call.scope.observed.inside(|| change(call.states.0.lend()));
         call.conclude(Outcome::Normal).work.outcome().await?;
         Ok(result)
     }

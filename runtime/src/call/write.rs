@@ -7,6 +7,7 @@ use crate::{
     backend::{
         Action, Answer, AttributeChanges, Attributes, Backend, BackendError, Commit, Expires, Lease, Line,
     },
+    figures::Asks,
     session::{change::Changes, id::SessionId},
     turns::{Behind, Turn},
 };
@@ -69,6 +70,7 @@ pub(crate) fn write(
     let lease = turn.as_ref().filter(counts).map_or_else(Lease::default, Turn::lease);
     let ends = ending_by(&action, revoked);
     let commit = Commit { id, lease, action, changes, attributes, expires, revoked, loaded };
+    let asks = Asks::begins("commit");
     let (mut answer, under) = match turn {
         Some(turn) if lease != Lease::default() => {
             let line = Line::behind(turn);
@@ -76,6 +78,6 @@ pub(crate) fn write(
         }
         turn => (backend.commit(commit), Under::Turn(turn)),
     };
-    bound(&mut answer, backend.registry(), id, ends, limit);
+    bound(&mut answer, backend.registry(), id, ends, limit, asks);
     (answer, under)
 }

@@ -4,8 +4,10 @@ use std::{
     convert::Infallible,
     future::{Future, IntoFuture as _},
     marker::PhantomData,
+    sync::Arc,
 };
 
+use axum::extract::MatchedPath;
 pub use axum_core::extract::Request;
 pub(crate) use axum_core::extract::{FromRequest, FromRequestParts};
 pub use axum_core::response::{IntoResponse, Response};
@@ -19,16 +21,19 @@ use crate::{
         current_call::Caller,
         detached::Committed,
         held::Held,
+        live_session::LiveSession,
         outcome::Outcome,
-        running_call::{ArrivedCall, Concluded, Panicked, RunningCall},
+        running_call::{ArrivedCall, Concluded, Panicked},
     },
     error::{Error, ErrorKind},
     panics::caught,
+    telemetry::{self, About, Kind, Observed, Scene},
 };
 
 /// A call of an annotated handler that has not begun: extracted first, it takes nothing yet.
 pub struct Call<P> {
     session: Option<RequestSession>,
+    observed: Observed,
     states: PhantomData<fn() -> P>,
 }
 
@@ -36,25 +41,54 @@ impl<P: States, S: Send + Sync> FromRequestParts<S> for Call<P> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self { session: RequestSession::of(parts).ok(), states: PhantomData })
+        let observed = Observed::arrives(Kind::Http, || About { route: route_of(parts), ..About::default() });
+        Ok(Self { session: RequestSession::of(parts).ok(), observed, states: PhantomData })
     }
 }
 
-/// Takes the turn, after every other extractor has run, and loads the states.
+/// As the router has it: never the path itself, in which anything may stand.
+fn route_of(parts: &Parts) -> Option<String> {
+    parts.extensions.get::<MatchedPath>().map(|route| route.as_str().to_owned())
+}
+
+/// Takes the turn, after every other extractor has run, and loads the states. `handler`: the user's function.
 ///
 /// # Errors
 ///
 /// The response that tells why they cannot be had.
-pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Response> {
-    match begin_call(call).await {
-        Ok(call) => Ok(Held { call, context: () }),
-        Err(error) => Err(refuse(error)),
+pub async fn begin<P: States>(call: Call<P>, handler: &'static str) -> Result<Held<P>, Response> {
+    let Call { session, mut observed, .. } = call;
+    let Some(RequestSession { live, intents }) = session else {
+        let scene = Scene { place: PLACE, handler: Some(handler), states: P::KEYS, key: None };
+        return Err(refuse(Error::new(ErrorKind::LayerMissing), |error| error.log_of(scene)));
+    };
+    observed.asks(handler);
+    let begun = match ArrivedCall::at(&live, Caller::Request(intents)) {
+        Ok(arrived) => arrived.begin().await,
+        Err(error) => Err(error),
+    };
+    match begun {
+        Ok(mut call) => {
+            call.of_handler(handler, observed);
+            Ok(Held { call, context: () })
+        }
+        Err(error) => Err(Box::pin(not_begun::<P>(error, live, handler, observed)).await),
     }
 }
 
-async fn begin_call<P: States>(call: Call<P>) -> Result<Box<RunningCall<P>>, Error> {
-    let session = call.session.ok_or_else(|| Error::new(ErrorKind::LayerMissing))?;
-    ArrivedCall::at(&session.live, Caller::Request(session.intents))?.begin().await
+/// The log names the session by its key, also where it was not loaded yet; but only if there is a line.
+async fn not_begun<P: States>(
+    error: Error,
+    live: Arc<LiveSession>,
+    handler: &'static str,
+    observed: Observed,
+) -> Response {
+    if telemetry::comes_in_numbers(error.kind()) && telemetry::is_due(error.kind(), handler) {
+        live.resolve().await.ok();
+    }
+    let response = observed.inside(|| refuse_of::<P>(error.clone(), &live, handler));
+    observed.refused(&error);
+    response
 }
 
 /// What an HTTP handler returns.
@@ -84,7 +118,7 @@ pub fn into_response<T: IsResponse>(value: T) -> Response {
 
 /// The response that the user's value makes; a 500 if that panics.
 pub fn respond(make: impl FnOnce() -> Response) -> Response {
-    caught(|| Ok(make())).unwrap_or_else(refuse)
+    caught(|| Ok(make())).unwrap_or_else(|error| refuse(error, |error| error.log(PLACE)))
 }
 
 /// Commits or discards, and gives the response. `answer`: whether the user's function returned an `Err`, and what it
@@ -99,16 +133,19 @@ pub fn finish<P: States>(
             let failed = is_err || response.status().is_server_error();
             (response, if failed { Outcome::Failed } else { Outcome::Normal })
         }
-        Err(panicked) => (refuse(panicked.error()), Outcome::Panicked),
+        Err(panicked) => {
+            let call = &held.call;
+            (refuse_of::<P>(panicked.error(), call.live(), call.handler()), Outcome::Panicked)
+        }
     };
-    let Concluded { work, keeps_of, .. } = held.call.conclude(outcome);
-    let answered = |outcome: Result<(), Error>| match outcome {
+    let Concluded { work, keeps_of, handler, live, .. } = held.call.conclude(outcome);
+    let answered = move |outcome: Result<(), Error>| match outcome {
         Ok(()) => {
             // What a plain `Session` changed in the same request is kept with the call's, now that those are in.
             keeps_of.and_then(|request| request.ask(|intent| intent.keep_plain = true).ok());
             response
         }
-        Err(error) => refuse(error),
+        Err(error) => refuse_of::<P>(error, &live, handler),
     };
     match work.now() {
         Ok(Committed { outcome, behind }) => {
@@ -120,7 +157,13 @@ pub fn finish<P: States>(
     .into_future()
 }
 
-fn refuse(error: Error) -> Response {
-    error.log("an HTTP handler");
+const PLACE: &str = "an HTTP handler";
+
+fn refuse(error: Error, log: impl FnOnce(&Error)) -> Response {
+    log(&error);
     error.into_response()
+}
+
+fn refuse_of<P: States>(error: Error, live: &LiveSession, handler: &'static str) -> Response {
+    refuse(error, |error| live.log(error, PLACE, handler, P::KEYS))
 }

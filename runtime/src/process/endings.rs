@@ -107,8 +107,9 @@ impl Endings {
         }
     }
 
-    pub(super) fn insert(&self, id: SessionId, ending: Ending) {
-        self.here.lock().ended.insert(id, ending);
+    /// Gives whether that is news.
+    pub(super) fn insert(&self, id: SessionId, ending: Ending) -> bool {
+        self.here.lock().ended.insert(id, ending)
     }
 
     pub(super) fn insert_on_any_node(&self, hidden: HiddenId, ending: Ending) {
@@ -135,14 +136,16 @@ impl<K: Clone + Eq + Hash> Recent<K> {
         self.endings.get(key).copied()
     }
 
-    /// The first one stays: an id ends once.
-    fn insert(&mut self, key: K, ending: Ending) {
+    /// The first one stays: an id ends once. Gives whether this is it.
+    fn insert(&mut self, key: K, ending: Ending) -> bool {
         self.forget_old();
         let at = Instant::now();
-        if !self.endings.contains_key(&key) {
+        let is_first = !self.endings.contains_key(&key);
+        if is_first {
             self.endings.insert(key.clone(), (at, ending));
             self.order.push_back((at, key));
         }
+        is_first
     }
 
     fn forget_old(&mut self) {

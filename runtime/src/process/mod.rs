@@ -30,6 +30,7 @@ use self::{
 };
 use crate::{
     background::Background,
+    figures,
     log_limit::LogLimit,
     session::id::SessionId,
     turns::{Arrivals, Turns},
@@ -187,14 +188,22 @@ impl Registry {
 
     /// Remembers that an id is dead, and gives its sockets, which are out of every room from now on.
     pub(crate) fn end(&self, id: SessionId, ending: Ending) -> Sockets {
-        self.0.endings.insert(id, ending);
+        if self.0.endings.insert(id, ending) {
+            figures::ended(ending.reason());
+        }
+        self.take_out_of_rooms(id, ending)
+    }
+
+    fn take_out_of_rooms(&self, id: SessionId, ending: Ending) -> Sockets {
         self.0.listeners.end(id);
         self.0.sockets.take_out_of_rooms(id, Some(ending))
     }
 
     /// Ends here, too, what ended without a call of this process.
     fn end_and_disconnect(&self, id: SessionId, ending: Ending, cause: Cause) {
-        disconnects::disconnect(self.end(id, ending), cause);
+        // The process that ended it has counted it.
+        self.0.endings.insert(id, ending);
+        disconnects::disconnect(self.take_out_of_rooms(id, ending), cause);
     }
 }
 

@@ -19,6 +19,7 @@ use super::live;
 use crate::{
     call::connection::Binding,
     error::{Error, ErrorKind},
+    figures::More,
     process::{Ending, Registry, SessionSocket, disconnects::CONNECTING},
     session::id::SessionId,
 };
@@ -61,7 +62,8 @@ pub(super) fn bound<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
     }
     if session.is_stored() {
         let (id, registry) = (session.id(), session.registry().clone());
-        let bound = Arc::new(BoundSocket { socket: Arc::downgrade(socket), id, registry });
+        let counted = More::sockets();
+        let bound = Arc::new(BoundSocket { socket: Arc::downgrade(socket), id, registry, _counted: counted });
         bound.registry.sockets().bind(id, Arc::downgrade(&bound) as _);
         // The socket's own extensions keep it bound, and its end unbinds it: the disconnect handler is the user's.
         socket.extensions.insert(Bound { binding: binding.clone(), _bound: bound });
@@ -101,6 +103,7 @@ struct BoundSocket<A: Adapter> {
     socket: Weak<Socket<A>>,
     id: SessionId,
     registry: Registry,
+    _counted: More,
 }
 
 impl<A: Adapter> SessionSocket for BoundSocket<A> {

@@ -20,7 +20,7 @@ use super::{
     event::outcome_of,
     gates::Gates,
     live,
-    middleware::{Refusal, arrive, begin_call},
+    middleware::{Refusal, arrive, begin_watched, observed},
     reply::{Reply, Said},
 };
 use crate::{
@@ -33,6 +33,7 @@ use crate::{
     },
     error::Error,
     panics::Contained,
+    telemetry::Kind,
 };
 
 /// What CONNECT waits for.
@@ -84,14 +85,13 @@ pub(super) async fn prepare<A: Adapter, F: ConnectFunction<A>>(
     if !kept.is_empty() {
         see::<A>(&socket, kept, F::States::KEYS).await.map_err(refusal)?;
     }
-    let call = enter::<F::States, A>(&socket).await.map_err(refusal)?;
+    let observed = observed(Kind::Connect, &socket);
+    let arrived = arrive::<F::States, A>(&socket);
+    let call =
+        begin_watched(arrived, F::NAME, observed).await.map_err(|refusal| Box::new(refusal) as Box<_>)?;
     live::hold(&socket);
     socket.extensions.insert(Waiting(Arc::new(Mutex::new(Some((call, gates))))));
     Ok(())
-}
-
-async fn enter<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<Box<RunningCall<P>>, Error> {
-    begin_call(arrive::<P, A>(socket)?).await
 }
 
 /// Keeps from now on what the connection has last seen of these states; sees them first, unless the connect function will.
@@ -152,14 +152,14 @@ pub async fn finish<A: Adapter, P: States, T, E: IsError>(
     let returned = Contained::new(returned);
     let outcome = outcome_of(&returned);
     let failed_early = !matches!(*returned, Returned::Value(_)) && connected.gates.fail();
-    let Concluded { work, ends_session, .. } = call.conclude(outcome);
+    let Concluded { work, ends_session, handler, live, .. } = call.conclude(outcome);
     let error = match (work.outcome().await, &*returned) {
         (Err(error), _) => Some(error),
         (Ok(()), Returned::Panicked(panicked)) => Some(panicked.error()),
         (Ok(()), Returned::Value(_) | Returned::Error(_)) => None,
     };
     if let Some(error) = &error {
-        error.log("a connect handler");
+        live.log(error, "a connect handler", handler, P::KEYS);
     }
     let commit_failed = error.is_some() && matches!(*returned, Returned::Value(_));
     let said = match (&error, &*returned) {

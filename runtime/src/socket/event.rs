@@ -37,6 +37,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     panics::Contained,
+    telemetry::{About, Kind, Observed, Scene},
 };
 
 /// An event, or the end of a socket. Its arguments are extracted, and then its places in the queues taken, when its packet
@@ -48,6 +49,7 @@ pub struct Call<P> {
     arrived: Mutex<Result<ArrivedCall<P>, Error>>,
     reply: Reply,
     encoding: Encoding,
+    observed: Observed,
 }
 
 /// A call that is not begun, because an argument could not be extracted; or because it is none, and only its states were
@@ -74,6 +76,11 @@ where
 
     fn from_message(socket: Arc<Socket<A>>, value: Value, ack_id: Option<i64>) -> Result<Self, Infallible> {
         let (reply, encoding) = (Reply::to_event(&socket, ack_id), Encoding::of(&value));
+        let observed = Observed::arrives(Kind::Event, || About {
+            event: Some(reply.event_of(value.clone())),
+            namespace: Some(socket.ns().to_owned()),
+            ..About::default()
+        });
         // The last argument takes the value itself, and only the value knows the event's name.
         let packet = value.clone();
         // The arguments belong to the call, which they come before.
@@ -81,7 +88,7 @@ where
         let event = match F::from_event(socket, value, ack_id) {
             Ok(arguments) => {
                 let arrived = arrived(&reply, number, ArrivedCall::at);
-                Ok((Call { arrived: Mutex::new(arrived), reply, encoding }, arguments))
+                Ok((Call { arrived: Mutex::new(arrived), reply, encoding, observed }, arguments))
             }
             Err(why) => Err(NotCalled { why, event: reply.event_of(packet), reply }),
         };
@@ -102,10 +109,16 @@ where
             return Ok(Self(Err(Box::new(Refused(None)))));
         }
         let (reply, number) = Reply::to_nobody(socket);
+        let observed = Observed::arrives(Kind::Disconnect, || About {
+            event: Some("disconnect".to_owned()),
+            namespace: Some(socket.ns().to_owned()),
+            ..About::default()
+        });
         let event = match F::from_disconnect(socket, reason) {
             Ok(arguments) => {
                 let arrived = arrived(&reply, number, ArrivedCall::at_end_of_socket);
-                Ok((Call { arrived: Mutex::new(arrived), reply, encoding: Encoding::Json }, arguments))
+                let arrived = Mutex::new(arrived);
+                Ok((Call { arrived, reply, encoding: Encoding::Json, observed }, arguments))
             }
             Err(why) => Err(NotCalled { why, event: "disconnect".to_owned(), reply }),
         };
@@ -198,36 +211,47 @@ pub struct Answering {
 }
 
 /// Waits for the turn and loads the states. `None` if they cannot be had: the client is told by then.
+/// `handler`: the user's function.
 pub fn begin<P: States>(
     call: Call<P>,
     acknowledges_itself: bool,
+    handler: &'static str,
 ) -> impl Future<Output = Option<Held<P, Answering>>> + Send {
-    let Call { arrived, reply, encoding } = call;
+    let Call { arrived, reply, encoding, observed } = call;
     let begun = match arrived.into_inner() {
         Ok(arrived) => arrived.begin(),
         Err(error) => Answer::Ready(Err(error)),
     };
     async move {
         match begun.await {
-            Ok(call) => {
+            Ok(mut call) => {
+                call.of_handler(handler, observed);
                 let context = Answering { reply, encoding, acknowledges_itself, of_last_seen: false };
                 Some(Held { call, context })
             }
-            Err(error) => Box::pin(not_begun(reply, error)).await,
+            Err(error) => Box::pin(not_begun(reply, error, handler, observed)).await,
         }
     }
 }
 
 /// The client is told; or, where it is gone, the handler runs on what its connection has last seen.
-async fn not_begun<P: States>(reply: Reply, mut error: Error) -> Option<Held<P, Answering>> {
+async fn not_begun<P: States>(
+    reply: Reply,
+    mut error: Error,
+    handler: &'static str,
+    observed: Observed,
+) -> Option<Held<P, Answering>> {
     if let Some((live, number)) = reply.of_gone()
         && let Some(call) = RunningCall::of_last_seen(live, Caller::Socket(number))
     {
         match call {
-            Ok(call) => {
+            Ok(mut call) => {
                 if !matches!(error.kind(), ErrorKind::SessionEnded | ErrorKind::IdChanged) {
-                    error.log("a disconnect handler, which runs on what its connection has last seen");
+                    const PLACE: &str =
+                        "a disconnect handler, which runs on what its connection has last seen";
+                    live.log(&error, PLACE, handler, P::KEYS);
                 }
+                call.of_handler(handler, observed);
                 let encoding = Encoding::Json;
                 let context = Answering { reply, encoding, acknowledges_itself: false, of_last_seen: true };
                 return Some(Held { call, context });
@@ -235,12 +259,22 @@ async fn not_begun<P: States>(reply: Reply, mut error: Error) -> Option<Held<P, 
             Err(not_decoded) => error = not_decoded,
         }
     }
+    observed.inside(|| log::<P>(&reply, &error, handler));
+    observed.refused(&error);
     refuse(reply, error).await;
     None
 }
 
+const PLACE: &str = "a socket handler";
+
+fn log<P: States>(reply: &Reply, error: &Error, handler: &'static str) {
+    match reply.binding() {
+        Some(binding) => binding.live().log(error, PLACE, handler, P::KEYS),
+        None => error.log_of(Scene { place: PLACE, handler: Some(handler), states: P::KEYS, key: None }),
+    }
+}
+
 async fn refuse(reply: Reply, error: Error) {
-    error.log("a socket handler");
     if error.kind() == ErrorKind::TooManyWaiters {
         reply.refused(ErrorKind::TooManyWaiters);
         return;
@@ -269,9 +303,9 @@ where
         _ => Ok(()),
     };
     let outcome = if encodes.is_ok() { outcome_of(&returned) } else { Outcome::Failed };
-    let Concluded { work, ends_session, .. } =
+    let Concluded { work, ends_session, handler, .. } =
         if of_last_seen { call.conclude_unsaved(outcome) } else { call.conclude(outcome) };
-    let due = Due { reply, returned, encodes, acknowledges_itself, ends_session };
+    let due = Due { reply, returned, encodes, acknowledges_itself, ends_session, handler, states: P::KEYS };
     match work.now() {
         Ok(committed) if !committed.behind.is_passed_on() => due.answer(committed),
         waits => Answer::pending(async move {
@@ -294,6 +328,9 @@ struct Due<T, E> {
     encodes: Result<(), Error>,
     acknowledges_itself: bool,
     ends_session: bool,
+    /// Whose call it was, for the log.
+    handler: &'static str,
+    states: &'static [&'static str],
 }
 
 impl<T, E> Due<T, E>
@@ -305,7 +342,7 @@ where
         let Committed { outcome, behind } = committed;
         let error = outcome.err().or_else(|| self.error());
         if let Some(error) = &error {
-            error.log("a socket handler");
+            self.log(error);
         }
         // The answer goes before the next call is woken: it is sent together with those of the calls that come now.
         if self.said(error.as_ref()).is_none_or(|said| self.reply.say_now(said)) {
@@ -325,6 +362,12 @@ where
             }
             self.reply.end_sockets(self.ends_session);
         })
+    }
+
+    fn log(&self, error: &Error) {
+        if let Some(binding) = self.reply.binding() {
+            binding.live().log(error, PLACE, self.handler, self.states);
+        }
     }
 
     /// An error of this crate that came of the call itself.

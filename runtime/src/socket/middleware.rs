@@ -20,40 +20,69 @@ use crate::{
         held::Held,
         live_session::{LiveSession, Lookup},
         outcome::Outcome,
-        running_call::{ArrivedCall, Panicked, RunningCall},
+        running_call::{ArrivedCall, Concluded, Panicked, RunningCall},
     },
     error::Error,
     panics::caught,
+    telemetry::{About, Kind, Observed, Scene},
 };
 
 /// A connect middleware's call, whose places in the queues are taken.
 pub struct Call<P> {
     arrived: Mutex<Result<AtConnect<P>, Error>>,
+    observed: Observed,
 }
 
 impl<A: Adapter, P: States> FromConnectParts<A> for Call<P> {
     type Error = std::convert::Infallible;
 
     fn from_connect_parts(socket: &Arc<Socket<A>>, _: &Option<Value>) -> Result<Self, Self::Error> {
-        Ok(Self { arrived: Mutex::new(arrive::<P, A>(socket)) })
+        let observed = observed(Kind::ConnectMiddleware, socket);
+        Ok(Self { arrived: Mutex::new(arrive::<P, A>(socket)), observed })
     }
 }
 
-/// Waits for the turn and loads the states.
+/// The call of a connection, as it is watched.
+pub(super) fn observed<A: Adapter>(kind: Kind, socket: &Socket<A>) -> Observed {
+    Observed::arrives(kind, || About { namespace: Some(socket.ns().to_owned()), ..About::default() })
+}
+
+/// Waits for the turn and loads the states. `handler`: the user's function.
 ///
 /// # Errors
 ///
 /// The text of the `connect_error`, if they cannot be had.
-pub async fn begin<P: States>(call: Call<P>) -> Result<Held<P>, Refusal> {
-    let begun = match call.arrived.into_inner() {
-        Ok(arrived) => begin_call(arrived).await,
-        Err(error) => Err(error),
+pub async fn begin<P: States>(call: Call<P>, handler: &'static str) -> Result<Held<P>, Refusal> {
+    let call = begin_watched(call.arrived.into_inner(), handler, call.observed).await?;
+    Ok(Held { call, context: () })
+}
+
+/// Begins the call of a connection. The log hears why it cannot.
+pub(super) async fn begin_watched<P: States>(
+    arrived: Result<AtConnect<P>, Error>,
+    handler: &'static str,
+    observed: Observed,
+) -> Result<Box<RunningCall<P>>, Refusal> {
+    let (live, begun) = match arrived {
+        Ok((live, arrived)) => (Some(Arc::clone(&live)), begin_call((live, arrived)).await),
+        Err(error) => (None, Err(error)),
     };
     match begun {
-        Ok(call) => Ok(Held { call, context: () }),
-        Err(error) => Err(Refusal::own(error)),
+        Ok(mut call) => {
+            call.of_handler(handler, observed);
+            Ok(call)
+        }
+        Err(error) => {
+            let key = live.and_then(|live| live.known_key());
+            let scene = Scene { place: PLACE, handler: Some(handler), states: P::KEYS, key: key.as_deref() };
+            observed.inside(|| error.log_of(scene));
+            observed.refused(&error);
+            Err(Refusal(error.to_string()))
+        }
     }
 }
+
+const PLACE: &str = "a connection";
 
 /// What a connect middleware returned, with its error as text.
 ///
@@ -94,10 +123,14 @@ pub async fn finish<P: States>(
     let (outcome, refusal) = match verdict {
         Ok(Ok(())) => (Outcome::Normal, None),
         Ok(Err(refusal)) => (Outcome::Failed, Some(refusal)),
-        Err(panicked) => (Outcome::Panicked, Some(Refusal::own(panicked.error()))),
+        Err(panicked) => {
+            let call = &held.call;
+            let refusal = Refusal::of_call::<P>(&panicked.error(), call.live(), call.handler());
+            (Outcome::Panicked, Some(refusal))
+        }
     };
-    let live = Arc::clone(held.call.live());
-    held.call.conclude(outcome).work.outcome().await.map_err(Refusal::own)?;
+    let Concluded { work, live, handler, .. } = held.call.conclude(outcome);
+    work.outcome().await.map_err(|error| Refusal::of_call::<P>(&error, &live, handler))?;
     if let Some(refusal) = refusal {
         return Err(refusal);
     }
@@ -121,9 +154,7 @@ pub(super) fn arrive<P: States, A: Adapter>(socket: &Arc<Socket<A>>) -> Result<A
 /// A connection's session, and the call that has come.
 pub(super) type AtConnect<P> = (Arc<LiveSession>, ArrivedCall<P>);
 
-pub(super) async fn begin_call<P: States>(
-    (live, arrived): AtConnect<P>,
-) -> Result<Box<RunningCall<P>>, Error> {
+async fn begin_call<P: States>((live, arrived): AtConnect<P>) -> Result<Box<RunningCall<P>>, Error> {
     if P::KEYS.is_empty() {
         // No state to load, but the session must be there all the same.
         must_live(&live).await?;
@@ -150,7 +181,12 @@ pub struct Refusal(String);
 impl Refusal {
     #[allow(clippy::needless_pass_by_value, reason = "it is logged and done with")]
     pub(super) fn own(error: Error) -> Self {
-        error.log("a connection");
+        error.log(PLACE);
+        Self(error.to_string())
+    }
+
+    fn of_call<P: States>(error: &Error, live: &LiveSession, handler: &'static str) -> Self {
+        live.log(error, PLACE, handler, P::KEYS);
         Self(error.to_string())
     }
 }

@@ -12,6 +12,7 @@ mod late_stores;
 mod lost_answers;
 mod lost_updates;
 mod not_encoded;
+mod observed;
 mod panics;
 mod small_buffers;
 mod socket;

@@ -24,7 +24,11 @@ where
     async fn only_users(session: &User) -> Result<(), NotLoggedIn> {
         session.name.as_ref().map(|_| ()).ok_or(NotLoggedIn)
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(session).await
+    let mut __held = match ::session::__private::connect_middleware::begin(
+            session,
+            "only_users",
+        )
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {
@@ -92,7 +96,11 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    let mut __held = match ::session::__private::connect_middleware::begin(
+            __call,
+            "only_users",
+        )
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {
@@ -150,7 +158,11 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    let mut __held = match ::session::__private::connect_middleware::begin(
+            __call,
+            "only_few",
+        )
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {
@@ -195,7 +207,11 @@ async fn count(
         }
         ::core::unreachable!()
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(__call).await
+    let mut __held = match ::session::__private::connect_middleware::begin(
+            __call,
+            "count",
+        )
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__refusal) => {

@@ -38,7 +38,7 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(session).await {
+    let mut __held = match ::session::__private::http::begin(session, "login").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -132,7 +132,7 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "checkout").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -169,7 +169,7 @@ async fn ping(
         clippy::single_call_fn
     )]
     async fn ping() {}
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "ping").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -211,7 +211,7 @@ where
     async fn visit(session: &mut User) -> Answer<String> {
         session.visit()
     }
-    let mut __held = match ::session::__private::http::begin(session).await {
+    let mut __held = match ::session::__private::http::begin(session, "visit").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -253,7 +253,7 @@ where
     async fn name(session: &User) -> impl IntoResponse {
         session.name.clone()
     }
-    let mut __held = match ::session::__private::http::begin(session).await {
+    let mut __held = match ::session::__private::http::begin(session, "name").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -319,7 +319,7 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(session).await {
+    let mut __held = match ::session::__private::http::begin(session, "page").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -371,7 +371,7 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(session).await {
+    let mut __held = match ::session::__private::http::begin(session, "page").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -438,7 +438,7 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "copy").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -496,7 +496,7 @@ async fn peer(
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "peer").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -556,7 +556,7 @@ async fn peer(
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "peer").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -648,7 +648,7 @@ async fn all(
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "all").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -693,7 +693,7 @@ async fn login(
         async fn login(session: User, cart: &Cart) {}
         ::core::unreachable!()
     }
-    let mut __held = match ::session::__private::http::begin(__call).await {
+    let mut __held = match ::session::__private::http::begin(__call, "login").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };

@@ -33,6 +33,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             false,
+            "logout",
         )
         .await else { return };
     let __returned = {
@@ -115,6 +116,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __answers.by_itself(),
+            "checkout",
         )
         .await else { return };
     let __returned = {
@@ -149,6 +151,7 @@ async fn ping(__event: ::session::__private::socket::Event<(), fn()>) {
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             false,
+            "ping",
         )
         .await else { return };
     let __returned = {
@@ -212,6 +215,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __answers.by_itself(),
+            "rename",
         )
         .await else { return };
     let __returned = {
@@ -292,6 +296,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __answers.by_itself(),
+            "handler",
         )
         .await else { return };
     let __returned = {
@@ -352,6 +357,7 @@ where
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __answers.by_itself(),
+            "handler",
         )
         .await else { return };
     let __returned = {
@@ -409,6 +415,7 @@ async fn handler(
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             __answers.by_itself(),
+            "handler",
         )
         .await else { return };
     let __returned = {
@@ -460,6 +467,7 @@ async fn logout(__event: ::session::__private::socket::Event<(), fn()>) {
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
             __call,
             false,
+            "logout",
         )
         .await else { return };
     let __returned = {
