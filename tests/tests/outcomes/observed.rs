@@ -193,7 +193,7 @@ async fn the_calls_of_a_socket_are_spans_with_event_and_namespace() {
     assert_eq!(socket.ask("put", &[]).await, json!(2));
     socket.ask("burst", &[]).await;
     socket.leave().await;
-    tokio::time::timeout(Duration::from_secs(60), async {
+    tokio::time::timeout(Duration::from_mins(1), async {
         while spans(&log, "gone").is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
