@@ -2,7 +2,7 @@
 //! nothing and says nothing; what cannot is told there what to write, in place of a framework's words at the place where
 //! the handler is registered.
 //!
-//! The methods of [`Asked`] are found by autoref: the first that holds, from [`First`] on, is called. An extractor may be
+//! The methods of `Asked` are found by autoref: the first that holds, from `First` on, is called. An extractor may be
 //! one for a state of axum's that is not known here, so of HTTP only what is no extractor for any state is refused.
 
 use std::marker::PhantomData;
