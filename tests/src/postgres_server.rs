@@ -48,8 +48,17 @@ pub async fn store() -> PostgresStore {
 
 /// Its connections.
 pub async fn pool() -> PgPool {
-    let server = SERVER.get_or_init(PostgresServer::start).await;
-    pool_in(&server.directory).await.unwrap()
+    pool_in(directory().await).await.unwrap()
+}
+
+/// Where its socket is, which is called `.s.PGSQL.5432`.
+pub async fn directory() -> &'static Path {
+    &SERVER.get_or_init(PostgresServer::start).await.directory
+}
+
+/// How it is reached by the socket in this directory: its own, or one that leads there.
+pub fn options(directory: &Path) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass().socket(directory).username("test").database("postgres")
 }
 
 impl PostgresServer {
@@ -78,9 +87,7 @@ impl PostgresServer {
 }
 
 async fn pool_in(directory: &Path) -> Result<PgPool, Error> {
-    let options =
-        PgConnectOptions::new_without_pgpass().socket(directory).username("test").database("postgres");
-    PgPoolOptions::new().max_connections(4).connect_with(options).await
+    PgPoolOptions::new().max_connections(4).connect_with(options(directory)).await
 }
 
 /// Debian keeps the programs of the server where no `PATH` leads.

@@ -1,10 +1,11 @@
 //! `PostgresBackend` on a server of the test's own; a node is a backend of its own, with its own pool.
 //!
-//! Clauses: 3, 4, 11, 14, 16.
+//! Clauses: 3, 4, 6, 11, 14, 16.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
 mod bad_input;
+mod lost_answers;
 mod nodes;
 mod turns;
 
