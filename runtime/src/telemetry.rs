@@ -64,6 +64,12 @@ impl Ended {
     }
 }
 
+/// Whether somebody wants the span of a call.
+#[inline]
+pub(crate) fn wants_spans() -> bool {
+    tracing::span_enabled!(target: "socketioxide_session", Level::INFO)
+}
+
 /// What a call answers, as it is known when it arrives.
 #[derive(Debug, Default)]
 pub(crate) struct About {
@@ -93,7 +99,7 @@ impl Observed {
     /// A call that arrives. `about` is asked only where a span is wanted.
     #[inline]
     pub(crate) fn arrives(kind: Kind, about: impl FnOnce() -> About) -> Self {
-        let wants_span = tracing::span_enabled!(target: "socketioxide_session", Level::INFO);
+        let wants_span = wants_spans();
         if wants_span || cfg!(feature = "metrics") {
             return Self::begin(kind, wants_span.then(about));
         }
@@ -105,14 +111,6 @@ impl Observed {
         let asked = Instant::now();
         let (begun, concluded, ended) = (None, None, None);
         Self(Some(Box::new(Observation { kind, span, asked, begun, holds_turn: false, concluded, ended })))
-    }
-
-    /// It asks for its turn now.
-    pub(crate) fn asks(&mut self, handler: &'static str) {
-        if let Some(observation) = &mut self.0 {
-            observation.asked = Instant::now();
-            observation.span.record("handler", handler);
-        }
     }
 
     /// It has its states. `key`: the session's.
@@ -162,10 +160,11 @@ impl Observed {
         }
     }
 
-    /// It cannot begin.
-    pub(crate) fn refused(mut self, error: &Error) {
+    /// Its function does not run.
+    pub(crate) fn refused(mut self, handler: &'static str, error: &Error) {
         if let Some(observation) = &mut self.0 {
             observation.ended = Some(Ended::Failed);
+            observation.span.record("handler", handler);
             observation.span.record("committed", false);
             observation.span.record("error", error.kind().code());
         }

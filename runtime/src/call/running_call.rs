@@ -203,6 +203,11 @@ impl<S: States> RunningCall<S> {
         self.scope.observed = observed;
     }
 
+    /// Its function does not run, for this reason: its turn ends, and nothing is saved.
+    pub(crate) fn is_not_called(mut self: Box<Self>, error: &Error) {
+        mem::take(&mut self.scope.observed).refused(self.handler, error);
+    }
+
     pub(crate) fn handler(&self) -> &'static str {
         self.handler
     }

@@ -152,7 +152,7 @@ impl<T: SessionState> Shared<T> {
         let mut call = match self.begin::<(Write<T>,)>().await {
             Ok(call) => call,
             Err(error) => {
-                observed.refused(&error);
+                observed.refused(NAME, &error);
                 return Err(error);
             }
         };

@@ -33,7 +33,8 @@ use crate::{
 /// A call of an annotated handler that has not begun: extracted first, it takes nothing yet.
 pub struct Call<P> {
     session: Option<RequestSession>,
-    observed: Observed,
+    /// Where somebody wants to see it.
+    route: Option<String>,
     states: PhantomData<fn() -> P>,
 }
 
@@ -41,8 +42,8 @@ impl<P: States, S: Send + Sync> FromRequestParts<S> for Call<P> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let observed = Observed::arrives(Kind::Http, || About { route: route_of(parts), ..About::default() });
-        Ok(Self { session: RequestSession::of(parts).ok(), observed, states: PhantomData })
+        let route = if telemetry::wants_spans() { route_of(parts) } else { None };
+        Ok(Self { session: RequestSession::of(parts).ok(), route, states: PhantomData })
     }
 }
 
@@ -57,12 +58,16 @@ fn route_of(parts: &Parts) -> Option<String> {
 ///
 /// The response that tells why they cannot be had.
 pub async fn begin<P: States>(call: Call<P>, handler: &'static str) -> Result<Held<P>, Response> {
-    let Call { session, mut observed, .. } = call;
+    let Call { session, route, .. } = call;
+    // It is a call from now on: whatever an extractor refuses is none.
+    let observed = Observed::arrives(Kind::Http, || About { route, ..About::default() });
     let Some(RequestSession { live, intents }) = session else {
         let scene = Scene { place: PLACE, handler: Some(handler), states: P::KEYS, key: None };
-        return Err(refuse(Error::new(ErrorKind::LayerMissing), |error| error.log_of(scene)));
+        let error = Error::new(ErrorKind::LayerMissing);
+        observed.inside(|| error.log_of(scene));
+        observed.refused(handler, &error);
+        return Err(error.into_response());
     };
-    observed.asks(handler);
     let begun = match ArrivedCall::at(&live, Caller::Request(intents)) {
         Ok(arrived) => arrived.begin().await,
         Err(error) => Err(error),
@@ -87,7 +92,7 @@ async fn not_begun<P: States>(
         live.resolve().await.ok();
     }
     let response = observed.inside(|| refuse_of::<P>(error.clone(), &live, handler));
-    observed.refused(&error);
+    observed.refused(handler, &error);
     response
 }
 

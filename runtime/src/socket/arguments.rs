@@ -12,9 +12,11 @@ pub(crate) use socketioxide::{
     socket::DisconnectReason,
 };
 use socketioxide::{handler::Value, socket::Socket};
+use tracing::field;
 
 use crate::{
     error::{Error, ErrorKind},
+    figures,
     log_limit::LogLimit,
     panics::caught,
 };
@@ -71,16 +73,23 @@ pub struct NotExtracted {
 }
 
 impl NotExtracted {
-    /// Writes that to the log. `event`: what came; `handler`: what is not called. The cause may quote what a client sent,
-    /// so it is not for every log.
-    pub(super) fn log(&self, event: &str, handler: &'static str) {
+    /// Writes that to the log. `event`: what came; `handler`: what is not called, with its states; `key`: the session's, if
+    /// it is known. The cause may quote what a client sent, so it is not for every log.
+    pub(super) fn log(
+        &self,
+        event: &str,
+        handler: &'static str,
+        states: &'static [&'static str],
+        key: Option<&str>,
+    ) {
         static LIMITS: Mutex<Option<HashMap<&str, Arc<LogLimit>>>> = Mutex::new(None);
         let Self { error, extractor } = self;
         let code = error.kind().code();
+        figures::error(code);
         let limit = Arc::clone(LIMITS.lock().get_or_insert_default().entry(handler).or_default());
         limit.log(|left_out| {
             tracing::warn!(
-                code, event, handler, extractor, left_out,
+                code, event, handler, states = field::debug(states), key, extractor, left_out,
                 "a handler is not called, because an argument cannot be extracted (the cause is logged at `debug`)"
             );
         });

@@ -59,7 +59,9 @@ pub struct Refused(Option<NotCalled>);
 struct NotCalled {
     why: Box<NotExtracted>,
     event: String,
+    states: &'static [&'static str],
     reply: Reply,
+    observed: Observed,
 }
 
 /// Marks how an [`Event`] is extracted whose last argument is extracted as `M` says.
@@ -90,7 +92,10 @@ where
                 let arrived = arrived(&reply, number, ArrivedCall::at);
                 Ok((Call { arrived: Mutex::new(arrived), reply, encoding, observed }, arguments))
             }
-            Err(why) => Err(NotCalled { why, event: reply.event_of(packet), reply }),
+            Err(why) => {
+                let event = reply.event_of(packet);
+                Err(NotCalled { why, event, states: P::KEYS, reply, observed })
+            }
         };
         Ok(Self(event.map_err(Refused::boxed)))
     }
@@ -120,7 +125,10 @@ where
                 let arrived = Mutex::new(arrived);
                 Ok((Call { arrived, reply, encoding: Encoding::Json, observed }, arguments))
             }
-            Err(why) => Err(NotCalled { why, event: "disconnect".to_owned(), reply }),
+            Err(why) => {
+                let event = "disconnect".to_owned();
+                Err(NotCalled { why, event, states: P::KEYS, reply, observed })
+            }
         };
         Ok(Self(event.map_err(Refused::boxed)))
     }
@@ -188,8 +196,10 @@ impl Refused {
     /// Tells the client, and the log. `handler`: what is not called.
     pub fn tell(self: Box<Self>, handler: &'static str) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            let Some(NotCalled { why, event, reply }) = self.0 else { return };
-            why.log(&event, handler);
+            let Some(NotCalled { why, event, states, reply, observed }) = self.0 else { return };
+            let key = reply.binding().and_then(|binding| binding.live().known_key());
+            observed.inside(|| why.log(&event, handler, states, key.as_deref()));
+            observed.refused(handler, &why.error);
             reply.say(Said::Error(&why.error)).await;
         })
     }
@@ -260,7 +270,7 @@ async fn not_begun<P: States>(
         }
     }
     observed.inside(|| log::<P>(&reply, &error, handler));
-    observed.refused(&error);
+    observed.refused(handler, &error);
     refuse(reply, error).await;
     None
 }

@@ -76,7 +76,7 @@ pub(super) async fn begin_watched<P: States>(
             let key = live.and_then(|live| live.known_key());
             let scene = Scene { place: PLACE, handler: Some(handler), states: P::KEYS, key: key.as_deref() };
             observed.inside(|| error.log_of(scene));
-            observed.refused(&error);
+            observed.refused(handler, &error);
             Err(Refusal(error.to_string()))
         }
     }

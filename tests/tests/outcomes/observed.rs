@@ -5,12 +5,17 @@
 use std::time::Duration;
 
 use axum::{
-    Router,
+    Form, Router,
     http::StatusCode,
     routing::{get, post},
 };
+use metrics::set_default_local_recorder;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use serde_json::json;
-use socketioxide::{SocketIo, extract::SocketRef};
+use socketioxide::{
+    SocketIo,
+    extract::{Data, SocketRef},
+};
 use socketioxide_session::{
     Error, MemoryBackend, SessionControl, SessionLayer, Shared, connect_handler, connect_middleware,
     http_handler, session_state, socket_handler,
@@ -94,6 +99,27 @@ async fn put_by_event(basket: &mut Basket) -> u32 {
 }
 
 #[socket_handler(basket)]
+async fn put_many(basket: &mut Basket, Data(items): Data<u32>) -> u32 {
+    basket.items += items;
+    basket.items
+}
+
+#[derive(serde::Deserialize)]
+struct Many {
+    items: u32,
+}
+
+#[http_handler(basket)]
+async fn put_some(basket: &mut Basket, Form(many): Form<Many>) {
+    basket.items += many.items;
+}
+
+#[connect_handler(basket)]
+async fn came_with_words(basket: &Basket, Data(_words): Data<Vec<String>>) {
+    let _ = basket;
+}
+
+#[socket_handler(basket)]
 async fn burst_by_event(basket: &mut Basket) -> u32 {
     basket.items += 1;
     std::panic::resume_unwind(Box::new("as the test wants"));
@@ -118,10 +144,17 @@ async fn gone(basket: &mut Basket) {
 fn application(layer: SessionLayer) -> (App, Gate) {
     let gate = Gate::default();
     let (sockets, io) = SocketIo::new_layer();
-    let connect = came.on("put", put_by_event).on("burst", burst_by_event).on_disconnect(gone).with(guard);
+    let connect = came
+        .on("put", put_by_event)
+        .on("many", put_many)
+        .on("burst", burst_by_event)
+        .on_disconnect(gone)
+        .with(guard);
     io.ns("/", connect);
+    io.ns("/words", came_with_words);
     let router = Router::new()
         .route("/put/{shelf}", get(put))
+        .route("/some", post(put_some))
         .route("/refuse", get(refuse))
         .route("/burst", get(burst))
         .route("/sack", get(sack))
@@ -287,4 +320,78 @@ async fn neither_ids_nor_owners_nor_cookies_are_in_what_is_seen_of_a_busy_run() 
             assert!(!text.contains(&secret), "an id");
         }
     }
+}
+
+/// What an extractor refuses does not run: on sockets it is a failure, for the client is told so; over HTTP it is no call.
+#[tokio::test]
+async fn what_an_extractor_refuses_is_not_taken_for_a_client_that_left() {
+    let (log, _logging) = Log::begin(Level::INFO);
+    let (app, _gate) = application(sessions(MemoryBackend::default()));
+    let browser = Client::new(&app);
+    browser.get("/put/1").await.ok();
+    let of_key = format!("key=\"{}\"", browser.get("/key").await.body);
+    assert_eq!(browser.post("/some", &[("items", "many")]).await.status, 422);
+    assert!(spans(&log, "put_some").is_empty());
+    browser.post("/some", &[("items", "1")]).await.ok();
+    assert_eq!(spans(&log, "put_some").len(), 1);
+
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
+    assert_eq!(socket.ask("many", &[json!("a lot")]).await["code"], "bad_argument");
+    let failed = ["ending=\"failed\"", "error=\"bad_argument\"", "committed=false"];
+    says(&spans(&log, "put_many")[0], &failed);
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains("WARN") && line.contains("put_many")).expect("a line");
+    says(line, &["states=[\"basket\"]", &of_key, "bad_argument"]);
+
+    socket.join("/words").await.expect("CONNECT comes before it");
+    socket.disconnected("/words").await;
+    says(&spans(&log, "came_with_words")[0], &["ending=\"failed\"", &of_key]);
+}
+
+#[tokio::test]
+async fn figures_are_recorded_with_few_words_as_labels() {
+    let recorder = DebuggingRecorder::new();
+    let _recording = set_default_local_recorder(&recorder);
+    let (app, gate) =
+        application(sessions(MemoryBackend::default()).with_turn_timeout(Duration::from_millis(20)));
+    let browser = Client::new(&app);
+    for path in ["/put/1", "/put/2", "/refuse", "/burst", "/shared"] {
+        browser.get(path).await;
+    }
+    let jam = async {
+        gate.reached().await;
+        assert_eq!(browser.get("/put/3").await.status, 503);
+        gate.open();
+    };
+    tokio::join!(browser.get("/hold"), jam);
+    let mut socket = Socket::connect(&app, Some(&browser.session())).await;
+    socket.ask("put", &[]).await;
+    let held = recorder.snapshotter().snapshot().into_vec();
+    browser.post("/logout", &[]).await.ok();
+    socket.disconnected("/").await;
+
+    let later = recorder.snapshotter().snapshot().into_vec();
+    let value = |all: &[_], name: &str, labels: &[(&str, &str)]| {
+        let found =
+            all.iter().find_map(|(key, _, _, value): &(metrics_util::CompositeKey, _, _, DebugValue)| {
+                let own: Vec<_> = key.key().labels().map(|label| (label.key(), label.value())).collect();
+                (key.key().name() == name && own == labels).then(|| match value {
+                    DebugValue::Counter(count) => *count as f64,
+                    DebugValue::Gauge(now) => now.into_inner(),
+                    DebugValue::Histogram(all) => all.len() as f64,
+                })
+            });
+        found.unwrap_or_else(|| panic!("no {name} {labels:?}"))
+    };
+    let http = |ending| value(&held, "session_calls_total", &[("kind", "http"), ("ending", ending)]);
+    assert_eq!((http("normal"), http("failed"), http("panicked")), (3.0, 2.0, 1.0));
+    assert_eq!(value(&held, "session_calls_total", &[("kind", "event"), ("ending", "normal")]), 1.0);
+    assert_eq!(value(&held, "session_errors_total", &[("kind", "turn_timeout")]), 1.0);
+    assert_eq!(value(&held, "session_sockets", &[]), 1.0);
+    assert_eq!(value(&held, "session_waiters", &[]), 0.0);
+    assert!(value(&held, "session_turn_held_seconds", &[("kind", "http")]) >= 5.0);
+    assert!(value(&held, "session_turn_wait_seconds", &[("kind", "event")]) >= 1.0);
+    assert!(value(&held, "session_commit_seconds", &[("kind", "shared")]) >= 1.0);
+    assert!(value(&held, "session_backend_seconds", &[("operation", "load")]) >= 1.0);
+    assert_eq!(value(&later, "session_sessions_ended_total", &[("reason", "logout")]), 1.0);
 }
