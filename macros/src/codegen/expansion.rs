@@ -63,6 +63,7 @@ impl<'a> Expansion<'a> {
             let (site, ty) = (site_of(&state.ty), &state.ty);
             let krate = tokens::respanned(self.krate, site);
             if advice::is_called_as_an_extractor(ty) {
+                // Alone: what does not hold for any state would be told first.
                 return quote_spanned!(site=> #ty: #krate::__private::StateNotExtractor);
             }
             quote_spanned!(site=> #ty: #krate::SessionState)

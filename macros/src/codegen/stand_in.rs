@@ -1,9 +1,10 @@
 //! What stands in for a handler with mistakes, so that no other error follows where it is registered: a handler of its name
-//! without parameters, with the user's function inside, where an editor keeps completing.
+//! that takes what its generics are known by, and nothing else, with the user's function inside, where an editor keeps
+//! completing.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{FnArg, ReturnType, Signature};
+use syn::{FnArg, ReturnType, Signature, Type};
 
 use crate::{
     model::{Extractor, Function, Handler, Kind, Parameter, Role, SortedAttribute, advice, sorted},
@@ -36,7 +37,7 @@ pub(crate) fn stand_in(kind: Kind, function: &Function, krate: &TokenStream) -> 
         vis: vis.clone(),
         signature: bare(kind, signature),
         body,
-        parameters: middleware_parameters(kind, signature, krate),
+        parameters: parameters(kind, signature, krate),
     };
     let handler = with_parameters(handler);
     super::expand(kind, &handler, krate)
@@ -70,18 +71,39 @@ fn bare(kind: Kind, signature: &Signature) -> Signature {
     }
 }
 
+fn parameters(kind: Kind, signature: &Signature, krate: &TokenStream) -> Vec<Parameter> {
+    let types = match middleware_parameters(kind, signature, krate) {
+        Some(types) => types,
+        None if kind == Kind::Connect => Vec::new(),
+        None => generic_parameters(signature),
+    };
+    let extractor = |ty| Parameter::Extractor(Extractor { name: None, ty, conditions: Vec::new() });
+    types.into_iter().map(extractor).collect()
+}
+
+/// The types by which the compiler knows the function's generics where it is registered.
+fn generic_parameters(signature: &Signature) -> Vec<Type> {
+    let types = signature.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(parameter) => Some(&*parameter.ty),
+        FnArg::Receiver(_) => None,
+    });
+    let names: Vec<_> = signature.generics.type_params().map(|parameter| &parameter.ident).collect();
+    let is_generic = |ty: &&Type| {
+        let ty = ty.to_token_stream();
+        !tokens::contain_borrow(ty.clone()) && names.iter().any(|name| tokens::mentions(&ty, name))
+    };
+    types.filter(is_generic).cloned().collect()
+}
+
 /// `from_fn` takes functions whose last parameters are a request and what is `Next`.
-fn middleware_parameters(kind: Kind, signature: &Signature, krate: &TokenStream) -> Vec<Parameter> {
+fn middleware_parameters(kind: Kind, signature: &Signature, krate: &TokenStream) -> Option<Vec<Type>> {
     let site = Span::mixed_site();
-    let Some(FnArg::Typed(last)) = signature.inputs.last() else { return Vec::new() };
+    let Some(FnArg::Typed(last)) = signature.inputs.last() else { return None };
     if kind != Kind::Http || advice::word(&last.ty).is_none_or(|word| word != "Next") {
-        return Vec::new();
+        return None;
     }
     let request = syn::parse_quote_spanned!(site=> #krate::__private::http::Request);
-    [request, (*last.ty).clone()]
-        .into_iter()
-        .map(|ty| Parameter::Extractor(Extractor { name: None, ty, conditions: Vec::new() }))
-        .collect()
+    Some(vec![request, (*last.ty).clone()])
 }
 
 /// The user's function takes what the wrapper passes on.

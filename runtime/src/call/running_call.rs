@@ -204,7 +204,7 @@ impl<S: States> RunningCall<S> {
     }
 
     /// Its function does not run, for this reason: its turn ends, and nothing is saved.
-    pub(crate) fn is_not_called(mut self: Box<Self>, error: &Error) {
+    pub(crate) fn refuse(mut self, error: &Error) {
         mem::take(&mut self.scope.observed).refused(self.handler, error);
     }
 

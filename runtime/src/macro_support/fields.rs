@@ -46,13 +46,13 @@ pub trait Owned {}
 #[diagnostic::do_not_recommend]
 impl<T: Send + Sync + 'static> Owned for T {}
 
-/// A state that is called as an extractor is.
+/// A state that is called as an extractor is. Not above `SessionState`, of which the compiler would tell first.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is an extractor, which is taken by value, and no session state",
     label = "is taken by value",
     note = "write its type without `&`, and leave the parameter out of the attribute"
 )]
-pub trait StateNotExtractor: SessionState {}
+pub trait StateNotExtractor {}
 
 #[diagnostic::do_not_recommend]
 impl<T: SessionState> StateNotExtractor for T {}

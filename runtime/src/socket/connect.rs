@@ -125,7 +125,7 @@ pub(super) fn start<A: Adapter, F: ConnectFunction<A>>(socket: &Arc<Socket<A>>, 
         Ok(arguments) => arguments,
         Err(why) => {
             why.log("connect", F::NAME, F::States::KEYS, call.live().known_key().as_deref());
-            call.is_not_called(&why.error);
+            call.refuse(&why.error);
             connected.gates.fail();
             tokio::spawn(async move { connected.is_not_set_up(Some(Said::Error(&why.error))).await });
             return;
