@@ -29,6 +29,7 @@ pub mod raw;
 pub mod records;
 pub mod redis_cluster;
 pub mod redis_server;
+pub mod several;
 pub mod soak;
 pub mod stores;
 

@@ -1,4 +1,4 @@
-//! A node of several, as a process of its own: `node <Redis> <lease in ms>`. It prints its address, and `holding` when
+//! A node of several, as a process of its own: `node <URL of Redis or PostgreSQL> <lease in ms>`. It prints its address, and `holding` when
 //! a handler has its turns and waits until a line is read from standard input. It ends with standard input, and in an
 //! orderly way at SIGTERM.
 
@@ -6,7 +6,9 @@ use std::{env, error::Error, process, thread, time::Duration};
 
 use axum::{Json, Router, extract::Path, routing::get};
 use serde_json::{Value, json};
-use socketioxide_session::{EventRouter, RedisBackend, http_handler, socket_handler};
+use socketioxide_session::{
+    EventRouter, PostgresBackend, RedisBackend, SessionLayer, http_handler, socket_handler,
+};
 use socketioxide_session_tests::{
     app::{sessions, with_sockets},
     fixture::shop::{self, Counter, HELD, User},
@@ -18,6 +20,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Semaphore,
 };
+use tower_sessions_sqlx_store::sqlx::PgPool;
 
 /// A permit a line of standard input.
 static GO_ON: Semaphore = Semaphore::const_new(0);
@@ -65,21 +68,13 @@ fn listen_to_standard_input() {
     });
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    listen_to_standard_input();
-    let mut arguments = env::args().skip(1);
-    let redis = arguments.next().ok_or("the address of Redis is missing")?;
-    let lease = arguments.next().ok_or("the lease is missing")?.parse()?;
-    let backend = RedisBackend::connect(redis).await?.with_lease(Duration::from_millis(lease));
-
+async fn serve(sessions: SessionLayer) -> Result<(), Box<dyn Error>> {
     let routes = Router::new()
         .route("/rename/{name}", get(rename))
         .route("/all", get(all))
         .route("/add", get(shop::http::slow_add))
         .route("/hold", get(hold))
         .merge(ledger::routes());
-    let sessions = sessions(backend);
     let app = with_sockets(routes, (), |io| io.ns("/", connected())).layer(sessions.clone());
     let mut terminated = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -89,4 +84,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         sessions.shutdown(Duration::from_secs(10)).await;
     };
     Ok(axum::serve(listener, app).with_graceful_shutdown(stopped).await?)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    listen_to_standard_input();
+    let mut arguments = env::args().skip(1);
+    let engine = arguments.next().ok_or("the address of the engine is missing")?;
+    let lease = Duration::from_millis(arguments.next().ok_or("the lease is missing")?.parse()?);
+    if engine.starts_with("postgres:") {
+        let backend = PostgresBackend::builder(PgPool::connect(&engine).await?).with_lease(lease).build()?;
+        backend.migrate().await?;
+        return serve(sessions(backend)).await;
+    }
+    serve(sessions(RedisBackend::connect(engine).await?.with_lease(lease))).await
 }

@@ -5,8 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
 mod bad_input;
+mod chaos;
 mod lost_answers;
 mod nodes;
+mod processes;
+mod proxy;
 mod turns;
 
 use socketioxide_session::PostgresBackend;

@@ -23,13 +23,14 @@ use tokio::{
 
 use crate::{
     node,
-    nodes::{count_at, count_together, serve},
+    nodes::{count_at, serve},
     proxy::Proxy,
 };
 use socketioxide_session_tests::{
     http,
     records::{SECOND, attributes, begin, commit, create, fields, load, milliseconds, set, take, update},
     redis_server::RedisServer,
+    several::count_together,
     soak::short_or_long,
 };
 

@@ -21,6 +21,7 @@ use socketioxide_session_tests::{
     raw::RawSocket,
     records::{SECOND, milliseconds},
     redis_cluster::RedisCluster,
+    several::chaos::{Browser, Outcome, Random, World, any_socket},
     soak::short_or_long,
 };
 use tokio::{
@@ -28,8 +29,6 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-
-use crate::chaos::{Browser, Outcome, Random, World, any_socket};
 
 /// So many that some are in each third of the slots.
 const SESSIONS: u64 = 18;

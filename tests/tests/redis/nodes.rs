@@ -2,7 +2,7 @@
 //!
 //! Clauses: 10, 11, 14.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use axum::{Extension, Router, routing::get};
 use serde_json::{Value, json};
@@ -16,16 +16,13 @@ use socketioxide_session_tests::{
     fixture::shop::{self, Counter, HELD},
     gate::Gate,
     http::{self, Answer},
-    raw::RawSocket,
     records::{SECOND, milliseconds},
     redis_server::RedisServer,
+    several::count_together,
     soak::short_or_long,
     soon,
 };
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use crate::{node, proxy::Proxy};
 
@@ -86,53 +83,6 @@ async fn two_nodes(server: &RedisServer) -> ([App; 2], String) {
 
 pub(crate) async fn count_at(app: &App, cookie: &str) -> Value {
     http::get(app, "/count", Some(cookie)).await.json()
-}
-
-/// Four sockets and four browsers on each node, which may be another process, count together. Gives what was acknowledged, and the answers that were
-/// errors.
-pub(crate) async fn count_together(
-    apps: [&App; 2],
-    cookie: &str,
-    each: usize,
-) -> (BTreeSet<u64>, Vec<Value>) {
-    let mut tasks = JoinSet::new();
-    for app in apps {
-        for _ in 0..4 {
-            let mut socket = RawSocket::connect(app, Some(cookie)).await;
-            tasks.spawn(async move {
-                let mut answers = Vec::new();
-                for _ in 0..each {
-                    answers.push(socket.ask("add", &[]).await);
-                }
-                answers
-            });
-            let (url, cookie) = (app.url("/add"), cookie.to_owned());
-            tasks.spawn(async move {
-                let client = reqwest::Client::builder().no_proxy().build().unwrap();
-                let mut answers = Vec::new();
-                for _ in 0..each {
-                    let answer = client.get(&url).header("cookie", &cookie).send().await.unwrap();
-                    let status = answer.status().as_u16();
-                    let body = answer.text().await.unwrap();
-                    answers.push(
-                        serde_json::from_str(&body).unwrap_or(json!({"status": status, "error": body})),
-                    );
-                }
-                answers
-            });
-        }
-    }
-    let (mut acknowledged, mut open) = (BTreeSet::new(), Vec::new());
-    while let Some(answers) = tasks.join_next().await {
-        for answer in answers.unwrap() {
-            if let Some(n) = answer.as_u64() {
-                assert!(acknowledged.insert(n), "{n} was given twice");
-            } else {
-                open.push(answer);
-            }
-        }
-    }
-    (acknowledged, open)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

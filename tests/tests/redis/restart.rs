@@ -23,6 +23,7 @@ use socketioxide_session_tests::{
     raw::RawSocket,
     records::{SECOND, milliseconds},
     redis_server::RedisServer,
+    several::Node,
     soak::short_or_long,
     soon,
 };
@@ -32,7 +33,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::processes::Node;
+use crate::processes::node_at;
 
 const SESSIONS: usize = 3;
 
@@ -220,7 +221,7 @@ async fn a_release_loses_nothing_and_holds_nobody_up() {
     let redis = RedisServer::start().await;
     let mut nodes = Vec::new();
     for _ in 0..3 {
-        nodes.push(Node::start(&redis, LEASE).await);
+        nodes.push(node_at(&redis.url(), LEASE).await);
     }
     let addresses = nodes.iter().map(|node| node.app.address()).collect();
     let world = Arc::new(World {
@@ -244,7 +245,7 @@ async fn a_release_loses_nothing_and_holds_nobody_up() {
         world.goes_on(50).await;
         let at = restarts % nodes.len();
         slowest_end = slowest_end.max(terminate(nodes.remove(at)).await);
-        nodes.insert(at, Node::start(&redis, LEASE).await);
+        nodes.insert(at, node_at(&redis.url(), LEASE).await);
         world.nodes.lock().await[at] = nodes[at].app.address();
         restarts += 1;
     }

@@ -12,6 +12,8 @@ pub(super) enum Tried {
     Before(Error),
     /// It was sent.
     Sent(Error),
+    /// There was no answer in time.
+    TooLate { is_sent: bool },
     /// It is of no use to try again.
     Refused(BackendError),
 }
@@ -55,8 +57,8 @@ struct Explained {
 pub(super) fn explain(error: Error) -> Box<dyn StdError + Send + Sync> {
     let advice = match &error {
         Error::PoolTimedOut => {
-            "no connection of the pool came free in time: give it more (`PgPoolOptions::max_connections`), or find out \
-             who keeps them"
+            "the pool gave no connection in time: PostgreSQL cannot be reached, or the pool has too few of them \
+             (`PgPoolOptions::max_connections`), or somebody keeps them"
         }
         Error::PoolClosed => "the pool is closed: `PostgresBackend` must not outlive it",
         known => match code_of(known).as_deref() {
@@ -65,7 +67,7 @@ pub(super) fn explain(error: Error) -> Box<dyn StdError + Send + Sync> {
                  `default_transaction_read_only`"
             }
             Some("3F000" | "42P01" | "42883") => {
-                "the tables are not there: call `PostgresBackend::migrate()` first, with the same schema"
+                "a table or function is not there: call `PostgresBackend::migrate()` first, with the same schema"
             }
             Some("42501") => {
                 "the role may not use the schema of the sessions: grant it `USAGE` and its tables"

@@ -5,7 +5,6 @@ use std::{error::Error as StdError, time::Duration};
 
 use sqlx::{
     Connection as _, Error, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
     postgres::{PgArguments, PgRow},
 };
 use tokio::{
@@ -19,8 +18,12 @@ use super::{
 };
 use crate::backend::BackendError;
 
-/// The pause before a call is tried again.
-const PAUSE: Duration = Duration::from_millis(25);
+/// The pause before a call is tried again: after a deadlock it may go well at once, and a server that begins takes longer.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+const NO_CONNECTION: &str = "no connection to PostgreSQL could be had in time: it cannot be reached, or all connections of the \
+                             pool are in use";
 
 /// The pool, and what every call goes by.
 pub(super) struct Link {
@@ -92,50 +95,67 @@ impl Link {
         sending: impl Fn() + Send + Sync,
     ) -> Result<Vec<PgRow>, Failure> {
         let deadline = Instant::now() + self.timeout;
-        let mut first_sent: Option<Instant> = None;
-        let mut last: Option<Error> = None;
+        let (mut first_sent, mut last, mut pause) = (None::<Instant>, None::<Error>, FIRST_PAUSE);
         loop {
-            let mut is_sent = false;
-            let tried = timeout_at(deadline, async {
-                let mut connection = self.connection().await?;
-                if self.checked.get().is_none() {
-                    schema::check(&mut connection, &self.schema).await?;
-                    self.checked.set(()).ok();
-                }
+            let query = || {
                 sending();
-                is_sent = true;
-                self.run(&mut connection, query(first_sent.map(|sent| sent.elapsed())))
-                    .await
-                    .map_err(Tried::Sent)
-            })
-            .await;
-            let error = match tried {
-                Ok(Ok(rows)) => return Ok(rows),
-                Ok(Err(Tried::Refused(error))) => return Err(Failure::Failed(error)),
-                Ok(Err(Tried::Before(error))) => error,
-                Ok(Err(Tried::Sent(error))) => {
+                query(first_sent.map(|sent| sent.elapsed()))
+            };
+            let error = match self.try_once(query, last.is_none(), deadline).await {
+                Ok(rows) => return Ok(rows),
+                Err(Tried::Refused(error)) => return Err(Failure::Failed(error)),
+                Err(Tried::Before(error)) => error,
+                Err(Tried::Sent(error)) => {
                     if is_lost(&error) {
                         first_sent.get_or_insert_with(Instant::now);
                     }
                     error
                 }
-                Err(_) => {
-                    if is_sent {
-                        first_sent.get_or_insert_with(Instant::now);
-                    }
-                    return Err(given_up(first_sent.is_some(), reason(last)));
+                Err(Tried::TooLate { is_sent }) => {
+                    let no_answer = if is_sent { "PostgreSQL did not answer in time" } else { NO_CONNECTION };
+                    let reason = last.map_or_else(|| no_answer.into(), explain);
+                    return Err(given_up(is_sent || first_sent.is_some(), reason));
                 }
             };
-            if !may_pass(&error) || Instant::now() + PAUSE >= deadline {
-                return Err(given_up(first_sent.is_some(), reason(Some(error))));
+            if !may_pass(&error) || Instant::now() + pause >= deadline {
+                return Err(given_up(first_sent.is_some(), explain(error)));
             }
             last = Some(error);
-            sleep(PAUSE).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn connection(&self) -> Result<PoolConnection<Postgres>, Tried> {
-        self.pool.acquire().await.map_err(Tried::Before)
+    /// One try. `first`: a connection is taken as it lies in the pool; that it is dead shows soon enough.
+    async fn try_once<'q>(
+        &self,
+        query: impl FnOnce() -> Query<'q> + Send,
+        first: bool,
+        deadline: Instant,
+    ) -> Result<Vec<PgRow>, Tried> {
+        let at_once = if first { self.pool.try_acquire() } else { None };
+        let mut connection = match at_once {
+            Some(connection) => connection,
+            None => match timeout_at(deadline, self.pool.acquire()).await {
+                Ok(connection) => connection.map_err(Tried::Before)?,
+                Err(_) => return Err(Tried::TooLate { is_sent: false }),
+            },
+        };
+        let mut is_sent = false;
+        let answered = timeout_at(deadline, async {
+            if self.checked.get().is_none() {
+                schema::check(&mut connection, &self.schema).await?;
+                self.checked.set(()).ok();
+            }
+            is_sent = true;
+            self.run(&mut connection, query()).await.map_err(Tried::Sent)
+        });
+        if let Ok(answered) = answered.await {
+            return answered;
+        }
+        // The pool would wait for its answer, for as long as the network takes to notice.
+        drop(connection.detach());
+        Err(Tried::TooLate { is_sent })
     }
 
     async fn run(&self, connection: &mut PgConnection, query: Query<'_>) -> Result<Vec<PgRow>, Error> {
@@ -147,11 +167,6 @@ impl Link {
         transaction.commit().await?;
         Ok(rows)
     }
-}
-
-/// In words that say what to do.
-fn reason(error: Option<Error>) -> Box<dyn StdError + Send + Sync> {
-    error.map_or_else(|| "PostgreSQL did not answer in time".into(), explain)
 }
 
 fn given_up(may_be_done: bool, reason: Box<dyn StdError + Send + Sync>) -> Failure {

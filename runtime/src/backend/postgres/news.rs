@@ -8,6 +8,8 @@
 
 use std::{
     collections::HashMap,
+    error::Error as _,
+    mem,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -22,6 +24,7 @@ use tokio::{
 };
 
 use super::{
+    errors::explain,
     followed::Followed,
     node::Node,
     records::get,
@@ -151,14 +154,14 @@ pub(super) async fn hear(weak: Weak<News>) {
 }
 
 async fn look_often(weak: Weak<News>, pause: Duration) {
-    let mut heard = Instant::now();
+    let (mut heard, mut is_told) = (Instant::now(), false);
     loop {
         sleep(pause).await;
         let Some(news) = weak.upgrade() else { return };
         match news.look(false).await {
-            Ok(()) => heard = Instant::now(),
+            Ok(()) => (heard, is_told) = (Instant::now(), false),
             Err(error) => {
-                tracing::warn!(%error, "this node does not hear of sessions that end on others");
+                tell_of_deafness(&mut is_told, &reason(&error));
                 if heard.elapsed() >= news.cut_off {
                     news.node.cut_off();
                 }
@@ -168,7 +171,7 @@ async fn look_often(weak: Weak<News>, pause: Duration) {
 }
 
 async fn listen(weak: Weak<News>, options: PgConnectOptions) {
-    let mut heard = Instant::now();
+    let (mut heard, mut is_told) = (Instant::now(), false);
     loop {
         let Some(news) = weak.upgrade() else { return };
         let (cut_off, patience) = (news.cut_off, news.cut_off * 2 / 5);
@@ -178,15 +181,18 @@ async fn listen(weak: Weak<News>, options: PgConnectOptions) {
                 news.leases.wake_all();
                 tokio::spawn(Arc::clone(&news).catch_up());
                 drop(news);
-                heard = Instant::now();
+                (heard, is_told) = (Instant::now(), false);
                 hear_while_connected(&weak, listener, cut_off, &mut heard).await;
                 tracing::debug!("the connection on which nodes hear of each other's sessions was lost");
                 let Some(news) = weak.upgrade() else { return };
                 news.is_heard.send_replace(false);
             }
             failed => {
-                let error = failed.err().map_or_else(|| "refused", |_| "no answer in time");
-                tracing::warn!(error, "this node does not hear of sessions that end on others");
+                let reason = match &failed {
+                    Ok(Err(error)) => reason(error),
+                    _ => "no answer in time".to_owned(),
+                };
+                tell_of_deafness(&mut is_told, &reason);
                 if heard.elapsed() >= cut_off {
                     news.node.cut_off();
                 }
@@ -197,16 +203,38 @@ async fn listen(weak: Weak<News>, options: PgConnectOptions) {
     }
 }
 
+/// Once until it hears again.
+fn tell_of_deafness(is_told: &mut bool, error: &str) {
+    if !mem::replace(is_told, true) {
+        tracing::warn!(error, "this node does not hear of sessions that end on others");
+    }
+}
+
+/// An error with what lies behind it.
+fn reason(error: &BackendError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+fn failed(error: sqlx::Error) -> BackendError {
+    BackendError::Failed(explain(error))
+}
+
 /// Listens on a connection of its own, and says so.
 async fn begin(news: &News, options: &PgConnectOptions) -> Result<PgListener, BackendError> {
     let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-    let pool = pool.connect_with(options.clone()).await.map_err(BackendError::failed)?;
-    let mut listener = PgListener::connect_with(&pool).await.map_err(BackendError::failed)?;
+    let pool = pool.connect_with(options.clone()).await.map_err(failed)?;
+    let mut listener = PgListener::connect_with(&pool).await.map_err(failed)?;
     listener.ignore_pool_close_event(true);
     listener.eager_reconnect(false);
     let schema = &news.wire.link.schema;
     let channels = [schema.channel(), schema.node_channel(&news.wire.node)];
-    listener.listen_all(channels.iter().map(String::as_str)).await.map_err(BackendError::failed)?;
+    listener.listen_all(channels.iter().map(String::as_str)).await.map_err(failed)?;
     beat(news, &mut listener).await?;
     news.followed.begin_anew().await?;
     Ok(listener)
@@ -215,8 +243,8 @@ async fn begin(news: &News, options: &PgConnectOptions) -> Result<PgListener, Ba
 /// Says that this node lives, on the connection on which it listens. Whether the others knew so until now.
 async fn beat(news: &News, listener: &mut PgListener) -> Result<bool, BackendError> {
     let beat = sqlx::query(&news.wire.statements.beat).bind(&*news.wire.node).bind(span(news.cut_off));
-    let row = beat.fetch_one(listener).await.map_err(BackendError::failed)?;
-    row.try_get(0).map_err(BackendError::failed)
+    let row = beat.fetch_one(listener).await.map_err(failed)?;
+    row.try_get(0).map_err(failed)
 }
 
 async fn hear_while_connected(

@@ -83,6 +83,26 @@ fn same(found: Option<i32>) -> Result<(), BackendError> {
     }
 }
 
+/// Whether all is there that was made.
+async fn is_whole(connection: &mut PgConnection, schema: &Schema) -> Result<(), BackendError> {
+    let made = include_str!("schema.sql").lines().filter(|line| line.starts_with("CREATE "));
+    let names = made.filter_map(|line| line.split_once("{s}.")?.1.split([' ', '(']).next());
+    let names: Vec<_> = names.map(str::to_owned).collect();
+    let missing = sqlx::query_scalar::<_, String>(
+        "SELECT name FROM unnest($1) name, (SELECT oid FROM pg_namespace WHERE nspname = $2) s \
+         WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = s.oid AND c.relname = name) \
+         AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = s.oid AND p.proname = name) LIMIT 1",
+    );
+    let missing = missing.persistent(false).bind(names).bind(&schema.0).fetch_optional(connection).await;
+    match missing.map_err(|error| BackendError::Failed(explain(error)))? {
+        None => Ok(()),
+        Some(name) => Err(BackendError::failed(format!(
+            "`{name}`, which `PostgresBackend::migrate()` made, is not in the schema any more: drop the schema and migrate \
+             again, which ends all sessions"
+        ))),
+    }
+}
+
 /// Makes what is not there yet.
 pub(super) async fn migrate(pool: &PgPool, schema: &Schema) -> Result<(), BackendError> {
     let failed = |error| BackendError::Failed(explain(error));
@@ -97,7 +117,8 @@ pub(super) async fn migrate(pool: &PgPool, schema: &Schema) -> Result<(), Backen
     let there: bool =
         sqlx::query_scalar(&there).persistent(false).fetch_one(&mut *transaction).await.map_err(failed)?;
     if there {
-        return same(version(&mut transaction, schema).await.map_err(failed)?);
+        same(version(&mut transaction, schema).await.map_err(failed)?)?;
+        return is_whole(&mut transaction, schema).await;
     }
     let make = schema.name_in(include_str!("schema.sql"));
     sqlx::raw_sql(&make).execute(&mut *transaction).await.map_err(failed)?;

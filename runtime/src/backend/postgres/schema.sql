@@ -260,6 +260,8 @@ BEGIN
   END IF;
 
   IF a_token = ANY (session.tokens) THEN
+    -- Whom it woke on this node was said in the answer that was lost.
+    woken := {s}.wake(session.number, a_node, false);
     answer := 'done';
     RETURN;
   END IF;

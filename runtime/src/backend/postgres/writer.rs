@@ -125,6 +125,10 @@ impl Writer {
                 "done" => {
                     let woken: Option<Vec<i64>> = get(row, "woken")?;
                     woken.into_iter().flatten().for_each(|ticket| self.leases.wake(ticket));
+                    if get::<Option<&str>>(row, "kind")?.is_some() {
+                        // It ended when it was sent before, and who waited here was said in the answer that was lost.
+                        self.leases.wake_all();
+                    }
                     self.is_in(commit);
                     return Ok(());
                 }
