@@ -15,53 +15,72 @@ pub(crate) struct Binding(Arc<Connection>);
 
 struct Connection {
     live: Arc<LiveSession>,
-    /// The name of the cookie that shows the session.
-    cookie: Cow<'static, str>,
-    /// The connection's Engine.IO `sid`, if it was opened by polling.
+    /// Boxed: there are many connections, most of them opened by WebSocket by clients that read what they are sent.
+    rare: OnceLock<Box<Rare>>,
+}
+
+/// What few connections have.
+#[derive(Default)]
+struct Rare {
+    /// Of one that was opened by polling: the name of the cookie that its later requests must show.
+    cookie: OnceLock<Cow<'static, str>>,
+    /// Its Engine.IO `sid`, once it is bound to the cookie's session.
     sid: OnceLock<Box<str>>,
-    /// Boxed: few clients ever read too little.
-    backlog: OnceLock<Box<Backlog>>,
+    /// The answers to a client that reads too little.
+    backlog: OnceLock<Backlog>,
 }
 
 impl Binding {
-    /// `cookie`: the name of the cookie that shows the session.
-    pub(crate) fn new(live: LiveSession, cookie: Cow<'static, str>) -> Self {
-        let (sid, backlog) = Default::default();
-        Self(Arc::new(Connection { live: Arc::new(live), cookie, sid, backlog }))
+    pub(crate) fn new(live: LiveSession) -> Self {
+        Self(Arc::new(Connection { live: Arc::new(live), rare: OnceLock::new() }))
     }
 
     pub(crate) fn live(&self) -> &Arc<LiveSession> {
         &self.0.live
     }
 
-    /// Remembers the connection's `sid` while the connection lives, so that its later requests must show the
-    /// cookie of its session.
-    pub(crate) fn opened(&self, sid: &str) {
-        let live = self.live();
-        if live.is_stored() && self.0.sid.get().is_none() {
-            let bound = Bound { cookie: self.0.cookie.clone(), session: live.id() };
-            // Where two layers are one inside of the other, the inner one was first: its sockets are these.
-            if live.registry().connections().bind(sid, bound) {
-                self.0.sid.set(sid.into()).ok();
-            }
+    /// The connection was opened by polling: its later requests must show this cookie of its session.
+    pub(crate) fn opened(&self, sid: &str, cookie: Cow<'static, str>) {
+        self.0.rare().cookie.set(cookie).ok();
+        self.bind(sid);
+    }
+
+    /// Binds a connection that was opened by polling to its session's cookie while the connection lives, where there is a
+    /// session by now.
+    pub(crate) fn bind(&self, sid: &str) {
+        let Some(rare) = self.0.rare.get() else { return };
+        let Some(cookie) = rare.cookie.get().filter(|_| self.live().is_stored() && rare.sid.get().is_none())
+        else {
+            return;
+        };
+        let bound = Bound { cookie: cookie.clone(), session: self.live().id() };
+        // Where two layers are one inside of the other, the inner one was first: its sockets are these.
+        if self.live().registry().connections().bind(sid, bound) {
+            rare.sid.set(sid.into()).ok();
         }
     }
 
     /// Whether answers wait for room in the connection's buffer: others go behind them.
     pub(crate) fn has_backlog(&self) -> bool {
-        self.0.backlog.get().is_some_and(|backlog| backlog.any_waits())
+        self.0.rare.get().and_then(|rare| rare.backlog.get()).is_some_and(Backlog::any_waits)
     }
 
     /// The answers that wait for room in the connection's buffer.
     pub(crate) fn backlog(&self) -> &Backlog {
-        self.0.backlog.get_or_init(Box::default)
+        self.0.rare().backlog.get_or_init(Backlog::default)
+    }
+}
+
+impl Connection {
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
     }
 }
 
 /// The last socket of the connection is gone.
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(sid) = self.sid.get() {
+        if let Some(sid) = self.rare.get().and_then(|rare| rare.sid.get()) {
             self.live.registry().connections().remove(sid);
         }
     }

@@ -277,7 +277,7 @@ impl RequestWork {
                 self.live.begin_provisional().await.map_err(refuse)?;
             }
         }
-        Ok(Binding::new(self.live.for_connection(), self.settings.cookie.name.clone()))
+        Ok(Binding::new(self.live.for_connection()))
     }
 
     /// A handshake that shows the token's header and no session that lives: no token comes of it.
@@ -388,7 +388,7 @@ impl RequestWork {
             Err(error) => return refuse(Error::new(ErrorKind::Backend).because(error)),
         };
         match sid_of_open_packet(&body) {
-            Some(sid) => binding.opened(sid),
+            Some(sid) => binding.opened(sid, self.settings.cookie.name.clone()),
             // Without it anybody could go on with this connection.
             None if binding.live().is_stored() => {
                 tracing::error!(

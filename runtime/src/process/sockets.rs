@@ -12,7 +12,6 @@ use std::{
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use time::OffsetDateTime;
-use tower_sessions::session::Id;
 
 use super::{
     disconnects::{Leaving, Sockets},
@@ -36,19 +35,37 @@ pub(crate) struct BoundSockets(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     by_session: HashMap<SessionId, OfSession>,
-    /// With the id's number, which has an order.
-    expiries: BTreeSet<(OffsetDateTime, i128)>,
+    expiries: BTreeSet<(Moment, SessionId)>,
     /// By what stands for the id in the messages of nodes, where there are any.
     hidden: Option<HashMap<HiddenId, SessionId>>,
     /// Ids that stand for sessions whose own is not known to who listens.
     aliases: HashMap<HiddenId, SessionId>,
 }
 
-#[derive(Default)]
 struct OfSession {
     /// Most sessions have one socket only.
     bound: SmallVec<[Weak<dyn SessionSocket>; 1]>,
-    expires: Option<OffsetDateTime>,
+    /// As far as it was noted.
+    expires: Moment,
+}
+
+impl Default for OfSession {
+    fn default() -> Self {
+        Self { bound: SmallVec::new(), expires: Moment::NEVER }
+    }
+}
+
+/// A moment, in milliseconds since 1970, rounded up: there are many of them, and the calendar's own takes twice as much.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment(i64);
+
+impl Moment {
+    const NEVER: Self = Self(i64::MAX);
+
+    fn of(moment: OffsetDateTime) -> Self {
+        let milliseconds = -(-moment.unix_timestamp_nanos()).div_euclid(1_000_000);
+        i64::try_from(milliseconds).map_or(Self::NEVER, Self)
+    }
 }
 
 impl Inner {
@@ -60,9 +77,7 @@ impl Inner {
         if !self.aliases.is_empty() {
             self.aliases.retain(|_, alias| *alias != id);
         }
-        if let Some(moment) = of_session.expires {
-            self.expiries.remove(&(moment, id.expose().0));
-        }
+        self.expiries.remove(&(of_session.expires, id));
         Some(of_session)
     }
 }
@@ -145,26 +160,24 @@ impl BoundSockets {
         let mut inner = self.0.lock();
         let inner = &mut *inner;
         let Some(of_session) = inner.by_session.get_mut(&id) else { return };
+        let moment = Moment::of(expires);
         // A later moment is found out when the earlier one has come.
-        if of_session.expires.is_none_or(|known| expires < known) {
-            let known = of_session.expires.replace(expires);
-            if let Some(known) = known {
-                inner.expiries.remove(&(known, id.expose().0));
-            }
-            inner.expiries.insert((expires, id.expose().0));
+        if moment < of_session.expires {
+            inner.expiries.remove(&(of_session.expires, id));
+            of_session.expires = moment;
+            inner.expiries.insert((moment, id));
         }
     }
 
     /// Takes the sessions whose noted moment of expiry has come.
     pub(crate) fn take_due(&self, now: OffsetDateTime) -> Vec<SessionId> {
         let mut inner = self.0.lock();
-        let later = inner.expiries.split_off(&(now, i128::MIN));
+        let later = inner.expiries.split_off(&(Moment::of(now), SessionId::LEAST));
         let due = mem::replace(&mut inner.expiries, later);
         let mut ids = Vec::with_capacity(due.len());
-        for (_, number) in due {
-            let id = SessionId::from(Id(number));
+        for (_, id) in due {
             if let Some(of_session) = inner.by_session.get_mut(&id) {
-                of_session.expires = None;
+                of_session.expires = Moment::NEVER;
                 ids.push(id);
             }
         }

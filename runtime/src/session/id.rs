@@ -11,10 +11,13 @@ use tower_sessions::session::Id;
 /// It is without `Display`, and `Debug` does not show it.
 ///
 /// Two halves of it, because an `i128` is aligned to 16 bytes, for which whatever holds one would be padded.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(u64, u64);
 
 impl SessionId {
+    /// The first one in their order.
+    pub(crate) const LEAST: Self = Self(0, 0);
+
     /// A fresh id.
     pub fn random() -> Self {
         Id::default().into()

@@ -57,8 +57,8 @@ pub(super) fn bound<A: Adapter>(socket: &Arc<Socket<A>>) -> Option<Binding> {
     let binding = binding_of(socket)?;
     let session = binding.live();
     if socket.transport_type() == TransportType::Polling {
-        // As a rule it was learned from the handshake's response.
-        binding.opened(socket.id.as_str());
+        // As a rule it was bound by the handshake's response.
+        binding.bind(socket.id.as_str());
     }
     if session.is_stored() {
         let (id, registry) = (session.id(), session.registry().clone());
