@@ -236,6 +236,16 @@ impl Socket {
         id
     }
 
+    /// Emits all in one go, without values, and gives the numbers of the acknowledgements to wait for.
+    pub async fn ask_all_later(&mut self, events: &[&str]) -> Vec<u64> {
+        let numbers: Vec<_> = (self.next_ack..).take(events.len()).collect();
+        self.next_ack += events.len() as u64;
+        let numbered = numbers.iter().zip(events);
+        let frames: Vec<_> = numbered.map(|(id, event)| event_frame("/", Some(*id), event, &[])).collect();
+        self.send(&frames).await;
+        numbers
+    }
+
     /// Emits all in one go and gives the acknowledgements in the order of the events.
     pub async fn ask_all(&mut self, events: &[(&str, Value)]) -> Vec<Value> {
         let first = self.next_ack;

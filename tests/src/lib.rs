@@ -36,7 +36,7 @@ pub mod stores;
 use std::{future::Future, time::Duration};
 
 /// How long anything that must happen may take. Tests wait for the event itself; this is for those that fail.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The outcome of `future`, or a panic that tells what it was.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

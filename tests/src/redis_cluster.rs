@@ -106,24 +106,29 @@ impl RedisCluster {
         (self.primaries[third] + PRIMARIES) % (2 * PRIMARIES)
     }
 
-    /// Kills a primary, and waits until its replica is the primary.
-    pub async fn kill_primary(&mut self, third: usize) {
+    /// Kills a primary, and waits until its replica is the primary. Gives the moment from which the killed one
+    /// acknowledged nothing.
+    pub async fn kill_primary(&mut self, third: usize) -> Instant {
         let replica = self.replica(third);
         self.nodes[self.primaries[third]].kill();
+        let killed = Instant::now();
         self.until_primary(replica).await;
         self.primaries[third] = replica;
+        killed
     }
 
     /// The same after its replica has not heard it for this long, while it went on to acknowledge.
-    pub async fn kill_primary_ahead(&mut self, third: usize, ahead: Duration) {
+    pub async fn kill_primary_ahead(&mut self, third: usize, ahead: Duration) -> Instant {
         let (primary, replica) = (&self.nodes[self.primaries[third]], self.replica(third));
         self.nodes[replica].signal("STOP");
         let _: u64 = primary.command(&["CLIENT", "KILL", "TYPE", "replica"]).await;
         sleep(ahead).await;
         self.nodes[self.primaries[third]].kill();
+        let killed = Instant::now();
         self.nodes[replica].signal("CONT");
         self.until_primary(replica).await;
         self.primaries[third] = replica;
+        killed
     }
 
     /// What was killed is back, as the replica of whoever took its place.
@@ -138,7 +143,7 @@ impl RedisCluster {
     }
 
     /// As before maintenance: the primary waits until its replica has everything, and steps back.
-    pub async fn hand_over(&mut self, third: usize) {
+    pub async fn hand_over(&mut self, third: usize) -> Instant {
         let replica = self.replica(third);
         let is_primary = async || {
             let about: String = self.nodes[replica].command(&["INFO", "replication"]).await;
@@ -151,6 +156,7 @@ impl RedisCluster {
         };
         until("a replica is the primary", is_primary).await;
         self.primaries[third] = replica;
+        Instant::now()
     }
 
     async fn until_primary(&self, node: usize) {

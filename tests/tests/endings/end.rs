@@ -94,10 +94,7 @@ async fn over_a_socket_with_events_before_and_after_it_all_are_answered() {
     let site = Site::open();
     for round in 0..20 {
         let (_, mut one, two) = page(&site).await;
-        let mut numbers = Vec::new();
-        for event in [&["visit"; 16][..], &["leave"], &["visit"; 3]].concat() {
-            numbers.push(one.ask_later("/", event, &[]).await);
-        }
+        let numbers = one.ask_all_later(&[&["visit"; 16][..], &["leave"], &["visit"; 3]].concat()).await;
         for number in &numbers[..16] {
             let answer = one.answer("/", *number).await;
             assert!(answer.is_u64(), "round {round}, event {number}: {answer}");

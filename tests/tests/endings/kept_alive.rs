@@ -61,7 +61,7 @@ async fn all_listen(pages: &[Socket]) {
 #[tokio::test(start_paused = true)]
 async fn pages_that_connected_together_stay_on_a_slow_store() {
     let store = TestStore::default();
-    let pages = pages(300, &store).await;
+    let pages = pages(150, &store).await;
     store.slow(Step::Load, Duration::from_millis(50));
     store.slow(Step::Write, Duration::from_millis(50));
     all_listen(&pages).await;

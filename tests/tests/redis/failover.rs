@@ -71,17 +71,18 @@ struct Told {
     client: String,
     number: u64,
     count: u64,
+    begun: Instant,
     at: Instant,
 }
 
 impl Known {
-    async fn note(&self, client: &str, number: u64, outcome: Outcome) {
+    async fn note(&self, client: &str, number: u64, begun: Instant, outcome: Outcome) {
         match outcome {
             Outcome::Told(count) => {
                 let count = count.as_u64();
                 let count = count.unwrap_or_else(|| panic!("{client}'s call {number} took place twice"));
                 let (client, at) = (client.to_owned(), Instant::now());
-                self.told.lock().await.push(Told { client, number, count, at });
+                self.told.lock().await.push(Told { client, number, count, begun, at });
             }
             Outcome::Refused => drop(self.refused.lock().await.insert((client.to_owned(), number))),
             Outcome::Open => {}
@@ -126,8 +127,9 @@ async fn asks(mut browser: Browser, world: Arc<World>, known: Arc<Known>) {
             continue;
         }
         number += 1;
+        let begun = Instant::now();
         let outcome = browser.ask(false, &format!("/note/browser/{number}")).await;
-        known.note("browser", number, outcome).await;
+        known.note("browser", number, begun, outcome).await;
     }
 }
 
@@ -151,7 +153,7 @@ async fn emits(mut random: Random, world: Arc<World>, known: Arc<Known>) {
             is_lost |= value.is_none();
             let outcome = value.map_or(Outcome::Open, Outcome::of_acknowledgement);
             world.ended(begun, &outcome).await;
-            known.note("socket", number, outcome).await;
+            known.note("socket", number, begun, outcome).await;
         }
         if is_lost {
             socket = None;
@@ -212,8 +214,9 @@ async fn lost_under(cluster: &mut RedisCluster, blows: &[Blow]) -> BTreeMap<Blow
     for (round, blow) in blows.iter().enumerate() {
         let third = round / BLOWS.len() % 3;
         sleep(milliseconds(500)).await;
-        fell.push(Fell { blow: *blow, third, at: Instant::now() });
-        let back = strike(cluster, *blow, third, &all).await;
+        let at = Instant::now();
+        let (until, back) = strike(cluster, *blow, third, &all).await;
+        fell.push(Fell { blow: *blow, third, at, until });
         println!("third {third}: {blow:?}, all back after {back:?}");
     }
     world.left.store(0, Ordering::SeqCst);
@@ -228,7 +231,7 @@ async fn lost_under(cluster: &mut RedisCluster, blows: &[Blow]) -> BTreeMap<Blow
             }
         };
         for told in known.lost(&ledger).await {
-            let fell = fell.iter().find(|fell| fell.explains(known.third, told.at));
+            let fell = fell.iter().find(|fell| fell.explains(known.third, &told));
             let fell = fell.unwrap_or_else(|| panic!("{} {} is lost for nothing", told.client, told.number));
             *lost.entry(fell.blow).or_default() += 1;
         }
@@ -247,23 +250,32 @@ struct Fell {
     blow: Blow,
     third: usize,
     at: Instant,
+    /// The primary is none any more.
+    until: Instant,
 }
 
 impl Fell {
-    /// Only what was acknowledged just before a primary died can be lost, and only there.
-    fn explains(&self, third: usize, told: Instant) -> bool {
-        self.third == third && told + BEHIND > self.at && told < self.at + SECOND
+    /// Only what was acknowledged just before a primary died can be lost, and only there: what began afterwards, another
+    /// primary acknowledged.
+    fn explains(&self, third: usize, told: &Told) -> bool {
+        self.third == third && told.at + BEHIND > self.at && told.begun < self.until
     }
 }
 
-/// Strikes a primary, and gives when all its sessions were acknowledged something again.
-async fn strike(cluster: &mut RedisCluster, blow: Blow, third: usize, all: &[Arc<Known>]) -> Duration {
+/// Strikes a primary. Gives when it was none any more, and how long it took until all its sessions were acknowledged
+/// something again.
+async fn strike(
+    cluster: &mut RedisCluster,
+    blow: Blow,
+    third: usize,
+    all: &[Arc<Known>],
+) -> (Instant, Duration) {
     let begun = Instant::now();
-    match blow {
+    let until = match blow {
         Blow::KilledAhead | Blow::KilledGuarded => cluster.kill_primary_ahead(third, AHEAD).await,
         Blow::HandedOver => cluster.hand_over(third).await,
         Blow::Killed => cluster.kill_primary(third).await,
-    }
+    };
     if blow == Blow::KilledGuarded {
         // Without a replica of its own the new one acknowledges nothing.
         cluster.revive_replica(third).await;
@@ -273,7 +285,7 @@ async fn strike(cluster: &mut RedisCluster, blow: Blow, third: usize, all: &[Arc
     if matches!(blow, Blow::KilledAhead | Blow::Killed) {
         cluster.revive_replica(third).await;
     }
-    back
+    (until, back)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
