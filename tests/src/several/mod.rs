@@ -4,12 +4,14 @@
 
 pub mod chaos;
 pub mod processes;
+mod server;
 
 use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+pub use self::server::Server;
 use crate::{app::App, http, process::Process, raw::RawSocket};
 
 /// What several nodes have in common.

@@ -2,16 +2,18 @@
 //!
 //! Clauses: 10, 14, 15.
 
-use std::time::Duration;
-
 use axum::{Router, routing::get};
 use futures_util::StreamExt;
 use serde_json::json;
-use socketioxide_session::{Backend, Ending, EventRouter, RedisBackend, Session, Shared, session_state};
+use socketioxide_session::{
+    Backend, Ending, EventRouter, RedisBackend, Session, SessionLayer, Shared, session_state,
+};
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{Client, Socket},
+    on_engine, on_every_engine,
     redis_server::RedisServer,
+    several::Server,
     soak::short_or_long,
     soon,
 };
@@ -20,16 +22,37 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::stage::{self, Tools, User, next_event, router, routes, sent, until, visitor};
 
 fn app_on(backend: impl Backend) -> App {
-    App::new(router(&Tools::default(), routes(), sessions(backend).with_live::<User>()))
+    app_with(sessions(backend))
 }
 
-async fn node(server: &RedisServer) -> App {
-    app_on(RedisBackend::connect(server.url()).await.expect("a backend"))
+fn app_with(layer: SessionLayer) -> App {
+    App::new(router(&Tools::default(), routes(), layer.with_live::<User>()))
 }
 
-async fn node_with_cache(server: &RedisServer) -> App {
-    let backend = RedisBackend::builder(server.url()).with_read_cache(100).connect().await;
-    app_on(backend.expect("a backend"))
+async fn node(server: &Server) -> App {
+    app_with(server.node().await)
+}
+
+async fn node_with_cache(server: &Server) -> App {
+    app_with(server.node_with_cache().await)
+}
+
+on_every_engine! {
+    whoever_commits_where_ever_all_tabs_are_sent_it
+    four_tabs_on_two_nodes_are_sent_the_states_in_their_order_and_the_last_one
+    a_node_that_did_not_hear_looks_again
+    plain_namespaces_are_sent_what_other_nodes_commit_as_soon_as_they_are_connected
+    where_one_tab_takes_the_place_of_another_it_is_heard
+    a_login_elsewhere_sends_nothing_to_the_sockets_of_the_old_id
+    in_a_rolling_release_no_node_sends_what_the_newer_one_hides
+    who_follows_hears_of_other_nodes
+}
+
+mod where_nobody_listens {
+    use super::*;
+
+    on_engine! { redis: where_no_socket_listens_nothing_is_sent }
+    on_engine! { postgres: where_no_socket_listens_nothing_is_sent }
 }
 
 /// The same visitor on another node.
@@ -46,9 +69,7 @@ async fn tab(node: &App, visitor: &Client) -> Socket {
     socket
 }
 
-#[tokio::test]
-async fn whoever_commits_where_ever_all_tabs_are_sent_it() {
-    let server = RedisServer::start().await;
+async fn whoever_commits_where_ever_all_tabs_are_sent_it(server: Server) {
     let nodes = [node(&server).await, node_with_cache(&server).await];
     let ada = visitor(&nodes[0], "ada").await;
     let mut tabs = [tab(&nodes[0], &ada).await, tab(&nodes[1], &ada).await];
@@ -74,10 +95,8 @@ async fn whoever_commits_where_ever_all_tabs_are_sent_it() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_tabs_on_two_nodes_are_sent_the_states_in_their_order_and_the_last_one() {
+async fn four_tabs_on_two_nodes_are_sent_the_states_in_their_order_and_the_last_one(server: Server) {
     let commits = short_or_long(300, 10_000);
-    let server = RedisServer::start().await;
     let nodes = [node(&server).await, node_with_cache(&server).await];
     let ada = visitor(&nodes[0], "ada").await;
     let mut tabs = Vec::new();
@@ -101,19 +120,14 @@ async fn four_tabs_on_two_nodes_are_sent_the_states_in_their_order_and_the_last_
 }
 
 /// Nobody hears on the connections that are cut; what was committed meanwhile is read once there is another one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_did_not_hear_looks_again() {
-    let server = RedisServer::start().await;
+async fn a_node_that_did_not_hear_looks_again(server: Server) {
     let nodes = [node(&server).await, node_with_cache(&server).await];
     let ada = visitor(&nodes[0], "ada").await;
     for round in 1..=short_or_long(10, 200) {
         let tabs = [tab(&nodes[0], &ada).await, tab(&nodes[1], &ada).await];
         let waits = tabs.map(|tab| tokio::spawn(until(tab, round)));
-        let cuts = async {
-            let _: u64 = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
-        };
         let ada = on(&nodes[0], &ada);
-        tokio::join!(cuts, ada.get("/visit"));
+        tokio::join!(server.cut_ears(), ada.get("/visit"));
         for tab in waits {
             soon("the last state", tab).await.expect("the last state");
         }
@@ -121,9 +135,7 @@ async fn a_node_that_did_not_hear_looks_again() {
 }
 
 /// Also before it is heard there. Nobody's connect handler is this crate's: a middleware has bound the socket.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn plain_namespaces_are_sent_what_other_nodes_commit_as_soon_as_they_are_connected() {
-    let server = RedisServer::start().await;
+async fn plain_namespaces_are_sent_what_other_nodes_commit_as_soon_as_they_are_connected(server: Server) {
     let nodes = [node(&server).await, node(&server).await];
     let ada = visitor(&nodes[0], "ada").await;
     for visits in 1..=short_or_long(30, 1_000) {
@@ -138,12 +150,16 @@ async fn plain_namespaces_are_sent_what_other_nodes_commit_as_soon_as_they_are_c
 #[tokio::test]
 async fn what_was_committed_while_a_node_could_not_hear_is_sent_once_it_can() {
     let server = RedisServer::start().await;
-    let nodes = [node(&server).await, node_with_cache(&server).await];
+    let with_cache = RedisBackend::builder(server.url()).with_read_cache(100).connect().await;
+    let nodes = [
+        app_on(RedisBackend::connect(server.url()).await.expect("a backend")),
+        app_on(with_cache.expect("a backend")),
+    ];
     let ada = visitor(&nodes[0], "ada").await;
     let tabs = [tab(&nodes[0], &ada).await, tab(&nodes[1], &ada).await];
     let mut operator = server.connection().await;
     let mut command = async |words: &[&str]| {
-        let mut command = redis::cmd(words[0]);
+        let mut command = ::redis::cmd(words[0]);
         command.arg(&words[1..]).exec_async(&mut operator).await.expect("a command");
     };
     command(&["CONFIG", "SET", "maxclients", "1"]).await;
@@ -157,9 +173,7 @@ async fn what_was_committed_while_a_node_could_not_hear_is_sent_once_it_can() {
 }
 
 /// The one who goes takes nothing from the one who comes.
-#[tokio::test]
-async fn where_one_tab_takes_the_place_of_another_it_is_heard() {
-    let server = RedisServer::start().await;
+async fn where_one_tab_takes_the_place_of_another_it_is_heard(server: Server) {
     let nodes = [node(&server).await, node(&server).await];
     let ada = visitor(&nodes[0], "ada").await;
     let there = on(&nodes[1], &ada);
@@ -173,9 +187,7 @@ async fn where_one_tab_takes_the_place_of_another_it_is_heard() {
     }
 }
 
-#[tokio::test]
-async fn a_login_elsewhere_sends_nothing_to_the_sockets_of_the_old_id() {
-    let server = RedisServer::start().await;
+async fn a_login_elsewhere_sends_nothing_to_the_sockets_of_the_old_id(server: Server) {
     let nodes = [node(&server).await, node(&server).await];
     let ada = visitor(&nodes[0], "nobody").await;
     let planted = tab(&nodes[1], &ada).await;
@@ -190,34 +202,21 @@ async fn a_login_elsewhere_sends_nothing_to_the_sockets_of_the_old_id() {
     assert_eq!(next_event(&again).await.1, sent("ada", 2), "under the new id");
 }
 
-/// Channels of sessions that are followed.
-async fn channels(server: &RedisServer) -> Vec<String> {
-    server.command(&["PUBSUB", "CHANNELS", "*live:*"]).await
-}
-
-#[tokio::test]
-async fn where_no_socket_listens_nothing_is_sent() {
-    let server = RedisServer::start().await;
+async fn where_no_socket_listens_nothing_is_sent(server: Server) {
     let nodes = [node(&server).await, node(&server).await];
     let ada = visitor(&nodes[0], "ada").await;
-    assert_eq!(channels(&server).await, [""; 0]);
+    server.sessions_are_listened_to(0).await;
     let tabs = [tab(&nodes[0], &ada).await, tab(&nodes[1], &ada).await];
-    assert_eq!(channels(&server).await.len(), 1);
+    server.sessions_are_listened_to(1).await;
     for tab in tabs {
         tab.leave().await;
     }
-    soon("no channel", async {
-        while !channels(&server).await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    server.sessions_are_listened_to(0).await;
     ada.get("/visit").await.ok();
 }
 
 /// Each build sends what it knows; an older one does not know a field, so it cannot know that it is for the server alone.
-#[tokio::test]
-async fn in_a_rolling_release_no_node_sends_what_the_newer_one_hides() {
+async fn in_a_rolling_release_no_node_sends_what_the_newer_one_hides(server: Server) {
     mod older {
         use super::session_state;
 
@@ -230,12 +229,10 @@ async fn in_a_rolling_release_no_node_sends_what_the_newer_one_hides() {
     async fn older_visit(user: Shared<older::User>) {
         user.update(|user| user.visits += 1).await.expect("an update");
     }
-    let server = RedisServer::start().await;
     let newer = node(&server).await;
-    let backend = RedisBackend::connect(server.url()).await.expect("a backend");
     let routes = Router::new().route("/visit", get(older_visit));
     let sockets = with_sockets(routes, (), |io| io.ns("/", EventRouter::new()));
-    let older = App::new(sockets.layer(sessions(backend).with_live::<older::User>()));
+    let older = App::new(sockets.layer(server.node().await.with_live::<older::User>()));
 
     let ada = visitor(&newer, "ada").await;
     ada.get("/fail").await.ok();
@@ -251,9 +248,7 @@ async fn in_a_rolling_release_no_node_sends_what_the_newer_one_hides() {
     }
 }
 
-#[tokio::test]
-async fn who_follows_hears_of_other_nodes() {
-    let server = RedisServer::start().await;
+async fn who_follows_hears_of_other_nodes(server: Server) {
     let (sees, mut told) = unbounded_channel();
     let ends = sees.clone();
     let follow = async move |user: Shared<User>| {
@@ -269,12 +264,10 @@ async fn who_follows_hears_of_other_nodes() {
         tokio::spawn(async move { ends.send(json!(user.ended().await.map(Ending::reason))).ok() });
     };
     let routes = routes().route("/follow", get(follow)).route("/await", get(wait));
-    let follows = RedisBackend::connect(server.url()).await.expect("a backend");
-    let follows = App::new(router(&Tools::default(), routes, sessions(follows)));
-    let other = RedisBackend::connect(server.url()).await.expect("a backend");
+    let follows = App::new(router(&Tools::default(), routes, server.node().await));
     let elsewhere = async |session: Session| session.insert("elsewhere", 1).await.expect("a value");
     let other_routes = stage::routes().route("/elsewhere", get(elsewhere));
-    let other = App::new(router(&Tools::default(), other_routes, sessions(other)));
+    let other = App::new(router(&Tools::default(), other_routes, server.node().await));
 
     let ada = visitor(&other, "ada").await;
     on(&follows, &ada).get("/follow").await.ok();

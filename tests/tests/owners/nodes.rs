@@ -1,4 +1,4 @@
-//! Owners on several nodes: one Redis, and a cluster.
+//! Owners on several nodes: one Redis, a cluster, and one PostgreSQL.
 //!
 //! Clauses: 10, 11, 14, 16.
 
@@ -10,16 +10,27 @@ use socketioxide_session::{Ending, ErrorKind, RedisBackend, SessionLayer};
 use socketioxide_session_tests::{
     app::{App, sessions},
     client::{Client, Socket},
+    on_every_engine,
     redis_server::RedisServer,
+    several::Server,
     soak::short_or_long,
     soon,
 };
 
 use crate::stage::{User, app, id_of, key_of, labels, user, visits_of};
 
-async fn node(server: &RedisServer) -> (App, SessionLayer) {
-    let layer = sessions(RedisBackend::connect(server.url()).await.expect("a backend"));
+async fn node(server: &Server) -> (App, SessionLayer) {
+    let layer = server.node().await;
     (app(layer.clone()), layer)
+}
+
+on_every_engine! {
+    on_two_nodes
+    an_end_reaches_the_sockets_of_its_own_node_at_once
+    a_state_by_its_key_on_two_nodes
+    a_state_by_its_key_on_one_node
+    no_count_is_lost_between_who_has_the_id_and_who_has_the_key
+    ends_beside_logins_and_new_ids_on_two_nodes
 }
 
 async fn node_of_cluster(server: &RedisServer) -> (App, SessionLayer) {
@@ -64,9 +75,7 @@ async fn owners_are_the_same_on_all_nodes(nodes: &[(App, SessionLayer); 2]) {
     assert_eq!(labels(&all, "bea").await, ["sofa"]);
 }
 
-#[tokio::test]
-async fn on_two_nodes() {
-    let server = RedisServer::start().await;
+async fn on_two_nodes(server: Server) {
     owners_are_the_same_on_all_nodes(&[node(&server).await, node(&server).await]).await;
 }
 
@@ -78,9 +87,7 @@ async fn in_a_cluster() {
 }
 
 /// The sockets of the node that ends it do not wait for the news.
-#[tokio::test]
-async fn an_end_reaches_the_sockets_of_its_own_node_at_once() {
-    let server = RedisServer::start().await;
+async fn an_end_reaches_the_sockets_of_its_own_node_at_once(server: Server) {
     let (app, layer) = node(&server).await;
     let ada = user(&app, "ada", "desk").await;
     let socket = Socket::connect(&app, ada.cookie().as_deref()).await;
@@ -119,16 +126,12 @@ async fn a_state_is_worked_on_by_its_key(nodes: &[(App, SessionLayer); 2]) {
     assert_eq!(shared.update(|user| user.visits += 1).await.unwrap_err().kind(), ErrorKind::SessionEnded);
 }
 
-#[tokio::test]
-async fn a_state_by_its_key_on_two_nodes() {
-    let server = RedisServer::start().await;
+async fn a_state_by_its_key_on_two_nodes(server: Server) {
     a_state_is_worked_on_by_its_key(&[node(&server).await, node(&server).await]).await;
 }
 
 /// Whose own calls are in this process, too.
-#[tokio::test]
-async fn a_state_by_its_key_on_one_node() {
-    let server = RedisServer::start().await;
+async fn a_state_by_its_key_on_one_node(server: Server) {
     let (app, layer) = node(&server).await;
     let (other, _) = node(&server).await;
     drop(other);
@@ -142,9 +145,7 @@ async fn a_state_by_its_key_in_a_cluster() {
 }
 
 /// A webhook and the page count on two nodes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_count_is_lost_between_who_has_the_id_and_who_has_the_key() {
-    let server = RedisServer::start().await;
+async fn no_count_is_lost_between_who_has_the_id_and_who_has_the_key(server: Server) {
     let (first, layer) = node(&server).await;
     let (second, _) = node(&server).await;
     let visitor = Client::new(&first);
@@ -172,9 +173,7 @@ async fn no_count_is_lost_between_who_has_the_id_and_who_has_the_key() {
 }
 
 /// As in memory: see `races`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ends_beside_logins_and_new_ids_on_two_nodes() {
-    let server = RedisServer::start().await;
+async fn ends_beside_logins_and_new_ids_on_two_nodes(server: Server) {
     let (first, _) = node(&server).await;
     let (second, layer) = node(&server).await;
     let all = layer.sessions();
@@ -203,7 +202,8 @@ async fn ends_beside_logins_and_new_ids_on_two_nodes() {
 #[tokio::test]
 async fn what_stands_in_redis() {
     let server = RedisServer::start().await;
-    let (app, layer) = node(&server).await;
+    let layer = sessions(RedisBackend::connect(server.url()).await.expect("a backend"));
+    let app = app(layer.clone());
     let ada = user(&app, "ada-lovelace", "engine").await;
     let keys = server.keys("*").await;
     for key in &keys {

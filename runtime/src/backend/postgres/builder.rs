@@ -16,6 +16,8 @@ pub(super) struct Options {
     pub(super) max_value_size: usize,
     pub(super) listener: Option<Box<PgConnectOptions>>,
     pub(super) polling: Option<Duration>,
+    pub(super) is_pooled: bool,
+    pub(super) cleanup: Duration,
 }
 
 impl Default for Options {
@@ -28,6 +30,8 @@ impl Default for Options {
             max_value_size: 1 << 20,
             listener: None,
             polling: None,
+            is_pooled: false,
+            cleanup: Duration::from_mins(1),
         }
     }
 }
@@ -92,22 +96,37 @@ impl PostgresBackendBuilder {
         self
     }
 
-    /// By which the node connects on which it listens for others. Default: as the pool connects. Where the pool goes
-    /// through `PgBouncer` in transaction mode, `LISTEN` needs a direct connection: give its options here, or
+    /// The pool goes through a pooler that gives each transaction another connection, as `PgBouncer` in transaction mode
+    /// does. Each call is then a transaction with a statement prepared in it: four round trips. Default: it does not.
+    ///
+    /// `LISTEN` does not pass such a pooler: give [a direct connection](Self::with_listener), too, or
     /// [poll](Self::with_polling).
+    pub fn with_pooler(mut self) -> Self {
+        self.options.is_pooled = true;
+        self
+    }
+
+    /// By which the node connects on which it listens for others. Default: as the pool connects. Where the pool goes
+    /// through [a pooler](Self::with_pooler), `LISTEN` needs a direct connection: give its options here.
     pub fn with_listener(mut self, options: PgConnectOptions) -> Self {
         self.options.listener = Some(Box::new(options));
         self
     }
 
     /// Listens to nobody; looks instead, so often (at least every 10 milliseconds): for where there is no direct connection
-    /// to PostgreSQL, as behind `PgBouncer` in transaction mode. Each call is then a transaction with a statement prepared in
-    /// it: four round trips.
+    /// to PostgreSQL, but only one through [a pooler](Self::with_pooler).
     ///
     /// That sockets are disconnected, live states are sent, and a turn passes on to another node, then takes this much
     /// longer at most.
     pub fn with_polling(mut self, every: Duration) -> Self {
         self.options.polling = Some(every.clamp(Duration::from_millis(10), LONGEST));
+        self
+    }
+
+    /// How often what has expired is removed, 500 sessions at a time. Default: once a minute; at least 100 milliseconds.
+    /// No session is read past its expiry, whenever its row goes. Any number of nodes may do so.
+    pub fn with_cleanup(mut self, every: Duration) -> Self {
+        self.options.cleanup = every.clamp(Duration::from_millis(100), LONGEST);
         self
     }
 

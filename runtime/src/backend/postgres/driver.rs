@@ -43,7 +43,7 @@ impl Driver {
         };
         let hears = options.polling.map_or_else(|| Hears::Listening(listener()), Hears::Looking);
         let look = options.polling.unwrap_or(options.lease);
-        let link = Link::new(pool, options.schema.clone(), options.timeout, options.polling.is_some());
+        let link = Link::new(pool, options.schema.clone(), options.timeout, options.is_pooled);
         let wire = Arc::new(Wire::new(link));
         let node = Node::new(registry, wire.node.clone());
         let reader = Arc::new(Reader::new(Arc::clone(&wire), node.clone()));
@@ -52,7 +52,8 @@ impl Driver {
             Writer::new(Arc::clone(&wire), node.clone(), Arc::clone(&leases), options.max_value_size);
         let followed = Arc::new(Followed::new(Arc::clone(&wire)));
         let parts = (Arc::clone(&wire), Arc::clone(&leases), Arc::clone(&followed));
-        let news = Arc::new(News::new(parts.0, node, parts.1, parts.2, options.cut_off, hears));
+        let news =
+            Arc::new(News::new(parts.0, node, parts.1, parts.2, (options.cut_off, options.cleanup), hears));
         let (index, tending) = (Index::new(Arc::clone(&wire)), Background::default());
         Self { wire, reader, leases, writer, news, followed, index, tending }
     }

@@ -69,6 +69,10 @@ pub(super) fn explain(error: Error) -> Box<dyn StdError + Send + Sync> {
             Some("3F000" | "42P01" | "42883") => {
                 "a table or function is not there: call `PostgresBackend::migrate()` first, with the same schema"
             }
+            Some("26000" | "42P05") => {
+                "a pooler between here and PostgreSQL gives each transaction another connection: say so, by \
+                 `PostgresBackendBuilder::with_pooler`"
+            }
             Some("42501") => {
                 "the role may not use the schema of the sessions: grant it `USAGE` and its tables"
             }

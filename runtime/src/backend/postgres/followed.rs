@@ -6,12 +6,18 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::{records::get, wire::Wire};
 use crate::backend::{BackendError, HiddenId, SessionId};
 
+/// How many sessions may begin or end to be followed at once, as a rule.
+const GATES: usize = 64;
+
 pub(super) struct Followed {
     wire: Arc<Wire>,
+    /// Who begins to follow a session stands there before whoever ended to is noted, or after that.
+    gates: Vec<AsyncMutex<()>>,
     sessions: Mutex<HashMap<HiddenId, Count>>,
 }
 
@@ -29,14 +35,19 @@ pub(super) struct Following {
 
 impl Followed {
     pub(super) fn new(wire: Arc<Wire>) -> Self {
-        Self { wire, sessions: Mutex::default() }
+        Self { wire, gates: (0..GATES).map(|_| AsyncMutex::default()).collect(), sessions: Mutex::default() }
+    }
+
+    fn gate(&self, hidden: &HiddenId) -> &AsyncMutex<()> {
+        &self.gates[usize::from(hidden.as_bytes()[0]) % GATES]
     }
 
     /// Follows a session. When this gives, other nodes know it.
     pub(super) async fn begin(self: &Arc<Self>, id: SessionId) -> Result<Following, BackendError> {
         let hidden = self.wire.hidden(id);
-        let following = Following { followed: Arc::downgrade(self), hidden };
+        let _gate = self.gate(&hidden).lock().await;
         self.sessions.lock().entry(hidden).or_insert(Count { here: 0, commits: 0 }).here += 1;
+        let following = Following { followed: Arc::downgrade(self), hidden };
         let follow = || {
             let follow = sqlx::query(&self.wire.statements.follow).bind(hidden.as_bytes().to_vec());
             follow.bind(&*self.wire.node)
@@ -88,16 +99,17 @@ impl Drop for Following {
         }
         let (hidden, Ok(runtime)) = (self.hidden, tokio::runtime::Handle::try_current()) else { return };
         runtime.spawn(async move {
+            let _gate = followed.gate(&hidden).lock().await;
+            // Somebody began to follow it again meanwhile.
+            if followed.sessions.lock().contains_key(&hidden) {
+                return;
+            }
             let wire = &followed.wire;
             let unfollow = || {
                 let unfollow = sqlx::query(&wire.statements.unfollow).bind(hidden.as_bytes().to_vec());
                 unfollow.bind(&*wire.node)
             };
             wire.link.ask_all(unfollow).await.ok();
-            // Somebody began to follow it again meanwhile.
-            if followed.sessions.lock().contains_key(&hidden) {
-                followed.begin_anew().await.ok();
-            }
         });
     }
 }

@@ -61,9 +61,9 @@ use crate::session::key::SessionKey;
 ///
 /// # Connections
 ///
-/// Calls use the pool. One connection beside it listens, with the pool's own options; behind `PgBouncer` in transaction mode
-/// give it [a direct one](PostgresBackendBuilder::with_listener), or [poll](PostgresBackendBuilder::with_polling). A
-/// `NOTIFY` takes a lock of the whole instance at its commit; so one is sent only where another node waits for that turn,
+/// Calls use the pool. One connection beside it listens, with the pool's own options; behind
+/// [a pooler](PostgresBackendBuilder::with_pooler) give it [a direct one](PostgresBackendBuilder::with_listener), or
+/// [poll](PostgresBackendBuilder::with_polling). A `NOTIFY` takes a lock of the whole instance at its commit; so one is sent only where another node waits for that turn,
 /// follows that session, or must hear of an end.
 ///
 /// Every call has an end: [`with_timeout`](PostgresBackendBuilder::with_timeout). Within it a lost connection, a deadlock or
@@ -71,7 +71,8 @@ use crate::session::key::SessionKey;
 /// it cannot be found out whether it took place, the error is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
 ///
 /// What is acknowledged is as durable as the server's `synchronous_commit` says. Who fails over to a replica that did not
-/// have the last commits loses them. Expired sessions are removed once a minute, 500 at a time.
+/// have the last commits loses them. Expired sessions are removed
+/// [once a minute](PostgresBackendBuilder::with_cleanup).
 #[derive(Clone)]
 pub struct PostgresBackend {
     pool: PgPool,

@@ -39,9 +39,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How many sessions are asked for at once.
 const AT_ONCE: usize = 500;
 
-/// How often what has expired is removed.
-const TIDYING: Duration = Duration::from_mins(1);
-
 /// How many sessions are removed at once.
 const REMOVED_AT_ONCE: i32 = 500;
 
@@ -61,6 +58,7 @@ pub(super) struct News {
     leases: Arc<Leases>,
     followed: Arc<Followed>,
     cut_off: Duration,
+    cleanup: Duration,
     hears: Hears,
     is_heard: watch::Sender<bool>,
 }
@@ -71,11 +69,11 @@ impl News {
         node: Node,
         leases: Arc<Leases>,
         followed: Arc<Followed>,
-        cut_off: Duration,
+        (cut_off, cleanup): (Duration, Duration),
         hears: Hears,
     ) -> Self {
         let looks = matches!(hears, Hears::Looking(_));
-        Self { wire, node, leases, followed, cut_off, hears, is_heard: watch::Sender::new(looks) }
+        Self { wire, node, leases, followed, cut_off, cleanup, hears, is_heard: watch::Sender::new(looks) }
     }
 
     /// Waits until this node hears of others.
@@ -292,8 +290,8 @@ pub(super) async fn look_for_gone(weak: Weak<News>) {
 
 /// Removes what has expired, until the backend is gone.
 pub(super) async fn tidy(weak: Weak<News>) {
-    loop {
-        sleep(TIDYING).await;
+    while let Some(pause) = weak.upgrade().map(|news| news.cleanup) {
+        sleep(pause).await;
         let Some(news) = weak.upgrade() else { return };
         loop {
             let tidy = || sqlx::query(&news.wire.statements.tidy).bind(REMOVED_AT_ONCE);

@@ -373,7 +373,8 @@ BEGIN
   DELETE FROM {s}.endings d WHERE d.ctid = ANY (ARRAY(
     SELECT e.ctid FROM {s}.endings e WHERE e.until <= now LIMIT a_most FOR UPDATE SKIP LOCKED
   ));
-  DELETE FROM {s}.followers f WHERE NOT EXISTS (SELECT FROM {s}.nodes n WHERE n.node = f.node AND n.until > now);
+  DELETE FROM {s}.followers f WHERE NOT EXISTS (SELECT FROM {s}.nodes n WHERE n.node = f.node AND n.until > now)
+    OR NOT EXISTS (SELECT FROM {s}.sessions s WHERE s.hidden = f.hidden);
   DELETE FROM {s}.nodes n WHERE n.until < now - 600000;
   RETURN cardinality(gone);
 END $$;
