@@ -21,6 +21,7 @@ pub mod leases;
 pub mod ledger;
 pub mod log;
 pub mod node;
+pub mod pgbouncer;
 pub mod postgres_server;
 pub mod process;
 pub mod proxy;

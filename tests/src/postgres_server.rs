@@ -98,6 +98,15 @@ impl Database {
         Self { name, directory }
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the socket of its server is.
+    pub fn directory(&self) -> &'static Path {
+        self.directory
+    }
+
     /// As other processes know it.
     pub fn url(&self) -> String {
         url(self.directory, &self.name)
@@ -223,7 +232,7 @@ async fn keep(is_standby: bool) -> (PathBuf, Process) {
 }
 
 /// Runs in that directory, as a user that PostgreSQL serves, and writes to the log there.
-fn as_its_user(program: &str, directory: &Path) -> Command {
+pub(crate) fn as_its_user(program: &str, directory: &Path) -> Command {
     let mut command = Command::new(program);
     let log = fs::OpenOptions::new().create(true).append(true).open(directory.join("log")).unwrap();
     if let Some((user, group)) = unprivileged() {
@@ -250,7 +259,7 @@ fn path_with_postgres() -> String {
 }
 
 /// PostgreSQL refuses to serve root: the user that its package made, where this is root.
-fn unprivileged() -> Option<(u32, u32)> {
+pub(crate) fn unprivileged() -> Option<(u32, u32)> {
     let ask = |arguments: &[&str]| -> u32 {
         let answer = Command::new("id").args(arguments).output().unwrap().stdout;
         String::from_utf8(answer).unwrap().trim().parse().expect("a user called `postgres`")

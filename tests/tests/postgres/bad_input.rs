@@ -4,9 +4,12 @@ use std::{error::Error as StdError, fmt::Write as _, time::Duration};
 
 use socketioxide_session::{
     PostgresBackend,
-    backend::{Backend, Keys, Load, SessionId},
+    backend::{Backend, BackendError, Keys, Lease, Load, SessionId},
 };
-use socketioxide_session_tests::{postgres_server, records::create};
+use socketioxide_session_tests::{
+    postgres_server::{self, PostgresServer},
+    records::{begin, create, set, take, update, value},
+};
 use tower_sessions_sqlx_store::sqlx::{
     self,
     postgres::{PgPool, PgPoolOptions},
@@ -20,14 +23,19 @@ fn backend(pool: PgPool, schema: &str) -> PostgresBackend {
 /// The error of a write and its reasons.
 async fn reason(backend: &PostgresBackend) -> String {
     let id = SessionId::random();
-    let error = backend.commit(create(id, vec![])).await.unwrap_err();
+    let text = text(&backend.commit(create(id, vec![])).await.unwrap_err());
+    assert!(!text.contains(&id.expose().to_string()));
+    text
+}
+
+/// An error and its reasons.
+fn text(error: &BackendError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         write!(text, ": {error}").unwrap();
         source = error.source();
     }
-    assert!(!text.contains(&id.expose().to_string()));
     text
 }
 
@@ -73,4 +81,73 @@ async fn a_schema_is_a_plain_name() {
     for name in ["", "a b", "\"", "Shop", "1a", "pg_mine", "drop;--", &"a".repeat(41)] {
         assert!(PostgresBackend::builder(pool.clone()).with_schema(name).build().is_err(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn tables_and_functions_that_somebody_removed() {
+    let pool = postgres_server::pool().await;
+    for (number, object) in
+        ["TABLE {}.values", "FUNCTION {}.take", "TABLE {}.waiters"].into_iter().enumerate()
+    {
+        let schema = format!("bad_object_{number}");
+        let damaged = backend(pool.clone(), &schema);
+        damaged.migrate().await.unwrap();
+        let id = begin(&damaged, vec![set("a", 1)]).await;
+        sqlx::query(&format!("DROP {}", object.replace("{}", &schema))).execute(&pool).await.unwrap();
+        let errors = [
+            take(&damaged, id, &["a"], Duration::from_millis(800)).await.map(drop),
+            damaged.commit(update(id, Lease::default(), vec![set("a", 2)])).await,
+            damaged.load(id, Load::read(Keys::All)).await.map(drop),
+        ];
+        let errors: Vec<_> = errors.iter().filter_map(|done| done.as_ref().err()).map(text).collect();
+        assert!(
+            !errors.is_empty() && errors.iter().all(|error| error.contains("migrate()")),
+            "{object}: {errors:?}"
+        );
+        let again = text(&damaged.migrate().await.unwrap_err());
+        let name = object.rsplit('.').next().unwrap();
+        assert!(again.contains(&format!("`{name}`")), "{again}");
+    }
+}
+
+/// Reads work on a replica, and writes say what is wrong.
+#[tokio::test]
+async fn a_replica() {
+    let primary = PostgresServer::start_with(&["fsync=off"]).await;
+    let there = PostgresBackend::new(primary.pool().await);
+    there.migrate().await.unwrap();
+    let id = begin(&there, vec![set("a", 1)]).await;
+    let replica = primary.start_standby().await;
+    let here =
+        PostgresBackend::builder(replica.pool().await).with_timeout(Duration::from_secs(3)).build().unwrap();
+    assert_eq!(value(&here, id, "a").await, Some(1.into()));
+    assert!(reason(&here).await.contains("read-only"), "{}", reason(&here).await);
+    let errors = [
+        take(&here, id, &["a"], Duration::from_secs(1)).await.map(drop).unwrap_err(),
+        here.commit(update(id, Lease::default(), vec![set("a", 2)])).await.unwrap_err(),
+        here.migrate().await.err().unwrap_or(BackendError::Gone),
+    ];
+    assert!(errors[..2].iter().map(text).all(|error| error.contains("read-only")), "{errors:?}");
+    assert_eq!(value(&there, id, "a").await, Some(1.into()));
+}
+
+/// Who may not use the schema, and a server that is not there.
+#[tokio::test]
+async fn a_role_without_rights_and_a_server_that_is_away() {
+    let mut server = PostgresServer::start_with(&["fsync=off"]).await;
+    let pool = server.pool().await;
+    backend(pool.clone(), "bad_role").migrate().await.unwrap();
+    sqlx::query("CREATE ROLE guest LOGIN").execute(&pool).await.unwrap();
+    let guest = PgPool::connect_with(server.options().username("guest")).await.unwrap();
+    let guest = backend(guest, "bad_role");
+    assert!(reason(&guest).await.contains("USAGE"), "{}", reason(&guest).await);
+    let node = backend(pool, "bad_role");
+    let id = begin(&node, vec![set("a", 1)]).await;
+    server.kill();
+    for _ in 0..2 {
+        let error = text(&node.load(id, Load::read(Keys::All)).await.unwrap_err());
+        assert!(error.contains("cannot be reached") || error.contains("connection"), "{error}");
+    }
+    server.run().await;
+    assert_eq!(value(&node, id, "a").await, Some(1.into()));
 }

@@ -8,6 +8,7 @@ mod bad_input;
 mod chaos;
 mod lost_answers;
 mod nodes;
+mod pooler;
 mod processes;
 mod proxy;
 mod turns;
