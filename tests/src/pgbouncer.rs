@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode, in front of a PostgreSQL server of the tests: each transaction may have another connection.
+//! `PgBouncer` in transaction mode, in front of a PostgreSQL server of the tests.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 

@@ -1,18 +1,18 @@
-//! The chat on two nodes and one Redis: log in on one port, log out on the other, and the sockets on both follow.
+//! The chat on two nodes and one Redis or PostgreSQL: log in on one port, log out on the other, and the sockets on both
+//! follow.
 //!
 //! `cargo run -p cluster` starts two processes, on `PORT` and the port after it (or on free ones with `PORT=0`). They
-//! know nothing of each other but the Redis at `REDIS_URL`; where none is given, the first one starts a `redis-server`
-//! of its own.
+//! know nothing of each other but the PostgreSQL at `DATABASE_URL` or the Redis at `REDIS_URL`; where neither is given, the
+//! first one starts a `redis-server` of its own.
 
 mod chat;
+mod engines;
 mod own_redis;
 
 use std::{env, io::Read, process::Stdio, thread, time::Duration};
 
-use redis::{Client, IntoConnectionInfo, ProtocolVersion};
-use socketioxide::SocketIo;
-use socketioxide_redis::{RedisAdapter, RedisAdapterCtr};
-use socketioxide_session::{RedisBackend, SessionLayer};
+use socketioxide::{adapter::Adapter, layer::SocketIoLayer};
+use socketioxide_session::SessionLayer;
 use tokio::{net::TcpListener, process::Command};
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -23,36 +23,26 @@ const SECOND: &str = "second-node";
 #[tokio::main]
 async fn main() -> Outcome {
     let port: u16 = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
-    let given = env::var("REDIS_URL").ok();
+    let given = env::var("DATABASE_URL").or_else(|_| env::var("REDIS_URL")).ok();
     if env::args().nth(1).as_deref() == Some(SECOND) {
         end_with_the_first_node();
-        return node(port, &given.ok_or("the first node gives the REDIS_URL")?).await;
+        return engines::node(port, &given.ok_or("the first node gives the REDIS_URL")?).await;
     }
-    let (redis, _own) = match given {
+    let (engine, _own) = match given {
         Some(url) => (url, None),
         None => own_redis::start().map(|own| (own.url.clone(), Some(own)))?,
     };
     tokio::select! {
-        ended = node(port, &redis) => ended,
+        ended = engines::node(port, &engine) => ended,
         // The port after 0, which means any free one, is any other free one.
-        ended = second_node(if port == 0 { 0 } else { port + 1 }, &redis) => ended,
+        ended = second_node(if port == 0 { 0 } else { port + 1 }, &engine) => ended,
     }
 }
 
-/// What one server does; a real second one would run on another machine.
-async fn node(port: u16, redis: &str) -> Outcome {
-    // Sessions, turns, and the end of sockets whose session ends elsewhere.
-    let sessions = RedisBackend::connect(redis).await?;
-    // What `io.emit` says, on every node: socketioxide's own business, and its own connection, which must speak RESP3.
-    let address = redis.into_connection_info()?;
-    let settings = address.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    let client = Client::open(address.set_redis_settings(settings))?;
-    let adapter = RedisAdapterCtr::new_with_redis(&client).await?;
-    let (sockets, io) = SocketIo::builder().with_adapter::<RedisAdapter<_>>(adapter).build_layer();
-    io.ns("/", chat::events()).await?;
-
+/// What one server does, whatever keeps its sessions; a real second one would run on another machine.
+async fn serve<A: Adapter>(port: u16, sessions: SessionLayer, sockets: SocketIoLayer<A>) -> Outcome {
     // Over plain http a Secure cookie travels to localhost alone, if at all.
-    let sessions = SessionLayer::new(sessions).with_secure(false);
+    let sessions = sessions.with_secure(false);
     let app = chat::pages()
         .layer(sockets)
         // Cookies belong to a host, whatever the port: a browser shows the one it got from the first node to the second
@@ -82,11 +72,11 @@ async fn asked_to_stop() {
 }
 
 /// Runs this program a second time, until one of the two ends.
-async fn second_node(port: u16, redis: &str) -> Outcome {
+async fn second_node(port: u16, engine: &str) -> Outcome {
     let mut process = Command::new(env::current_exe()?)
         .arg(SECOND)
         .env("PORT", port.to_string())
-        .env("REDIS_URL", redis)
+        .env(if engines::is_postgres(engine) { "DATABASE_URL" } else { "REDIS_URL" }, engine)
         .stdin(Stdio::piped())
         .spawn()?;
     // Open for as long as this process lives.

@@ -21,6 +21,7 @@ mod measure;
 mod node;
 mod page;
 mod plot;
+mod postgres;
 mod process;
 mod random;
 mod redis;
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
         ["instructions"] => instructions::count(false),
         ["instructions", "--write"] => instructions::count(true),
         // What this program starts itself as.
-        ["serve", server, redis] => serve(server, redis),
+        ["serve", server, behind] => serve(server, behind),
         ["states", number] => states(number),
         ["profile", server, work, size, operations] => profile(server, "", work, size, operations),
         ["profile", server, work, size, operations, redis] => profile(server, redis, work, size, operations),
@@ -112,10 +113,10 @@ fn states(number: &str) -> io::Result<()> {
     scale::states(number.parse().map_err(|_| usage())?)
 }
 
-fn serve(server: &str, redis: &str) -> io::Result<()> {
+fn serve(server: &str, behind: &str) -> io::Result<()> {
     let server = server.parse().map_err(|_| usage())?;
     process::end_with_parent();
-    Builder::new_multi_thread().enable_all().build()?.block_on(servers::serve(server, redis))
+    Builder::new_multi_thread().enable_all().build()?.block_on(servers::serve(server, behind))
 }
 
 fn profile(server: &str, redis: &str, work: &str, size: &str, operations: &str) -> io::Result<()> {

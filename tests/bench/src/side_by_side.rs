@@ -105,6 +105,7 @@ impl Contestant {
         match self.server.needs() {
             Needs::Nothing => options.operations,
             Needs::Redis | Needs::Node => options.operations / 2,
+            Needs::Postgres => options.operations / 4,
         }
     }
 

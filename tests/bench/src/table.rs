@@ -17,8 +17,8 @@ struct At {
 pub(crate) fn side_by_side(servers: &[Server], rows: &[Row]) -> String {
     format!(
         "Server CPU per operation: the median of the cycles, in brackets the middle half of them. Ratios and\n\
-         differences are to the server without a session (Node's to Node's) in the same cycle. What Redis used\n\
-         itself is beside it.\n\n{}\
+         differences are to the server without a session (Node's to Node's) in the same cycle. What Redis or\n\
+         PostgreSQL used itself is beside it.\n\n{}\
          Latency in us, p50 / p99: medians of the cycles. Errors and lost updates: of all cycles.\n\n{}",
         tables(servers, rows, cpu),
         tables(servers, rows, latency),
@@ -57,7 +57,7 @@ fn cpu(row: &Row, server: Server, At { server: at, floor }: At) -> String {
         format!("{:.2} [{:.2}, {:.2}], {:+.1} us", ratio.median, ratio.low, ratio.high, more.median);
     let behind = spread(&|cycle| cycle[at].behind).median;
     if behind > 0.0 {
-        write!(text, ", Redis {behind:.1} us").ok();
+        write!(text, ", behind it {behind:.1} us").ok();
     }
     text
 }

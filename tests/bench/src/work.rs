@@ -21,6 +21,10 @@ pub(crate) enum Server {
     Redis,
     /// The same with its read cache.
     RedisCached,
+    /// tower-sessions on its store for PostgreSQL, by hand.
+    PostgresByHand,
+    /// This crate on `PostgresBackend`.
+    Postgres,
     /// Node, and nobody keeps a session.
     NodeNone,
     /// Node with express-session and express-socket.io-session.
@@ -32,6 +36,7 @@ pub(crate) enum Server {
 pub(crate) enum Needs {
     Nothing,
     Redis,
+    Postgres,
     Node,
 }
 
@@ -46,7 +51,7 @@ struct About {
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::None,
         Self::Control,
         Self::ByHand,
@@ -55,6 +60,8 @@ impl Server {
         Self::RedisByHand,
         Self::Redis,
         Self::RedisCached,
+        Self::PostgresByHand,
+        Self::Postgres,
         Self::NodeNone,
         Self::Node,
     ];
@@ -69,6 +76,8 @@ impl Server {
             Self::RedisByHand => ("redis-by-hand", "by hand, Redis", Needs::Redis, Self::None),
             Self::Redis => ("redis", "`RedisBackend`", Needs::Redis, Self::None),
             Self::RedisCached => ("redis-cached", "`RedisBackend`, read cache", Needs::Redis, Self::None),
+            Self::PostgresByHand => ("postgres-by-hand", "by hand, PostgreSQL", Needs::Postgres, Self::None),
+            Self::Postgres => ("postgres", "`PostgresBackend`", Needs::Postgres, Self::None),
             Self::NodeNone => ("node-none", "Node, no session", Needs::Node, Self::NodeNone),
             Self::Node => ("node", "Node, autoSave", Needs::Node, Self::NodeNone),
         };

@@ -1,9 +1,10 @@
-//! What servers run on: processors, one redis-server, the Node packages.
+//! What servers run on: processors, one redis-server, one PostgreSQL, the Node packages.
 
 use std::io;
 
 use crate::{
     node::Node,
+    postgres::Postgres,
     process::{Pinned, Process},
     redis::Redis,
     work::{Needs, Server},
@@ -13,6 +14,7 @@ use crate::{
 pub(crate) struct World {
     pub(crate) pinned: Pinned,
     redis: Option<Redis>,
+    postgres: Option<Postgres>,
     node: Option<Node>,
 }
 
@@ -21,11 +23,17 @@ impl World {
     pub(crate) fn of(servers: &[Server]) -> io::Result<Self> {
         let needed = |needs| servers.iter().any(|server| server.needs() == needs);
         let pinned = Pinned::clients();
-        let mut world = Self { pinned, redis: None, node: None };
+        let mut world = Self { pinned, redis: None, postgres: None, node: None };
         if needed(Needs::Redis) {
             world.redis = Redis::start(pinned)?;
             if world.redis.is_none() {
                 eprintln!("left out: Redis, for there is no `redis-server`");
+            }
+        }
+        if needed(Needs::Postgres) {
+            world.postgres = Postgres::start(pinned)?;
+            if world.postgres.is_none() {
+                eprintln!("left out: PostgreSQL, for there is no `initdb`");
             }
         }
         if needed(Needs::Node) {
@@ -41,6 +49,7 @@ impl World {
         match server.needs() {
             Needs::Nothing => true,
             Needs::Redis => self.redis.is_some(),
+            Needs::Postgres => self.postgres.is_some(),
             Needs::Node => self.node.is_some(),
         }
     }
@@ -49,16 +58,21 @@ impl World {
         match &self.node {
             Some(node) if server.needs() == Needs::Node => node.serve(server.counts(), self.pinned),
             _ => {
-                let redis = self.redis.as_ref().map_or("", |redis| &redis.url);
-                Process::serve(&[server.name(), redis], self.pinned)
+                let behind = match (server.needs(), &self.redis, &self.postgres) {
+                    (Needs::Redis, Some(redis), _) => &redis.url,
+                    (Needs::Postgres, _, Some(postgres)) => &postgres.url,
+                    _ => "",
+                };
+                Process::serve(&[server.name(), behind], self.pinned)
             }
         }
     }
 
     /// The processor time of what that server keeps its sessions in, in nanoseconds.
     pub(crate) fn cpu_behind(&self, server: Server) -> io::Result<u64> {
-        match &self.redis {
-            Some(redis) if server.needs() == Needs::Redis => redis.cpu(),
+        match (server.needs(), &self.redis, &self.postgres) {
+            (Needs::Redis, Some(redis), _) => redis.cpu(),
+            (Needs::Postgres, _, Some(postgres)) => postgres.cpu(),
             _ => Ok(0),
         }
     }

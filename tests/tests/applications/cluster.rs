@@ -6,13 +6,25 @@ use serde_json::{Value, json};
 use socketioxide_session_tests::{
     http::Browser,
     node::{Chromium, Connect, OfficialClients, Transport},
+    postgres_server::Database,
 };
 
 use crate::program::Program;
 
 #[tokio::test]
 async fn in_chromium_a_tab_on_each_node_logs_in_talks_and_logs_out() {
-    let (_program, [one, two]) = Program::start_nodes("cluster").await;
+    let (_program, nodes) = Program::start_nodes("cluster").await;
+    a_tab_on_each_node_logs_in_talks_and_logs_out(nodes).await;
+}
+
+#[tokio::test]
+async fn in_chromium_on_postgres_a_tab_on_each_node_logs_in_talks_and_logs_out() {
+    let database = Database::create().await.url();
+    let (_program, nodes) = Program::start_nodes_with("cluster", &[("DATABASE_URL", &database)]).await;
+    a_tab_on_each_node_logs_in_talks_and_logs_out(nodes).await;
+}
+
+async fn a_tab_on_each_node_logs_in_talks_and_logs_out([one, two]: [String; 2]) {
     let browser = Chromium::launch().await;
     let (first, second) = (browser.page("first"), browser.page("second"));
     first.open(&one).await;
@@ -44,7 +56,18 @@ async fn in_chromium_a_tab_on_each_node_logs_in_talks_and_logs_out() {
 
 #[tokio::test]
 async fn a_logout_on_one_node_ends_the_sockets_on_both() {
-    let (_program, [one, two]) = Program::start_nodes("cluster").await;
+    let (_program, nodes) = Program::start_nodes("cluster").await;
+    a_logout_ends_the_sockets_on_both(nodes).await;
+}
+
+#[tokio::test]
+async fn on_postgres_a_logout_on_one_node_ends_the_sockets_on_both() {
+    let database = Database::create().await.url();
+    let (_program, nodes) = Program::start_nodes_with("cluster", &[("DATABASE_URL", &database)]).await;
+    a_logout_ends_the_sockets_on_both(nodes).await;
+}
+
+async fn a_logout_ends_the_sockets_on_both([one, two]: [String; 2]) {
     let browser = Browser::at(&one);
     assert_eq!(browser.post("/login", &[("name", "Ada")]).await.status, 303);
     let clients = OfficialClients::start();

@@ -26,6 +26,14 @@ impl Program {
 
     /// The same with a program that is so many nodes, and prints the address of each.
     pub(crate) async fn start_nodes<const N: usize>(package: &str) -> (Self, [String; N]) {
+        Self::start_nodes_with(package, &[]).await
+    }
+
+    /// The same in this environment.
+    pub(crate) async fn start_nodes_with<const N: usize>(
+        package: &str,
+        environment: &[(&str, &str)],
+    ) -> (Self, [String; N]) {
         let building = BUILD.lock().await;
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let built = Command::new(cargo)
@@ -45,7 +53,9 @@ impl Program {
             .find_map(|message| message["executable"].as_str().map(str::to_owned))
             .expect("the program that was built");
 
-        let mut process = Process::start_talking(std::process::Command::new(&executable).env("PORT", "0"));
+        let mut command = std::process::Command::new(&executable);
+        let command = command.env("PORT", "0").envs(environment.iter().copied());
+        let mut process = Process::start_talking(command);
         let mut urls = [const { String::new() }; N];
         for url in &mut urls {
             *url = process.line().await;

@@ -11,6 +11,7 @@ mod nodes;
 mod pooler;
 mod processes;
 mod proxy;
+mod round_trips;
 mod turns;
 
 use socketioxide_session::PostgresBackend;

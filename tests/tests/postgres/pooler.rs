@@ -1,4 +1,4 @@
-//! Behind PgBouncer in transaction mode, where no statement stays prepared and nobody can listen.
+//! Behind `PgBouncer` in transaction mode, where no statement stays prepared and nobody can listen.
 //!
 //! Clauses: 11, 14.
 
