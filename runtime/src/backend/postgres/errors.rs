@@ -53,6 +53,11 @@ struct Explained {
     error: Error,
 }
 
+/// An error with what it came to in the end.
+pub(super) fn advise(advice: &'static str, error: Error) -> Box<dyn StdError + Send + Sync> {
+    Box::new(Explained { advice, error })
+}
+
 /// An error with what to do about it.
 pub(super) fn explain(error: Error) -> Box<dyn StdError + Send + Sync> {
     let advice = match &error {
@@ -79,5 +84,5 @@ pub(super) fn explain(error: Error) -> Box<dyn StdError + Send + Sync> {
             _ => return Box::new(error),
         },
     };
-    Box::new(Explained { advice, error })
+    advise(advice, error)
 }

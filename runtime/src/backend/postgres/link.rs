@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    errors::{Tried, explain, is_lost, may_pass},
+    errors::{Tried, advise, explain, is_lost, may_pass},
     schema::{self, Schema},
 };
 use crate::backend::BackendError;
@@ -22,6 +22,7 @@ use crate::backend::BackendError;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
+const NO_ANSWER: &str = "PostgreSQL did not answer in time";
 const NO_CONNECTION: &str = "no connection to PostgreSQL could be had in time: it cannot be reached, or all connections of the \
                              pool are in use";
 
@@ -112,8 +113,8 @@ impl Link {
                     error
                 }
                 Err(Tried::TooLate { is_sent }) => {
-                    let no_answer = if is_sent { "PostgreSQL did not answer in time" } else { NO_CONNECTION };
-                    let reason = last.map_or_else(|| no_answer.into(), explain);
+                    let advice = if is_sent { NO_ANSWER } else { NO_CONNECTION };
+                    let reason = last.map_or_else(|| advice.into(), |error| advise(advice, error));
                     return Err(given_up(is_sent || first_sent.is_some(), reason));
                 }
             };
