@@ -7,12 +7,22 @@ use crate::{diagnostics::Diagnostics, model::Kind, tokens};
 /// The runtime implements its turns for tuples up to this size.
 const MAX_STATES: usize = 8;
 
-/// Reads the names, in their order and each once.
-pub(crate) fn names(kind: Kind, arguments: TokenStream, diagnostics: &Diagnostics) -> Vec<Ident> {
-    let mut names = Vec::<Ident>::new();
+/// The names that an attribute lists.
+#[derive(Default)]
+pub(crate) struct Names {
+    /// In their order and each once.
+    pub(crate) listed: Vec<Ident>,
+    /// There is something else in the list, which was reported.
+    pub(crate) is_unclear: bool,
+}
+
+/// Reads the names.
+pub(crate) fn names(kind: Kind, arguments: TokenStream, diagnostics: &Diagnostics) -> Names {
+    let (mut names, mut is_unclear) = (Vec::<Ident>::new(), false);
     for argument in tokens::split_at_commas(arguments) {
         let Some(name) = tokens::single_ident(&argument) else {
             report_unreadable(kind, &argument, diagnostics);
+            is_unclear = true;
             continue;
         };
         if names.contains(&name) {
@@ -30,7 +40,7 @@ pub(crate) fn names(kind: Kind, arguments: TokenStream, diagnostics: &Diagnostic
             ),
         );
     }
-    names
+    Names { listed: names, is_unclear }
 }
 
 fn report_unreadable(kind: Kind, argument: &TokenStream, diagnostics: &Diagnostics) {

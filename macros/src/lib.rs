@@ -5,6 +5,7 @@
 //! on, checked), `codegen`; mistakes are collected on the way and reported together.
 
 mod args;
+mod around;
 mod codegen;
 mod diagnostics;
 mod krate;
@@ -18,6 +19,7 @@ mod value;
 use proc_macro::TokenStream;
 
 use crate::{
+    around::Around,
     diagnostics::Diagnostics,
     model::{Function, Handler, Kind},
 };
@@ -59,7 +61,7 @@ use crate::{
 /// ```
 #[proc_macro_attribute]
 pub fn http_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand_handler(Kind::Http, arguments.into(), item.into(), &krate::path()).into()
+    expand_handler_attribute(Kind::Http, arguments, item)
 }
 
 /// A socketioxide message or disconnect handler with session state.
@@ -85,7 +87,7 @@ pub fn http_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand_handler(Kind::Socket, arguments.into(), item.into(), &krate::path()).into()
+    expand_handler_attribute(Kind::Socket, arguments, item)
 }
 
 /// A socketioxide connect handler with session state.
@@ -114,7 +116,7 @@ pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// ```
 #[proc_macro_attribute]
 pub fn connect_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand_handler(Kind::Connect, arguments.into(), item.into(), &krate::path()).into()
+    expand_handler_attribute(Kind::Connect, arguments, item)
 }
 
 /// A socketioxide connect middleware with session state.
@@ -131,7 +133,7 @@ pub fn connect_handler(arguments: TokenStream, item: TokenStream) -> TokenStream
 /// ```
 #[proc_macro_attribute]
 pub fn connect_middleware(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand_handler(Kind::ConnectMiddleware, arguments.into(), item.into(), &krate::path()).into()
+    expand_handler_attribute(Kind::ConnectMiddleware, arguments, item)
 }
 
 /// A struct that lives in the session.
@@ -169,7 +171,7 @@ pub fn connect_middleware(arguments: TokenStream, item: TokenStream) -> TokenStr
 /// ```
 #[proc_macro_attribute]
 pub fn session_state(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    state::expand(arguments.into(), item.into(), &krate::path()).into()
+    krate::expand_with(item, |item, krate| state::expand(arguments.into(), item, &Around::call_site(), krate))
 }
 
 /// A struct or an enum that is a field of a state, or stands in one, and is as exact as std's values: it is copied and compared as
@@ -198,7 +200,13 @@ pub fn session_state(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn session_value(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    value::expand(arguments.into(), item.into(), &krate::path()).into()
+    krate::expand_with(item, |item, krate| value::expand(arguments.into(), item, &Around::call_site(), krate))
+}
+
+fn expand_handler_attribute(kind: Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
+    krate::expand_with(item, |item, krate| {
+        expand_handler(kind, arguments.into(), item, &Around::call_site(), krate)
+    })
 }
 
 /// The expansion of a handler attribute; `krate` is the path of the runtime.
@@ -206,9 +214,16 @@ fn expand_handler(
     kind: Kind,
     arguments: proc_macro2::TokenStream,
     item: proc_macro2::TokenStream,
+    around: &Around,
     krate: &proc_macro2::TokenStream,
 ) -> proc_macro2::TokenStream {
     let diagnostics = Diagnostics::new();
+    if kind == Kind::Http && around.stands_below("debug_handler") {
+        diagnostics.report_at(
+            proc_macro2::Span::call_site(),
+            "`#[debug_handler]` is above, where it takes the states for extractors: write it below `#[http_handler(..)]`",
+        );
+    }
     let names = args::names(kind, arguments, &diagnostics);
     let function = Function::read(kind, item.clone(), &diagnostics);
     let checked = function.clone().map(|function| Handler::check(kind, &names, function, &diagnostics));

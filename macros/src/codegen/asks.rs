@@ -50,6 +50,64 @@ pub(super) fn ask(
     })
 }
 
+/// Asks of one of several extractors whether it can be beside the others.
+pub(super) fn ask_beside(
+    kind: Kind,
+    extractors: &[&Extractor],
+    index: usize,
+    private: &TokenStream,
+) -> Option<TokenStream> {
+    let Extractor { ty, conditions, .. } = extractors.get(index)?;
+    let site = site_of(ty);
+    let asks = {
+        let private = tokens::respanned(private, site);
+        quote_spanned!(site=> #private::asks)
+    };
+    let place = match advice::word(ty).as_deref() {
+        Some("Next") if kind == Kind::Http && !is_behind_request(extractors, index) => {
+            quote_spanned!(site=> StrayNext)
+        }
+        Some("Data" | "TryData" | "AckSender") if kind == Kind::Socket => {
+            let reason = extractors
+                .iter()
+                .map(|extractor| &extractor.ty)
+                .find(|ty| advice::word(ty).is_some_and(|word| word == "DisconnectReason"))?;
+            quote_spanned!(site=> BesideReason<#reason>)
+        }
+        _ => return None,
+    };
+    Some(quote_spanned! {site=>
+        #(#conditions)*
+        (&&&&&&&#asks::Asked::<#asks::#place, #ty, #asks::Unknown>::new()).ask();
+    })
+}
+
+/// Whether it is the last one, and behind one that may be the request: not behind what only looks at the request.
+fn is_behind_request(extractors: &[&Extractor], index: usize) -> bool {
+    const ONLY_LOOK: [&str; 15] = [
+        "ConnectInfo",
+        "CookieJar",
+        "Extension",
+        "HeaderMap",
+        "Host",
+        "MatchedPath",
+        "Method",
+        "OriginalUri",
+        "Path",
+        "Query",
+        "Session",
+        "SessionControl",
+        "Shared",
+        "State",
+        "Uri",
+    ];
+    let before = index.checked_sub(1).and_then(|before| extractors.get(before));
+    let may_be = before.is_some_and(|before| {
+        advice::word(&before.ty).is_none_or(|word| !ONLY_LOOK.contains(&word.as_str()))
+    });
+    may_be && index + 1 == extractors.len()
+}
+
 /// Whether only the compiler knows the type: `impl Trait`.
 fn is_hidden(ty: &Type) -> bool {
     tokens::mentions(&ty.to_token_stream(), &syn::Ident::new("impl", Span::call_site()))
@@ -70,6 +128,9 @@ fn looks(kind: Kind, ty: &Type, asks: &TokenStream) -> TokenStream {
         }
         "State" | "Extension" => quote_spanned!(site=> #asks::OfState),
         "Session" => quote_spanned!(site=> #asks::OfSession),
+        "Option" if inside(ty).is_some_and(|ty| is_of_std(ty, &advice::word(ty).unwrap_or_default())) => {
+            quote_spanned!(site=> #asks::OfStd)
+        }
         _ if is_of_std(ty, &word) => quote_spanned!(site=> #asks::OfStd),
         _ => quote_spanned!(site=> #asks::Unknown),
     }

@@ -19,7 +19,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let on_all = handler.attributes_with(&[Role::Condition]);
     let on_function =
         handler.attributes_with(&[Role::Lint, Role::Expectation, Role::Instrument, Role::Other]);
-    let distinct = expansion.distinct_keys();
+    let (known, distinct) = (expansion.known_states(), expansion.distinct_keys());
     let user_function = expansion.user_function(&on_function);
     let implementation = implementation(expansion);
     quote_spanned! {site=>
@@ -34,6 +34,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
 
         #(#on_all)*
         const _: () = {
+            #known
             #distinct
             #user_function
             #implementation
@@ -54,7 +55,7 @@ fn implementation(expansion: &Expansion<'_>) -> TokenStream {
     let text = handler.signature.ident.to_string();
     let (adapter, adapter_parameter) = adapter(expansion);
     let predicates = predicates(expansion, &adapter);
-    let states = expansion.states_type();
+    let states = expansion.known_states_type();
     let types = handler.extractors().map(|extractor| &extractor.ty);
     let names = (0..handler.extractors().count()).map(|index| expansion.extractor_ident(index));
     let asks = asks(expansion, &adapter_parameter);

@@ -47,7 +47,7 @@ impl<'a> Expansion<'a> {
         ])
     }
 
-    /// The runtime's type for all the states of a call: `(Write<User>, Read<Cart>,)`.
+    /// The runtime's type for all the states of a call, as a signature shows it: `(Write<User>, Read<Cart>,)`.
     pub(super) fn states_type(&self) -> TokenStream {
         let types = self.handler.states().map(|state| {
             let (access, ty) = (self.access_type(state), &state.ty);
@@ -56,16 +56,49 @@ impl<'a> Expansion<'a> {
         quote_spanned!(Span::mixed_site()=> (#(#types,)*))
     }
 
-    /// `User: SessionState` for each state. A missing `#[session_state]` is reported here, once and at the user's type,
-    /// because the rest of the expansion relies on it.
+    /// The same, of which the compiler knows whether they are states: see [`known_states`](Self::known_states).
+    pub(super) fn known_states_type(&self) -> TokenStream {
+        let types = self.handler.states().enumerate().map(|(index, state)| {
+            let (access, ty) = (self.access_type(state), self.known_type(index, state));
+            quote_spanned!(site_of(&state.ty)=> #access<#ty>)
+        });
+        quote_spanned!(Span::mixed_site()=> (#(#types,)*))
+    }
+
+    /// An alias of each state's type, in which it is asked whether it is one. What is none is reported there, once and at the
+    /// user's type: the alias is an error then, and so is, without a word, what is made with it.
+    pub(super) fn known_states(&self) -> TokenStream {
+        let aliases = self.handler.states().enumerate().filter(|(_, state)| !self.is_generic(state)).map(
+            |(index, state)| {
+                let (site, ty) = (site_of(&state.ty), &state.ty);
+                let (private, alias) = (self.private_at(site), self.known_type(index, state));
+                let question = if advice::is_called_as_an_extractor(ty) {
+                    quote_spanned!(site=> is_no_extractor)
+                } else {
+                    quote_spanned!(site=> is_state)
+                };
+                quote_spanned! {site=>
+                    type #alias = <#private::Known<{ #private::#question::<#ty>() }> as #private::As<#ty>>::Type;
+                }
+            },
+        );
+        aliases.collect()
+    }
+
+    /// The alias of a state's type. An alias inside of a function cannot name the function's own generics.
+    fn known_type(&self, index: usize, state: &State) -> TokenStream {
+        if self.is_generic(state) {
+            return state.ty.to_token_stream();
+        }
+        format_ident!("__State{index}", span = Span::mixed_site()).into_token_stream()
+    }
+
+    /// `T: SessionState` for each state that is generic: what is missing is reported at the user's type.
     pub(super) fn state_predicates(&self) -> Vec<TokenStream> {
-        let predicates = self.handler.states().map(|state| {
+        let generic = self.handler.states().filter(|state| self.is_generic(state));
+        let predicates = generic.map(|state| {
             let (site, ty) = (site_of(&state.ty), &state.ty);
             let krate = tokens::respanned(self.krate, site);
-            if advice::is_called_as_an_extractor(ty) {
-                // Alone: what does not hold for any state would be told first.
-                return quote_spanned!(site=> #ty: #krate::__private::StateNotExtractor);
-            }
             quote_spanned!(site=> #ty: #krate::SessionState)
         });
         predicates.collect()
@@ -131,7 +164,9 @@ impl<'a> Expansion<'a> {
         let states = (0..self.handler.states().count()).map(state_ident);
         let call = self.user_call();
         // "Cannot be sent between threads" belongs to the user's function.
-        let run = quote_spanned!(site_of(&self.handler.signature.ident)=> __scope.run(#call));
+        let site = site_of(&self.handler.signature.ident);
+        let private = self.private_at(site);
+        let run = quote_spanned!(site=> __scope.run(#private::sent(#call)));
         quote_spanned! {Span::mixed_site()=>
             {
                 #imports
@@ -162,7 +197,8 @@ impl<'a> Expansion<'a> {
         let user_function = self.user_function(&self.handler.attributes_with(&[Role::Instrument]));
         let lints = self.wrapper_lints();
         let asks = self.asks();
-        let body = quote_spanned!(site=> #user_function #distinct #asks #body);
+        let known = self.known_states();
+        let body = quote_spanned!(site=> #user_function #known #distinct #asks #body);
         let mut block = Group::new(Delimiter::Brace, body);
         block.set_span(name.span());
         quote_spanned! {site=>
@@ -248,7 +284,7 @@ impl<'a> Expansion<'a> {
     }
 
     fn distinct_key(&self, states: &[&State], message: &str) -> TokenStream {
-        let types = states.iter().map(|state| &state.ty);
+        let types = states.iter().enumerate().map(|(index, state)| self.known_type(index, state));
         let site = states.last().map_or_else(Span::mixed_site, |state| site_of(&state.ty));
         let (private, krate) = (self.private_at(site), tokens::respanned(self.krate, site));
         let assertion = quote_spanned! {site=>
@@ -318,7 +354,9 @@ impl<'a> Expansion<'a> {
         let asks = extractors.iter().enumerate().filter_map(|(index, extractor)| {
             // What stands behind all that are there whatever the configuration may be the last.
             let next = extractors.iter().skip(index + 1).find(|extractor| extractor.conditions.is_empty());
-            asks::ask(self.kind, next.map(|next| &next.ty), extractor, &self.private)
+            let itself = asks::ask(self.kind, next.map(|next| &next.ty), extractor, &self.private);
+            let beside = asks::ask_beside(self.kind, &extractors, index, &self.private);
+            (itself.is_some() || beside.is_some()).then(|| quote_spanned!(site=> #itself #beside))
         });
         let asks: Vec<_> = asks.collect();
         let private = &self.private;
@@ -327,8 +365,8 @@ impl<'a> Expansion<'a> {
                 if false {
                     #[allow(unused_imports)]
                     use #private::asks::{
-                        BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _, Second as _, Seventh as _,
-                        SocketsOwn as _, Third as _,
+                        BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _, OwnState as _, Payload as _,
+                        Second as _, Seventh as _, SocketsOwn as _, Third as _,
                     };
                     #(#asks)*
                 }

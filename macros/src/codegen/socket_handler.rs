@@ -16,6 +16,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let (types, arguments) = (argument_types(expansion), arguments(expansion));
     let event = quote_spanned!(site=> __event: #private::socket::Event<#states, fn(#types)>);
     let name = expansion.handler.signature.ident.to_string();
+    let known = expansion.known_states_type();
     let body = quote_spanned! {site=>
         let (__call, __arguments) = match __event.extracted() {
             ::core::result::Result::Ok(__extracted) => __extracted,
@@ -23,7 +24,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
         };
         #arguments
         #answers
-        let ::core::option::Option::Some(mut __held) = #private::socket::begin(__call, #by_itself, #name).await else {
+        let ::core::option::Option::Some(mut __held) = #private::socket::begin::<#known>(__call, #by_itself, #name).await else {
             return
         };
         let __returned = #returned;

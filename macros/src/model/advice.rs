@@ -57,6 +57,12 @@ const EXTRACTORS: [&str; 41] = [
 /// What users wrap a state in, and need not: the handler is lent the state itself.
 const WRAPPERS: [&str; 9] = ["Arc", "Box", "Cow", "Mutex", "Rc", "RefCell", "RwLock", "OnceCell", "Result"];
 
+/// Values of std's that are never a state.
+const VALUES: [&str; 19] = [
+    "BTreeMap", "HashMap", "HashSet", "Vec", "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8",
+    "u128", "u16", "u32", "u64", "u8", "usize",
+];
+
 /// What is wrong with a parameter that the attribute names, if its type is known here.
 pub(super) fn of_listed(name: &Ident, ty: &Type) -> Option<String> {
     let ty = ungrouped(ty);
@@ -104,6 +110,12 @@ pub(super) fn of_unlisted(
     full_list: &str,
 ) -> Option<String> {
     let borrowed = ungrouped(&reference.elem);
+    if let Type::Slice(slice) = borrowed {
+        return Some(owned(kind, name, &format!("Vec<{}>", spelled(&slice.elem))));
+    }
+    if matches!(borrowed, Type::Array(_) | Type::Tuple(_)) {
+        return Some(owned(kind, name, &spelled(borrowed)));
+    }
     let segment = last_segment(borrowed)?;
     let known = segment.ident.to_string();
     let written = spelled(borrowed);
@@ -116,18 +128,30 @@ pub(super) fn of_unlisted(
         return Some(format!("an extractor is taken by value: write `{name}: {written}`{own}"));
     }
     match (known.as_str(), kind) {
-        ("str" | "String", Kind::Http) => Some(format!(
-            "only session state is a reference: an extractor is owned, as `{name}: String` (the body) or \
-             `Path({name}): Path<String>`"
-        )),
-        ("str" | "String", _) => Some(format!(
-            "only session state is a reference: what the client sends is owned, as `Data({name}): Data<String>`"
-        )),
+        ("str" | "String", _) => Some(owned(kind, name, "String")),
+        (known, _) if VALUES.contains(&known) => Some(owned(kind, name, &written)),
         ("Arc", _) => Some(format!(
             "only session state is a reference: what all handlers share is `State({name}): State<{written}>`; a state of the \
              session is written without `Arc`"
         )),
         _ => None,
+    }
+}
+
+/// Of a reference to a value of std's, as clients send them.
+fn owned(kind: Kind, name: &str, ty: &str) -> String {
+    match kind {
+        Kind::Http if ty == "String" => format!(
+            "only session state is a reference: an extractor is owned, as `{name}: String` (the body) or `Path({name}): \
+             Path<String>`"
+        ),
+        Kind::Http => format!(
+            "only session state is a reference: an extractor is owned, as `Json({name}): Json<{ty}>`, `Path({name}): \
+             Path<{ty}>` or `{name}: Bytes` (the body)"
+        ),
+        Kind::Socket | Kind::Connect | Kind::ConnectMiddleware => format!(
+            "only session state is a reference: what the client sends is owned, as `Data({name}): Data<{ty}>`"
+        ),
     }
 }
 

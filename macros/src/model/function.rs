@@ -21,11 +21,11 @@ pub(crate) struct Function {
 impl Function {
     /// Reads the item below the attribute.
     pub(crate) fn read(kind: Kind, item: TokenStream, diagnostics: &Diagnostics) -> Option<Self> {
-        match syn::parse2::<Item>(item.clone()) {
+        match syn::parse2::<Item>(item) {
             Ok(Item::Function(function)) => return Some(*function),
-            Ok(Item::Other) => {
+            Ok(Item::Other(head)) => {
                 let attribute = kind.attribute();
-                diagnostics.report(item, format_args!("`#[{attribute}]` goes on an `async fn`"));
+                diagnostics.report(head, format_args!("`#[{attribute}]` goes on an `async fn`"));
             }
             Err(error) => diagnostics.push(error),
         }
@@ -35,7 +35,8 @@ impl Function {
 
 enum Item {
     Function(Box<Function>),
-    Other,
+    /// Its first words, behind its attributes.
+    Other(TokenStream),
 }
 
 impl Parse for Item {
@@ -43,8 +44,8 @@ impl Parse for Item {
         let attributes = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         if !starts_function(input) {
-            input.parse::<TokenStream>()?;
-            return Ok(Self::Other);
+            let rest: TokenStream = input.parse()?;
+            return Ok(Self::Other(rest.into_iter().take(2).collect()));
         }
         let signature = input.parse()?;
         let body = input.parse()?;

@@ -13,7 +13,7 @@ pub(crate) use self::{
     attributes::{Role, SortedAttribute, sort as sorted},
     function::Function,
 };
-use crate::diagnostics::Diagnostics;
+use crate::{args::Names, diagnostics::Diagnostics};
 
 /// The handler attributes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(crate) struct Extractor {
 
 impl Handler {
     /// Checks a function. Use what this returns only if no mistake was reported.
-    pub(crate) fn check(kind: Kind, names: &[Ident], function: Function, diagnostics: &Diagnostics) -> Self {
+    pub(crate) fn check(kind: Kind, names: &Names, function: Function, diagnostics: &Diagnostics) -> Self {
         signature::check(kind, &function, diagnostics);
         let parameters = parameters::check(kind, names, &function.signature, diagnostics);
         if kind == Kind::Connect {

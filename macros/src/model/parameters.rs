@@ -5,19 +5,20 @@ use quote::ToTokens;
 use syn::{FnArg, GenericArgument, Pat, PatType, PathArguments, Signature, Type};
 
 use super::{Access, Extractor, Kind, Parameter, State, advice, attributes::is_condition};
-use crate::diagnostics::Diagnostics;
+use crate::{args::Names, diagnostics::Diagnostics, tokens};
 
 /// Sorts the parameters into states and extractors.
 pub(super) fn check(
     kind: Kind,
-    names: &[Ident],
+    names: &Names,
     signature: &Signature,
     diagnostics: &Diagnostics,
 ) -> Vec<Parameter> {
+    let Names { listed: names, is_unclear } = names;
     let typed = typed_parameters(signature);
     check_number(kind, names, &typed, diagnostics);
     let full_list = full_list(kind, names, &typed);
-    let all_known = check_names(names, &typed, signature, &full_list, diagnostics);
+    let all_known = check_names(names, &typed, signature, &full_list, diagnostics) && !is_unclear;
 
     let mut parameters = Vec::new();
     let mut held = Vec::new();
@@ -303,6 +304,7 @@ fn check_extractor(kind: Kind, parameter: &PatType, full_list: Option<&String>, 
         };
         diagnostics.report(&parameter.ty, message);
     }
+    check_read(parameter, diagnostics);
     if kind == Kind::Connect {
         for condition in parameter.attrs.iter().filter(|attribute| is_condition(attribute)) {
             diagnostics.report(
@@ -321,6 +323,20 @@ fn check_extractor(kind: Kind, parameter: &PatType, full_list: Option<&String>, 
         diagnostics.report(
             ty,
             format_args!("{described}'s parameters are concrete types: write the extractor's type"),
+        );
+    }
+}
+
+/// What is read from what a client sends cannot borrow from it.
+fn check_read(parameter: &PatType, diagnostics: &Diagnostics) {
+    const READERS: [&str; 6] = ["Data", "Form", "Json", "Path", "Query", "TryData"];
+    let ty = ungrouped(&parameter.ty);
+    let reads = advice::word(ty).is_some_and(|word| READERS.contains(&word.as_str()));
+    if reads && tokens::contain_borrow(ty.to_token_stream()) {
+        diagnostics.report(
+            ty,
+            "what is read from what a client sends is owned: write `String` for `&str`, `Vec<T>` for `&[T]`, and a struct without \
+             a lifetime",
         );
     }
 }

@@ -7,7 +7,7 @@ use syn::{Attribute, Data, DeriveInput, LitStr, spanned::Spanned};
 
 use super::{
     key,
-    model::{Derives, Field, Refused, Serde, State},
+    model::{Derives, Field, Refused, Serde, State, reference_in},
 };
 use crate::tokens;
 
@@ -29,28 +29,31 @@ pub(super) fn expand(state: &State, krate: &TokenStream) -> TokenStream {
     let members = members(state, krate);
     let session_state = impl_session_state(name, &state.key, &members, krate);
     let live = state.emit.as_ref().map(|event| impl_live_state(name, event, state, krate));
-    [Some(asks(state, krate)), Some(structure(state, krate)), Some(default), Some(session_state), live]
-        .into_iter()
-        .flatten()
-        .collect()
+    let (asks, known, structure) = (asks(state, krate), known_fields(state, krate), structure(state, krate));
+    // What is asked comes first, so that it is the first that is heard.
+    quote_spanned! {site=>
+        #asks
+        const _: () = {
+            #known
+            #default
+            #session_state
+            #live
+        };
+        #structure
+    }
 }
 
-/// Asks of each field, at its own type, whether it can be stored, and shared by threads. Before all else, so that it is
-/// the first that is heard.
+/// Asks of each field, at its own type, whether threads can share it. Before all else, so that it is the first that is heard.
 fn asks(state: &State, krate: &TokenStream) -> TokenStream {
-    let itself = syn::Ident::new("Self", Span::call_site());
-    let fields = state.fields.iter().enumerate().filter_map(|(index, Field { ty, conditions, .. })| {
-        let site = ty.span().resolved_at(Span::mixed_site());
-        if tokens::mentions(&ty.to_token_stream(), &itself) {
-            return None;
-        }
-        let name = quote::format_ident!("__field{index}", span = Span::mixed_site());
-        let krate = tokens::respanned(krate, site);
-        let stored =
-            state.serde.reshapes.is_none().then(|| quote_spanned!(site=> #ty: #krate::__private::Stored,));
-        let owned = quote_spanned!(site=> #ty: #krate::__private::Owned,);
-        Some(quote_spanned!(Span::mixed_site()=> #(#conditions)* fn #name() where #stored #owned {}))
-    });
+    let fields =
+        state.fields.iter().enumerate().filter(|(_, field)| !names_itself(field)).map(|(index, field)| {
+            let Field { ty, conditions, .. } = field;
+            let site = ty.span().resolved_at(Span::mixed_site());
+            let name = quote::format_ident!("__field{index}", span = Span::mixed_site());
+            let krate = tokens::respanned(krate, site);
+            let owned = quote_spanned!(site=> #ty: #krate::__private::Owned);
+            quote_spanned!(Span::mixed_site()=> #(#conditions)* fn #name() where #owned {})
+        });
     let fields: Vec<_> = fields.collect();
     if fields.is_empty() {
         return TokenStream::new();
@@ -61,6 +64,40 @@ fn asks(state: &State, krate: &TokenStream) -> TokenStream {
             #(#fields)*
         };
     }
+}
+
+/// An alias of each field's type, in which it is asked whether it can be stored. What cannot is reported there, once and at the
+/// user's type: the alias is an error then, and so is, without a word, what is made with it. Where serde attributes say how it is
+/// stored, nothing is asked, and nothing made.
+fn known_fields(state: &State, krate: &TokenStream) -> TokenStream {
+    if state.serde.reshapes.is_some() {
+        return TokenStream::new();
+    }
+    let aliases =
+        state.fields.iter().enumerate().filter(|(_, field)| !names_itself(field)).map(|(index, field)| {
+            let Field { ty, conditions, .. } = field;
+            let site = ty.span().resolved_at(Span::mixed_site());
+            let krate = tokens::respanned(krate, site);
+            let private = quote_spanned!(site=> #krate::__private);
+            let alias = known_type(index, field);
+            quote_spanned! {site=>
+                #(#conditions)*
+                type #alias = <#private::Known<{ #private::is_stored::<#ty>() }> as #private::As<#ty>>::Type;
+            }
+        });
+    aliases.collect()
+}
+
+/// The alias of a field's type. One that names the state by `Self` has none.
+fn known_type(index: usize, field: &Field) -> TokenStream {
+    if names_itself(field) {
+        return field.ty.to_token_stream();
+    }
+    quote::format_ident!("__Field{index}", span = Span::mixed_site()).into_token_stream()
+}
+
+fn names_itself(field: &Field) -> bool {
+    tokens::mentions(&field.ty.to_token_stream(), &syn::Ident::new("Self", Span::call_site()))
 }
 
 /// That the state is pushed, and without which fields.
@@ -127,15 +164,15 @@ fn lives(state: &State, krate: &TokenStream) -> TokenStream {
 
 fn read_fields(state: &State, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
-    let fields = state.fields.iter().map(|field| {
-        let Field { name, ty, conditions, names, .. } = field;
-        let first = first_value(field, krate);
+    let fields = state.fields.iter().enumerate().map(|(index, field)| {
+        let Field { name, conditions, names, .. } = field;
+        let (known, first) = (known_type(index, field), first_value(field, krate));
         quote_spanned! {site=>
             #(#conditions)*
-            #name: __reading.field(
+            #name: __reading.field::<#known>(
                 &[#(#names),*],
                 |__state| #krate::__private::Copied(&__state.#name).copied(),
-                || -> #ty { #first },
+                || #first,
             )?
         }
     });
@@ -154,11 +191,12 @@ fn read_fields(state: &State, krate: &TokenStream) -> TokenStream {
 /// Compares field by field, each under the name by which it is stored.
 fn compare_fields(state: &State, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
-    let fields = state.fields.iter().map(|Field { name, conditions, names, .. }| {
-        let written = &names[..1];
+    let fields = state.fields.iter().enumerate().map(|(index, field)| {
+        let Field { name, conditions, names, .. } = field;
+        let (known, written) = (known_type(index, field), &names[..1]);
         quote_spanned! {site=>
             #(#conditions)*
-            __differences.field(
+            __differences.field::<#known>(
                 #(#written)*,
                 #krate::__private::Same(&__before.#name, &__after.#name).same(),
                 &__after.#name,
@@ -183,14 +221,25 @@ fn compare_fields(state: &State, krate: &TokenStream) -> TokenStream {
 pub(super) fn state_stand_in(state: &State, krate: &TokenStream) -> TokenStream {
     let name = &state.input.ident;
     let live = state.emit.as_ref().map(|event| impl_live_state(name, event, state, krate));
+    let default = if state.has_default { TokenStream::new() } else { default_stand_in(name) };
+    let mut input = state.input.clone();
+    leave_out_references(&mut input);
     [
-        structure(state, krate),
-        default_stand_in(name),
+        with_serde(&input, &state.derives, &state.serde, krate),
+        default,
         impl_session_state(name, &state.key, &TokenStream::new(), krate),
         live.unwrap_or_default(),
     ]
     .into_iter()
     .collect()
+}
+
+/// Fields that hold references cannot be read, which has been reported.
+fn leave_out_references(input: &mut DeriveInput) {
+    let Data::Struct(data) = &mut input.data else { return };
+    for field in data.fields.iter_mut().filter(|field| reference_in(&field.ty).is_some()) {
+        field.attrs.push(syn::parse_quote_spanned!(Span::mixed_site()=> #[serde(skip)]));
+    }
 }
 
 /// Stands in for an item that cannot be a state, so that few other errors follow.

@@ -12,14 +12,19 @@ use proc_macro2::TokenStream;
 use syn::DeriveInput;
 
 use self::model::Checked;
-use crate::diagnostics::Diagnostics;
+use crate::{around::Around, diagnostics::Diagnostics};
 
 /// The expansion of `#[session_state]`; `krate` is the path of the runtime.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream, krate: &TokenStream) -> TokenStream {
+pub(crate) fn expand(
+    arguments: TokenStream,
+    item: TokenStream,
+    around: &Around,
+    krate: &TokenStream,
+) -> TokenStream {
     let diagnostics = Diagnostics::new();
     let arguments = args::state(arguments, &diagnostics);
     let checked = match syn::parse2::<DeriveInput>(item.clone()) {
-        Ok(input) => Some(model::check(input, arguments, &diagnostics)),
+        Ok(input) => Some(model::check(input, arguments, around, &diagnostics)),
         Err(error) => {
             if starts_data(&item) {
                 diagnostics.push(error);

@@ -8,7 +8,11 @@ use super::{
     args::{self, Arguments, FieldArguments},
     key, names,
 };
-use crate::{diagnostics::Diagnostics, tokens};
+use crate::{
+    around::{Around, Given},
+    diagnostics::Diagnostics,
+    tokens,
+};
 
 /// What the attribute stands on.
 pub(super) enum Checked {
@@ -30,6 +34,8 @@ pub(super) struct State {
     pub(super) key: String,
     pub(super) fields: Vec<Field>,
     pub(super) derives: Derives,
+    /// It is given a `Default` elsewhere, which was reported.
+    pub(super) has_default: bool,
     pub(super) serde: Serde,
     /// Each field that does not decode begins with its default.
     pub(super) begins_anew: bool,
@@ -70,7 +76,12 @@ pub(crate) struct Serde {
     pub(crate) hides_names: Option<TokenStream>,
 }
 
-pub(super) fn check(mut input: DeriveInput, arguments: Arguments, diagnostics: &Diagnostics) -> Checked {
+pub(super) fn check(
+    mut input: DeriveInput,
+    arguments: Arguments,
+    around: &Around,
+    diagnostics: &Diagnostics,
+) -> Checked {
     check_attributes(&mut input.attrs, diagnostics);
     let named = check_shape(&input, diagnostics);
     let generic = check_generics(&input, diagnostics);
@@ -85,7 +96,8 @@ pub(super) fn check(mut input: DeriveInput, arguments: Arguments, diagnostics: &
         return Checked::Refused(Refused { input, derives });
     }
     let key = arguments.key.map_or_else(|| key::from_name(&input.ident), |key| key.value());
-    let derives = take_derives(&mut input.attrs);
+    let mut derives = take_derives(&mut input.attrs);
+    let has_default = check_given(&input.ident, around, &mut derives, diagnostics);
     let serde = serde(&input, &mut fields);
     let can_be_honoured = super::serde::check(&input, &fields, diagnostics);
     let begins_anew = arguments.on_undecodable.is_some();
@@ -98,13 +110,64 @@ pub(super) fn check(mut input: DeriveInput, arguments: Arguments, diagnostics: &
     }
     let emit = arguments.emit;
     check_server_only(&fields, emit.as_ref(), &serde, diagnostics);
-    Checked::State(State { input, key, fields, derives, serde, begins_anew, emit })
+    Checked::State(State { input, key, fields, derives, has_default, serde, begins_anew, emit })
 }
 
 /// What stands in for a struct that does not parse.
 pub(super) fn refused(input: DeriveInput) -> Checked {
     let derives = take_derives(&mut input.attrs.clone());
     Checked::Refused(Refused { input, derives })
+}
+
+/// Reports what the struct is given elsewhere, and the expansion would give it again. Whether it has a `Default`.
+fn check_given(name: &Ident, around: &Around, derives: &mut Derives, diagnostics: &Diagnostics) -> bool {
+    let Derives { serialize, deserialize, .. } = derives;
+    let mut has_default = false;
+    let gives = [("Default", &mut has_default), ("Serialize", serialize), ("Deserialize", deserialize)];
+    report_given(name, "session_state", gives, around, diagnostics);
+    has_default
+}
+
+/// Reports what a type is given elsewhere, and the attribute would give it again, unless it has been told of it; and notes that
+/// it has it.
+pub(crate) fn report_given<'a>(
+    name: &Ident,
+    attribute: &str,
+    gives: impl IntoIterator<Item = (&'a str, &'a mut bool)>,
+    around: &Around,
+    diagnostics: &Diagnostics,
+) {
+    let mut above = Vec::new();
+    for (implemented, has) in gives.into_iter().filter(|(_, has)| !**has) {
+        match around.given(name, implemented) {
+            Some(Given::Above) => above.push(implemented),
+            Some(Given::Beside) => diagnostics.report(name, beside(name, attribute, implemented)),
+            None => continue,
+        }
+        *has = true;
+    }
+    if !above.is_empty() {
+        let above = above.join(", ");
+        diagnostics.report(
+            name,
+            format_args!(
+                "`#[derive({above})]` is above `#[{attribute}]`, which cannot see it and derives the same: write it below, as \
+                 `#[{attribute}]` and then `#[derive(..)]`"
+            ),
+        );
+    }
+}
+
+/// What to do about an implementation of the user's.
+fn beside(name: &Ident, attribute: &str, implemented: &str) -> String {
+    let instead = match implemented {
+        "Default" => "`#[session(default = ..)]` above a field says what it begins with",
+        "Clone" => "the fields are cloned one by one",
+        _ => "`#[serde(with = \"..\")]` above a field says how it is stored",
+    };
+    format!(
+        "`#[{attribute}]` implements `{implemented}` for `{name}`: take your `impl {implemented} for {name}` away; {instead}"
+    )
 }
 
 /// Whether fields that are to stay on the server do so.
@@ -239,7 +302,7 @@ fn check_owned(ty: &Type, diagnostics: &Diagnostics) {
 }
 
 /// The first reference that a value of this type holds, as it is spelled.
-fn reference_in(ty: &Type) -> Option<&syn::TypeReference> {
+pub(super) fn reference_in(ty: &Type) -> Option<&syn::TypeReference> {
     match ty {
         Type::Reference(reference) => Some(reference),
         Type::Group(group) => reference_in(&group.elem),

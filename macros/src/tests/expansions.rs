@@ -90,9 +90,11 @@ fn expansion_of(case: &[&str]) -> TokenStream {
     };
     let item = item.collect();
     match Kind::ALL.into_iter().find(|kind| kind.attribute() == name) {
-        Some(kind) => crate::expand_handler(kind, arguments, item, &krate()),
-        None if name == "session_value" => crate::value::expand(arguments, item, &krate()),
-        None => crate::state::expand(arguments, item, &krate()),
+        Some(kind) => crate::expand_handler(kind, arguments, item, &Around::default(), &krate()),
+        None if name == "session_value" => {
+            crate::value::expand(arguments, item, &Around::default(), &krate())
+        }
+        None => crate::state::expand(arguments, item, &Around::default(), &krate()),
     }
 }
 

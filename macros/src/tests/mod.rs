@@ -7,7 +7,7 @@ mod value_mistakes;
 
 use proc_macro2::{Literal, TokenStream, TokenTree};
 
-use crate::model::Kind;
+use crate::{around::Around, model::Kind};
 
 fn tokens(source: &str) -> TokenStream {
     source.parse().expect("a test is written in Rust")
@@ -15,17 +15,17 @@ fn tokens(source: &str) -> TokenStream {
 
 /// What a handler attribute makes of this source.
 fn handler(kind: Kind, arguments: &str, item: &str) -> TokenStream {
-    crate::expand_handler(kind, tokens(arguments), tokens(item), &krate())
+    crate::expand_handler(kind, tokens(arguments), tokens(item), &Around::default(), &krate())
 }
 
 /// What `#[session_state]` makes of this source.
 fn session_state(arguments: &str, item: &str) -> TokenStream {
-    crate::state::expand(tokens(arguments), tokens(item), &krate())
+    crate::state::expand(tokens(arguments), tokens(item), &Around::default(), &krate())
 }
 
 /// What `#[session_value]` makes of this source.
 fn session_value(arguments: &str, item: &str) -> TokenStream {
-    crate::value::expand(tokens(arguments), tokens(item), &krate())
+    crate::value::expand(tokens(arguments), tokens(item), &Around::default(), &krate())
 }
 
 /// The path of the runtime where a user has renamed it to `session`.

@@ -6,16 +6,21 @@ mod model;
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
 
-use crate::diagnostics::Diagnostics;
+use crate::{around::Around, diagnostics::Diagnostics};
 
 /// The expansion of `#[session_value]`; `krate` is the path of the runtime.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream, krate: &TokenStream) -> TokenStream {
+pub(crate) fn expand(
+    arguments: TokenStream,
+    item: TokenStream,
+    around: &Around,
+    krate: &TokenStream,
+) -> TokenStream {
     let diagnostics = Diagnostics::new();
     if !arguments.is_empty() {
         diagnostics.report(arguments, "`#[session_value]` takes no arguments: write it without parentheses");
     }
     let value = if let Ok(input) = syn::parse2::<DeriveInput>(item.clone()) {
-        model::check(input, &diagnostics)
+        model::check(input, around, &diagnostics)
     } else {
         diagnostics.report(&item, "`#[session_value]` goes on a struct or an enum");
         None

@@ -4,9 +4,10 @@ use proc_macro2::Ident;
 use syn::{Attribute, Data, DeriveInput, Fields, Member, Type};
 
 use crate::{
+    around::Around,
     diagnostics::Diagnostics,
     state::{
-        model::{Derives, conditions, holds_conditionally, take_derives},
+        model::{Derives, conditions, holds_conditionally, report_given, take_derives},
         names,
     },
 };
@@ -49,7 +50,8 @@ const OF_A_VARIANT: [&str; 3] = ["alias", "rename", "rename_all"];
 const OF_A_FIELD: [&str; 3] = ["alias", "default", "rename"];
 
 /// `None`: of this nothing can stand in.
-pub(super) fn check(input: DeriveInput, diagnostics: &Diagnostics) -> Option<Value> {
+pub(super) fn check(mut input: DeriveInput, around: &Around, diagnostics: &Diagnostics) -> Option<Value> {
+    check_attributes(&mut input, diagnostics);
     check_serde(&input.attrs, &OF_THE_TYPE, diagnostics);
     let shapes = match &input.data {
         Data::Struct(data) => {
@@ -77,9 +79,49 @@ pub(super) fn check(input: DeriveInput, diagnostics: &Diagnostics) -> Option<Val
             return None;
         }
     };
-    let derives = take_derives(&mut input.attrs.clone());
+    let mut derives = take_derives(&mut input.attrs.clone());
+    let Derives { clone, serialize, deserialize, .. } = &mut derives;
+    let gives = [("Clone", clone), ("Serialize", serialize), ("Deserialize", deserialize)];
+    report_given(&input.ident, "session_value", gives, around, diagnostics);
     let names_serde = input.attrs.iter().flat_map(names::said).any(|said| said.name == "crate");
     Some(Value { input, shapes, derives, names_serde })
+}
+
+/// Takes away the attributes of ours that a value does not have.
+fn check_attributes(input: &mut DeriveInput, diagnostics: &Diagnostics) {
+    input.attrs.retain(|attribute| {
+        let message = match last_of(attribute).as_deref() {
+            Some("session_value") => "a type is one value: write `#[session_value]` once",
+            Some("session_state") => {
+                "a struct is a state, or a value in one: write `#[session_state]` or `#[session_value]`"
+            }
+            Some("session") => OF_STATES,
+            _ => return true,
+        };
+        diagnostics.report(attribute, message);
+        false
+    });
+    let fields: Vec<&mut Fields> = match &mut input.data {
+        Data::Struct(data) => vec![&mut data.fields],
+        Data::Enum(data) => data.variants.iter_mut().map(|variant| &mut variant.fields).collect(),
+        Data::Union(_) => Vec::new(),
+    };
+    for field in fields.into_iter().flatten() {
+        field.attrs.retain(|attribute| {
+            let is_ours = last_of(attribute).is_some_and(|last| last == "session");
+            if is_ours {
+                diagnostics.report(attribute, OF_STATES);
+            }
+            !is_ours
+        });
+    }
+}
+
+const OF_STATES: &str = "`#[session(..)]` is for the fields of a `#[session_state]`; what a value begins with is said there, by \
+                         `#[session(default = ..)]` above the field that holds it, or by `#[derive(Default)]` above the value";
+
+fn last_of(attribute: &Attribute) -> Option<String> {
+    attribute.path().segments.last().map(|last| last.ident.to_string())
 }
 
 fn fields(fields: &Fields, diagnostics: &Diagnostics) -> Vec<Field> {

@@ -173,6 +173,12 @@ pub fn now() -> OffsetDateTime {
 ///
 /// Such a backend may let calls that wait in this process go one after the other under one lease, on values that it
 /// keeps, and commit for several of them at once: see [`commit_in_line`](Backend::commit_in_line).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no backend of sessions",
+    label = "is no `Backend`",
+    note = "a store of tower-sessions is given as `StoreBackend::new(store)`; without a store, `MemoryBackend::default()`; a backend \
+            itself is given by value, without `&` and `Arc`"
+)]
 pub trait Backend: Debug + Send + Sync + 'static {
     /// What this process knows about the sessions of this backend. Clones of a backend share one.
     fn registry(&self) -> &Registry;

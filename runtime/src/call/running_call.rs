@@ -360,10 +360,7 @@ impl Scope {
     /// # Errors
     ///
     /// If it panics.
-    pub fn run<R>(
-        &mut self,
-        function: impl Future<Output = R> + Send,
-    ) -> impl Future<Output = Result<R, Panicked>> {
+    pub fn run<R>(&mut self, function: impl Future<Output = R>) -> impl Future<Output = Result<R, Panicked>> {
         let Some(call) = self.call.take() else { unreachable!("a call runs once") };
         let function = CURRENT_CALL.scope(call, AssertUnwindSafe(function).catch_unwind());
         Running { function, scope: self }

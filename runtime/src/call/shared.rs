@@ -130,6 +130,7 @@ impl<T: SessionState> Shared<T> {
     /// # Cancel safety
     ///
     /// Dropping the future gives up its place in the queue.
+    #[doc(alias = "get", alias = "load")]
     pub async fn read(&self) -> Result<ReadOnly<T>, Error> {
         let call = self.begin::<(Read<T>,)>().await?;
         call.states.0.into_owned().map(ReadOnly)
@@ -146,7 +147,11 @@ impl<T: SessionState> Shared<T> {
     /// # Cancel safety
     ///
     /// Dropping the future before the commit discards; a commit once begun runs to its end.
-    pub async fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
+    #[doc(alias = "write", alias = "lock", alias = "get_mut", alias = "set", alias = "modify")]
+    pub async fn update<R>(
+        &self,
+        change: impl FnOnce(&mut T) -> R, // not `async`, and nothing borrowed from the state: what is awaited is awaited before it
+    ) -> Result<R, Error> {
         const NAME: &str = "Shared::update";
         let observed = Observed::arrives(Kind::Shared, About::default);
         let mut call = match self.begin::<(Write<T>,)>().await {

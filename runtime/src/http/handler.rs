@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::extract::MatchedPath;
+pub(crate) use axum::middleware::Next;
 pub use axum_core::extract::Request;
 pub(crate) use axum_core::extract::{FromRequest, FromRequestParts};
 pub use axum_core::response::{IntoResponse, Response};
@@ -38,7 +39,8 @@ pub struct Call<P> {
     states: PhantomData<fn() -> P>,
 }
 
-impl<P: States, S: Send + Sync> FromRequestParts<S> for Call<P> {
+/// For any `P`: that its states are none is told where the attribute stands, and not again where the handler is registered.
+impl<P, S: Send + Sync> FromRequestParts<S> for Call<P> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {

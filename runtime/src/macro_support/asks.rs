@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    http::handler::{FromRequest, FromRequestParts},
+    http::handler::{FromRequest, FromRequestParts, Next},
     session::state::SessionState,
     socket::arguments::{
         AckSender, Adapter, Data, DisconnectReason, FromConnectParts, FromDisconnectParts, FromMessage,
@@ -49,6 +49,11 @@ pub enum SocketParts {}
 pub enum SocketLast {}
 /// A parameter of a connect handler or of a connect middleware.
 pub enum Connect {}
+
+/// One beside an `R`, which tells why a socket ended.
+pub struct BesideReason<R>(PhantomData<fn() -> R>);
+/// axum's `Next`, where no request comes directly before it, or something comes behind it.
+pub enum StrayNext {}
 
 /// Nothing that is known.
 pub enum Unknown {}
@@ -214,6 +219,34 @@ refuses!(
     <T: OfSockets, W> () => &&Asked<HttpLast, T, W>;
 );
 
+/// What comes with an event, and not with the end of a socket.
+pub trait OfEvents {}
+
+impl<T> OfEvents for Data<T> {}
+impl<T> OfEvents for TryData<T> {}
+impl<A: Adapter> OfEvents for AckSender<A> {}
+
+refuses!(
+    EndsOwn, TakenAtTheEnd,
+    "a socket's end has no `{Self}`",
+    "is not there beside a `DisconnectReason`",
+    "a handler for `on_disconnect` takes `DisconnectReason`, and what a client sent comes to another one, for `on(\"event\", ..)`";
+    <T: OfEvents, W> () => &&Asked<BesideReason<DisconnectReason>, T, W>;
+);
+
+/// axum's `Next`.
+pub trait OfMiddlewares {}
+
+impl OfMiddlewares for Next {}
+
+refuses!(
+    MiddlewaresOwn, TakenWithoutRequest,
+    "a middleware takes the request, and then `Next`, as its last parameters",
+    "comes last, directly behind the request",
+    "write `request: Request, next: Next` at the end of the parameters";
+    <T: OfMiddlewares, W> () => &&Asked<StrayNext, T, W>;
+);
+
 refuses!(
     Payload, TakenAsItIs,
     "what a client sends is taken by `Data`",
@@ -296,6 +329,8 @@ macro_rules! nothing_to_say {
 }
 
 nothing_to_say! {
+    @N BesideReason<N>, Unknown;
+    StrayNext, Unknown;
     @N HttpParts<N>, Unknown;
     HttpLast, Unknown;
     @N HttpParts<N>, OfAxum;

@@ -4,10 +4,16 @@
 /// Of each parameter, whether it can be extracted.
 pub mod asks;
 mod fields;
+mod known;
+mod sent;
 
 pub use serde;
 
-pub use self::fields::{FirstValue, Owned, StateNotExtractor, Stored};
+pub use self::{
+    fields::{FirstValue, Owned, StateNotExtractor, Stored},
+    known::{As, Known, is_no_extractor, is_state, is_stored},
+    sent::sent,
+};
 pub use crate::{
     call::{
         access::{Maybe, Read, Write, distinct},

@@ -80,6 +80,7 @@ impl<H> fmt::Debug for SessionAlive<H> {
 #[derive(Debug)]
 pub struct Inside<T>(PhantomData<fn() -> T>);
 
+#[diagnostic::do_not_recommend]
 impl<A, H, T> ConnectHandler<A, Inside<T>> for SessionAlive<H>
 where
     A: Adapter,

@@ -177,7 +177,7 @@ fn arrived<P>(
     }
 }
 
-impl<P: States, F: Arguments> Event<P, F> {
+impl<P, F: Arguments> Event<P, F> {
     /// The call and its arguments.
     ///
     /// # Errors

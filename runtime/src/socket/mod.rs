@@ -15,6 +15,7 @@ mod gates;
 mod live;
 pub(crate) mod middleware;
 mod reply;
+mod routed;
 pub(crate) mod router;
 
 pub use self::{

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData, sync::Arc};
 
 use socketioxide::{
     adapter::{Adapter, LocalAdapter},
-    handler::{ConnectHandler, ConnectMiddleware, DisconnectHandler, MessageHandler, Value},
+    handler::{ConnectHandler, ConnectMiddleware, Value},
     socket::Socket,
 };
 
@@ -12,6 +12,7 @@ use super::{
     connect::{ConnectFunction, Connected, Prepared, finish, prepare, start},
     ends::{EndHandler, Ends},
     gates::{EndGate, Erased, EventHandler, Gate, Gates, NoHandler},
+    routed::{IsConnectMiddleware, IsDisconnectHandler, IsMessageHandler},
 };
 use crate::call::{held::Held, returned::Returned};
 
@@ -37,7 +38,7 @@ impl<F> Annotated<F> {
     pub fn on<A, H, T>(self, event: impl Into<Cow<'static, str>>, handler: H) -> EventRouter<A, F>
     where
         A: Adapter,
-        H: MessageHandler<A, T>,
+        H: IsMessageHandler<A, T>,
         T: 'static,
     {
         EventRouter::of_function().on(event, handler)
@@ -48,7 +49,7 @@ impl<F> Annotated<F> {
     pub fn on_disconnect<A, H, T>(self, handler: H) -> EventRouter<A, F>
     where
         A: Adapter,
-        H: DisconnectHandler<A, T>,
+        H: IsDisconnectHandler<A, T>,
         T: 'static,
     {
         EventRouter::of_function().on_disconnect(handler)
@@ -59,7 +60,7 @@ impl<F> Annotated<F> {
     pub fn with<A, M, T>(self, middleware: M) -> EventRouter<A, F>
     where
         A: Adapter,
-        M: ConnectMiddleware<A, T>,
+        M: IsConnectMiddleware<A, T>,
         T: 'static,
     {
         EventRouter::of_function().with(middleware)
@@ -80,6 +81,7 @@ impl<F> fmt::Debug for Annotated<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<A: Adapter, F: ConnectFunction<A>> ConnectHandler<A, ByAttribute> for Annotated<F> {
     fn call(&self, socket: Arc<Socket<A>>, auth: Option<Value>) {
         start::<A, F>(&socket, &auth);
@@ -191,7 +193,7 @@ impl<A: Adapter, F> EventRouter<A, F> {
     #[must_use]
     pub fn on<H, T>(mut self, event: impl Into<Cow<'static, str>>, handler: H) -> Self
     where
-        H: MessageHandler<A, T>,
+        H: IsMessageHandler<A, T>,
         T: 'static,
     {
         let (event, handler) = (event.into(), Arc::new(Erased::new(handler)));
@@ -234,7 +236,7 @@ impl<A: Adapter, F> EventRouter<A, F> {
     #[must_use]
     pub fn on_disconnect<H, T>(mut self, handler: H) -> Self
     where
-        H: DisconnectHandler<A, T>,
+        H: IsDisconnectHandler<A, T>,
         T: 'static,
     {
         Arc::make_mut(&mut self.routes).end = Some(Arc::new(Ends::new(handler)));
@@ -246,7 +248,7 @@ impl<A: Adapter, F> EventRouter<A, F> {
     #[must_use]
     pub fn with<M, T>(mut self, middleware: M) -> Self
     where
-        M: ConnectMiddleware<A, T>,
+        M: IsConnectMiddleware<A, T>,
         T: 'static,
     {
         Arc::make_mut(&mut self.routes).middlewares.push(Arc::new(Erased::new(middleware)));
@@ -267,6 +269,7 @@ impl<A: Adapter, F> fmt::Debug for EventRouter<A, F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<A: Adapter, F: ConnectFunction<A>> ConnectHandler<A, ByAttribute> for EventRouter<A, F> {
     fn call(&self, socket: Arc<Socket<A>>, auth: Option<Value>) {
         start::<A, F>(&socket, &auth);

@@ -162,7 +162,7 @@ async fn few(user: &mut User, Data(auth): Data<Auth>) -> Verdict {
 
 /// Refuses with anything that can be shown.
 #[connect_middleware(user)]
-async fn shown(socket: SocketRef, user: Option<&User>) -> Result<(), impl Display> {
+async fn shown(socket: SocketRef, user: Option<&User>) -> Result<(), impl Display + '_> {
     let shown = user.map(|state| {
         fmt::from_fn(|formatter| formatter.write_str(state.name.as_deref().unwrap_or_default()))
     });

@@ -190,7 +190,7 @@ pub struct Account {
 
 /// States that a macro writes.
 macro_rules! states {
-    ($($(#[$attribute:meta])* $vis:vis $name:ident { $($field:ident: $ty:ty = $default:expr),* })*) => {
+    ($($(#[$attribute:meta])* $vis:vis $name:ident { $($field:ident: $ty:ty = $default:expr_2021),* })*) => {
         $(
             $(#[$attribute])*
             #[session_state]

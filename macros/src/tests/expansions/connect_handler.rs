@@ -18,6 +18,9 @@ const connected: ::session::__private::connect::Annotated<__connect_handler_conn
 )]
 enum __connect_handler_connected {}
 const _: () = {
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -37,8 +40,9 @@ const _: () = {
         if false {
             #[allow(unused_imports)]
             use ::session::__private::asks::{
-                BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-                Second as _, Seventh as _, SocketsOwn as _, Third as _,
+                BodyFirst as _, EndsOwn as _, First as _, Fourth as _,
+                MiddlewaresOwn as _, OwnState as _, Payload as _, Second as _,
+                Seventh as _, SocketsOwn as _, Third as _,
             };
             (&&&&&&&::session::__private::asks::Asked::<
                 ::session::__private::asks::Connect,
@@ -54,11 +58,10 @@ const _: () = {
         __A: ::session::__private::connect::Adapter,
     > ::session::__private::connect::ConnectFunction<__A> for __connect_handler_connected
     where
-        User: ::session::SessionState,
         SocketRef: ::session::__private::connect::FromConnectParts<__A>,
     {
         const NAME: &'static ::core::primitive::str = "connected";
-        type States = (::session::__private::Read<User>,);
+        type States = (::session::__private::Read<__State0>,);
         type Arguments = (SocketRef,);
         async fn run(
             mut __held: ::session::__private::connect::Held<
@@ -71,7 +74,9 @@ const _: () = {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
                 let (__scope, (__state0,)) = __held.lend();
-                let __result = __scope.run(connected(__state0, socket)).await;
+                let __result = __scope
+                    .run(::session::__private::sent(connected(__state0, socket)))
+                    .await;
                 ::session::__private::Split::new(__result).split()
             };
             ::session::__private::connect::finish(__held, __returned).await;
@@ -105,15 +110,24 @@ pub(crate) const connected: ::session::__private::connect::Annotated<
 )]
 pub(crate) enum __connect_handler_connected {}
 const _: () = {
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<Cart>() },
+    > as ::session::__private::As<Cart>>::Type;
+    type __State1 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
+    type __State2 = <::session::__private::Known<
+        { ::session::__private::is_state::<Seen>() },
+    > as ::session::__private::As<Seen>>::Type;
     const _: () = ::core::assert!(
-        ::session::__private::distinct(& [< Cart as ::session::SessionState > ::KEY, <
-        User as ::session::SessionState > ::KEY]),
+        ::session::__private::distinct(& [< __State0 as ::session::SessionState > ::KEY,
+        < __State1 as ::session::SessionState > ::KEY]),
         "two parameters of `connected` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
     const _: () = ::core::assert!(
-        ::session::__private::distinct(& [< Cart as ::session::SessionState > ::KEY, <
-        User as ::session::SessionState > ::KEY, < Seen as ::session::SessionState >
-        ::KEY]),
+        ::session::__private::distinct(& [< __State0 as ::session::SessionState > ::KEY,
+        < __State1 as ::session::SessionState > ::KEY, < __State2 as
+        ::session::SessionState > ::KEY]),
         "two parameters of `connected` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
     #[allow(
@@ -141,8 +155,9 @@ const _: () = {
         if false {
             #[allow(unused_imports)]
             use ::session::__private::asks::{
-                BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-                Second as _, Seventh as _, SocketsOwn as _, Third as _,
+                BodyFirst as _, EndsOwn as _, First as _, Fourth as _,
+                MiddlewaresOwn as _, OwnState as _, Payload as _, Second as _,
+                Seventh as _, SocketsOwn as _, Third as _,
             };
             (&&&&&&&::session::__private::asks::Asked::<
                 ::session::__private::asks::Connect,
@@ -164,17 +179,14 @@ const _: () = {
         __A: ::session::__private::connect::Adapter,
     > ::session::__private::connect::ConnectFunction<__A> for __connect_handler_connected
     where
-        Cart: ::session::SessionState,
-        User: ::session::SessionState,
-        Seen: ::session::SessionState,
         Data<Auth>: ::session::__private::connect::FromConnectParts<__A>,
         SocketRef: ::session::__private::connect::FromConnectParts<__A>,
     {
         const NAME: &'static ::core::primitive::str = "connected";
         type States = (
-            ::session::__private::Write<Cart>,
-            ::session::__private::Read<User>,
-            ::session::__private::Maybe<Seen>,
+            ::session::__private::Write<__State0>,
+            ::session::__private::Read<__State1>,
+            ::session::__private::Maybe<__State2>,
         );
         type Arguments = (Data<Auth>, SocketRef);
         async fn run(
@@ -189,7 +201,11 @@ const _: () = {
                 use ::session::__private::{SplitResult as _, SplitValue as _};
                 let (__scope, (__state0, __state1, __state2)) = __held.lend();
                 let __result = __scope
-                    .run(connected(auth, __state0, socket, __state1, __state2))
+                    .run(
+                        ::session::__private::sent(
+                            connected(auth, __state0, socket, __state1, __state2),
+                        ),
+                    )
                     .await;
                 ::session::__private::Split::new(__result).split()
             };
@@ -241,8 +257,9 @@ const _: () = {
         if false {
             #[allow(unused_imports)]
             use ::session::__private::asks::{
-                BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-                Second as _, Seventh as _, SocketsOwn as _, Third as _,
+                BodyFirst as _, EndsOwn as _, First as _, Fourth as _,
+                MiddlewaresOwn as _, OwnState as _, Payload as _, Second as _,
+                Seventh as _, SocketsOwn as _, Third as _,
             };
             (&&&&&&&::session::__private::asks::Asked::<
                 ::session::__private::asks::Connect,
@@ -275,7 +292,9 @@ const _: () = {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
                 let (__scope, ()) = __held.lend();
-                let __result = __scope.run(connected::<X>(socket)).await;
+                let __result = __scope
+                    .run(::session::__private::sent(connected::<X>(socket)))
+                    .await;
                 ::session::__private::Split::new(__result).split()
             };
             ::session::__private::connect::finish(__held, __returned).await;
@@ -325,7 +344,9 @@ const _: () = {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
                 let (__scope, ()) = __held.lend();
-                let __result = __scope.run(connected()).await;
+                let __result = __scope
+                    .run(::session::__private::sent(connected()))
+                    .await;
                 ::session::__private::Split::new(__result).split()
             };
             ::session::__private::connect::finish(__held, __returned).await;
@@ -390,7 +411,9 @@ const _: () = {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
                 let (__scope, ()) = __held.lend();
-                let __result = __scope.run(connected()).await;
+                let __result = __scope
+                    .run(::session::__private::sent(connected()))
+                    .await;
                 ::session::__private::Split::new(__result).split()
             };
             ::session::__private::connect::finish(__held, __returned).await;
@@ -458,7 +481,9 @@ const _: () = {
                 #[allow(unused_imports)]
                 use ::session::__private::{SplitResult as _, SplitValue as _};
                 let (__scope, ()) = __held.lend();
-                let __result = __scope.run(connected()).await;
+                let __result = __scope
+                    .run(::session::__private::sent(connected()))
+                    .await;
                 ::session::__private::Split::new(__result).split()
             };
             ::session::__private::connect::finish(__held, __returned).await;

@@ -12,10 +12,7 @@ async fn only_users(
     session: ::session::__private::connect_middleware::Call<
         (::session::__private::Read<User>,),
     >,
-) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
-where
-    User: ::session::SessionState,
-{
+) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal> {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -24,10 +21,12 @@ where
     async fn only_users(session: &User) -> Result<(), NotLoggedIn> {
         session.name.as_ref().map(|_| ()).ok_or(NotLoggedIn)
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(
-            session,
-            "only_users",
-        )
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
+    let mut __held = match ::session::__private::connect_middleware::begin::<
+        (::session::__private::Read<__State0>,),
+    >(session, "only_users")
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -37,7 +36,9 @@ where
     };
     let __verdict = {
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(only_users(__state0)).await;
+        let __result = __scope
+            .run(::session::__private::sent(only_users(__state0)))
+            .await;
         __result
             .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };
@@ -61,11 +62,7 @@ pub(crate) async fn only_users(
         (::session::__private::Read<User>, ::session::__private::Write<Seen>),
     >,
     socket: SocketRef,
-) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal>
-where
-    User: ::session::SessionState,
-    Seen: ::session::SessionState,
-{
+) -> ::core::result::Result<(), ::session::__private::connect_middleware::Refusal> {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -78,16 +75,23 @@ where
     ) -> Result<(), impl Display> {
         seen.check(user, socket)
     }
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
+    type __State1 = <::session::__private::Known<
+        { ::session::__private::is_state::<Seen>() },
+    > as ::session::__private::As<Seen>>::Type;
     const _: () = ::core::assert!(
-        ::session::__private::distinct(& [< User as ::session::SessionState > ::KEY, <
-        Seen as ::session::SessionState > ::KEY]),
+        ::session::__private::distinct(& [< __State0 as ::session::SessionState > ::KEY,
+        < __State1 as ::session::SessionState > ::KEY]),
         "two parameters of `only_users` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::Connect,
@@ -96,10 +100,9 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(
-            __call,
-            "only_users",
-        )
+    let mut __held = match ::session::__private::connect_middleware::begin::<
+        (::session::__private::Read<__State0>, ::session::__private::Write<__State1>),
+    >(__call, "only_users")
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -109,7 +112,9 @@ where
     };
     let __verdict = {
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope.run(only_users(__state0, socket, __state1)).await;
+        let __result = __scope
+            .run(::session::__private::sent(only_users(__state0, socket, __state1)))
+            .await;
         __result
             .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };
@@ -148,8 +153,9 @@ where
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::Connect,
@@ -158,10 +164,9 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(
-            __call,
-            "only_few",
-        )
+    let mut __held = match ::session::__private::connect_middleware::begin::<
+        (),
+    >(__call, "only_few")
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -171,7 +176,9 @@ where
     };
     let __verdict = {
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(only_few::<A>(socket)).await;
+        let __result = __scope
+            .run(::session::__private::sent(only_few::<A>(socket)))
+            .await;
         __result
             .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };
@@ -207,10 +214,9 @@ async fn count(
         }
         ::core::unreachable!()
     }
-    let mut __held = match ::session::__private::connect_middleware::begin(
-            __call,
-            "count",
-        )
+    let mut __held = match ::session::__private::connect_middleware::begin::<
+        (),
+    >(__call, "count")
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -220,7 +226,7 @@ async fn count(
     };
     let __verdict = {
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(count()).await;
+        let __result = __scope.run(::session::__private::sent(count())).await;
         __result
             .map(|__value| ::session::__private::connect_middleware::verdict(__value))
     };

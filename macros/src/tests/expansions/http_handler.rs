@@ -12,10 +12,7 @@
 async fn login(
     session: ::session::__private::http::Call<(::session::__private::Write<User>,)>,
     form: Form<Login>,
-) -> ::session::__private::http::Response
-where
-    User: ::session::SessionState,
-{
+) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -25,11 +22,15 @@ where
         session.name = Some(form.name);
         Redirect::to("/")
     }
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::HttpLast,
@@ -38,7 +39,11 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(session, "login").await {
+    let mut __held = match ::session::__private::http::begin::<
+        (::session::__private::Write<__State0>,),
+    >(session, "login")
+        .await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -46,7 +51,9 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(login(__state0, form)).await;
+        let __result = __scope
+            .run(::session::__private::sent(login(__state0, form)))
+            .await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -82,12 +89,7 @@ pub(crate) async fn checkout(
     >,
     prices: State<Prices>,
     __extractor1: (Path<String>, Host),
-) -> ::session::__private::http::Response
-where
-    Seen: ::session::SessionState,
-    User: ::session::SessionState,
-    Cart: ::session::SessionState,
-{
+) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -102,22 +104,32 @@ where
     ) -> Json<Receipt> {
         Json(prices.receipt(shop, user, cart.take()))
     }
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<Seen>() },
+    > as ::session::__private::As<Seen>>::Type;
+    type __State1 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
+    type __State2 = <::session::__private::Known<
+        { ::session::__private::is_state::<Cart>() },
+    > as ::session::__private::As<Cart>>::Type;
     const _: () = ::core::assert!(
-        ::session::__private::distinct(& [< Seen as ::session::SessionState > ::KEY, <
-        User as ::session::SessionState > ::KEY]),
+        ::session::__private::distinct(& [< __State0 as ::session::SessionState > ::KEY,
+        < __State1 as ::session::SessionState > ::KEY]),
         "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
     const _: () = ::core::assert!(
-        ::session::__private::distinct(& [< Seen as ::session::SessionState > ::KEY, <
-        User as ::session::SessionState > ::KEY, < Cart as ::session::SessionState >
-        ::KEY]),
+        ::session::__private::distinct(& [< __State0 as ::session::SessionState > ::KEY,
+        < __State1 as ::session::SessionState > ::KEY, < __State2 as
+        ::session::SessionState > ::KEY]),
         "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::HttpParts<(Path<String>, Host)>,
@@ -132,7 +144,15 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call, "checkout").await {
+    let mut __held = match ::session::__private::http::begin::<
+        (
+            ::session::__private::Maybe<__State0>,
+            ::session::__private::Read<__State1>,
+            ::session::__private::Write<__State2>,
+        ),
+    >(__call, "checkout")
+        .await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -141,7 +161,11 @@ where
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0, __state1, __state2)) = __held.lend();
         let __result = __scope
-            .run(checkout(prices, __state0, __extractor1, __state1, __state2))
+            .run(
+                ::session::__private::sent(
+                    checkout(prices, __state0, __extractor1, __state1, __state2),
+                ),
+            )
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
@@ -169,7 +193,8 @@ async fn ping(
         clippy::single_call_fn
     )]
     async fn ping() {}
-    let mut __held = match ::session::__private::http::begin(__call, "ping").await {
+    let mut __held = match ::session::__private::http::begin::<()>(__call, "ping").await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -177,7 +202,7 @@ async fn ping(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(ping()).await;
+        let __result = __scope.run(::session::__private::sent(ping())).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -199,10 +224,7 @@ async fn ping(
 #[allow(trivial_bounds, private_bounds)]
 async fn visit(
     session: ::session::__private::http::Call<(::session::__private::Write<User>,)>,
-) -> ::session::__private::http::Response
-where
-    User: ::session::SessionState,
-{
+) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -211,7 +233,14 @@ where
     async fn visit(session: &mut User) -> Answer<String> {
         session.visit()
     }
-    let mut __held = match ::session::__private::http::begin(session, "visit").await {
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
+    let mut __held = match ::session::__private::http::begin::<
+        (::session::__private::Write<__State0>,),
+    >(session, "visit")
+        .await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -219,7 +248,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(visit(__state0)).await;
+        let __result = __scope.run(::session::__private::sent(visit(__state0))).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -241,10 +270,7 @@ where
 #[allow(trivial_bounds, private_bounds)]
 async fn name(
     session: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
-) -> ::session::__private::http::Response
-where
-    User: ::session::SessionState,
-{
+) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -253,7 +279,14 @@ where
     async fn name(session: &User) -> impl IntoResponse {
         session.name.clone()
     }
-    let mut __held = match ::session::__private::http::begin(session, "name").await {
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
+    let mut __held = match ::session::__private::http::begin::<
+        (::session::__private::Read<__State0>,),
+    >(session, "name")
+        .await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -261,7 +294,7 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(name(__state0)).await;
+        let __result = __scope.run(::session::__private::sent(name(__state0))).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -290,7 +323,6 @@ async fn page<T: Render, const N: usize>(
 ) -> ::session::__private::http::Response
 where
     T: Send,
-    User: ::session::SessionState,
 {
     #[allow(
         clippy::unused_async,
@@ -306,11 +338,15 @@ where
     {
         pages.render(session)
     }
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::HttpLast,
@@ -319,7 +355,11 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(session, "page").await {
+    let mut __held = match ::session::__private::http::begin::<
+        (::session::__private::Read<__State0>,),
+    >(session, "page")
+        .await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -327,7 +367,9 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(page::<T, N>(__state0, pages)).await;
+        let __result = __scope
+            .run(::session::__private::sent(page::<T, N>(__state0, pages)))
+            .await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -348,21 +390,22 @@ where
 async fn page<'a>(
     session: ::session::__private::http::Call<(::session::__private::Read<User>,)>,
     pages: Pages<'a>,
-) -> ::session::__private::http::Response
-where
-    User: ::session::SessionState,
-{
+) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
         clippy::single_call_fn
     )]
     async fn page<'a>(session: &'a User, pages: Pages<'a>) {}
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::HttpLast,
@@ -371,7 +414,11 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(session, "page").await {
+    let mut __held = match ::session::__private::http::begin::<
+        (::session::__private::Read<__State0>,),
+    >(session, "page")
+        .await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -379,7 +426,9 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(page(__state0, pages)).await;
+        let __result = __scope
+            .run(::session::__private::sent(page(__state0, pages)))
+            .await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -428,8 +477,9 @@ where
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::HttpLast,
@@ -438,7 +488,11 @@ where
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call, "copy").await {
+    let mut __held = match ::session::__private::http::begin::<
+        (::session::__private::Read<T>, ::session::__private::Write<Backup<T>>),
+    >(__call, "copy")
+        .await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -446,7 +500,9 @@ where
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope.run(copy::<T>(__state0, __state1, cart)).await;
+        let __result = __scope
+            .run(::session::__private::sent(copy::<T>(__state0, __state1, cart)))
+            .await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -479,8 +535,9 @@ async fn peer(
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         #[cfg(unix)]
         (&&&&&&&::session::__private::asks::Asked::<
@@ -496,7 +553,8 @@ async fn peer(
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call, "peer").await {
+    let mut __held = match ::session::__private::http::begin::<()>(__call, "peer").await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -504,7 +562,9 @@ async fn peer(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(peer(#[cfg(unix)] address, host)).await;
+        let __result = __scope
+            .run(::session::__private::sent(peer(#[cfg(unix)] address, host)))
+            .await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -546,8 +606,9 @@ async fn peer(
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::HttpLast,
@@ -556,7 +617,8 @@ async fn peer(
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call, "peer").await {
+    let mut __held = match ::session::__private::http::begin::<()>(__call, "peer").await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -564,7 +626,7 @@ async fn peer(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(peer(host)).await;
+        let __result = __scope.run(::session::__private::sent(peer(host))).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -602,8 +664,9 @@ async fn all(
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::HttpParts<B>,
@@ -648,7 +711,7 @@ async fn all(
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin(__call, "all").await {
+    let mut __held = match ::session::__private::http::begin::<()>(__call, "all").await {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -656,7 +719,9 @@ async fn all(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(all(a, b, c, d, e, f, g)).await;
+        let __result = __scope
+            .run(::session::__private::sent(all(a, b, c, d, e, f, g)))
+            .await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result
@@ -693,7 +758,8 @@ async fn login(
         async fn login(session: User, cart: &Cart) {}
         ::core::unreachable!()
     }
-    let mut __held = match ::session::__private::http::begin(__call, "login").await {
+    let mut __held = match ::session::__private::http::begin::<()>(__call, "login").await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -701,7 +767,7 @@ async fn login(
         #[allow(unused_imports)]
         use ::session::__private::{ShapeOfResult as _, ShapeOfValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(login()).await;
+        let __result = __scope.run(::session::__private::sent(login())).await;
         (
             ::session::__private::Shape(&__result).is_err(),
             __result

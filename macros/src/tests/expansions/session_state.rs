@@ -15,14 +15,106 @@
 const _: () = {
     fn __field0()
     where
-        Option<String>: ::session::__private::Stored,
         Option<String>: ::session::__private::Owned,
     {}
     fn __field1()
     where
-        u32: ::session::__private::Stored,
         u32: ::session::__private::Owned,
     {}
+};
+const _: () = {
+    type __Field0 = <::session::__private::Known<
+        { ::session::__private::is_stored::<Option<String>>() },
+    > as ::session::__private::As<Option<String>>>::Type;
+    type __Field1 = <::session::__private::Known<
+        { ::session::__private::is_stored::<u32>() },
+    > as ::session::__private::As<u32>>::Type;
+    #[automatically_derived]
+    impl ::core::default::Default for User {
+        fn default() -> Self {
+            Self {
+                name: <Option<
+                    String,
+                > as ::session::__private::FirstValue>::first_value(),
+                visits: 1 + 2,
+            }
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for User {
+        const KEY: &'static str = "user";
+        const NAME: &'static str = "User";
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            {
+                __exact &= ::session::__private::Exactness::<Option<String>>::IS_EXACT;
+            }
+            {
+                __exact &= ::session::__private::Exactness::<u32>::IS_EXACT;
+            }
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {
+                name: __reading
+                    .field::<
+                        __Field0,
+                    >(
+                        &["name"],
+                        |__state| ::session::__private::Copied(&__state.name).copied(),
+                        || <Option<
+                            String,
+                        > as ::session::__private::FirstValue>::first_value(),
+                    )?,
+                visits: __reading
+                    .field::<
+                        __Field1,
+                    >(
+                        &["visits"],
+                        |__state| ::session::__private::Copied(&__state.visits).copied(),
+                        || 1 + 2,
+                    )?,
+            })
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            __differences
+                .field::<
+                    __Field0,
+                >(
+                    "name",
+                    ::session::__private::Same(&__before.name, &__after.name).same(),
+                    &__after.name,
+                )?;
+            __differences
+                .field::<
+                    __Field1,
+                >(
+                    "visits",
+                    ::session::__private::Same(&__before.visits, &__after.visits).same(),
+                    &__after.visits,
+                )?;
+            ::core::result::Result::Ok(())
+        }
+    }
 };
 #[derive(
     ::session::__private::serde::Serialize,
@@ -34,84 +126,6 @@ const _: () = {
 struct User {
     name: Option<String>,
     visits: u32,
-}
-#[automatically_derived]
-impl ::core::default::Default for User {
-    fn default() -> Self {
-        Self {
-            name: <Option<String> as ::session::__private::FirstValue>::first_value(),
-            visits: 1 + 2,
-        }
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for User {
-    const KEY: &'static str = "user";
-    const NAME: &'static str = "User";
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        {
-            __exact &= ::session::__private::Exactness::<Option<String>>::IS_EXACT;
-        }
-        {
-            __exact &= ::session::__private::Exactness::<u32>::IS_EXACT;
-        }
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {
-            name: __reading
-                .field(
-                    &["name"],
-                    |__state| ::session::__private::Copied(&__state.name).copied(),
-                    || -> Option<String> {
-                        <Option<
-                            String,
-                        > as ::session::__private::FirstValue>::first_value()
-                    },
-                )?,
-            visits: __reading
-                .field(
-                    &["visits"],
-                    |__state| ::session::__private::Copied(&__state.visits).copied(),
-                    || -> u32 { 1 + 2 },
-                )?,
-        })
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        __differences
-            .field(
-                "name",
-                ::session::__private::Same(&__before.name, &__after.name).same(),
-                &__after.name,
-            )?;
-        __differences
-            .field(
-                "visits",
-                ::session::__private::Same(&__before.visits, &__after.visits).same(),
-                &__after.visits,
-            )?;
-        ::core::result::Result::Ok(())
-    }
 }
 
 // The key that is given, and a field under `#[cfg]`.
@@ -127,9 +141,82 @@ const _: () = {
     #[cfg(unix)]
     fn __field0()
     where
-        Option<String>: ::session::__private::Stored,
         Option<String>: ::session::__private::Owned,
     {}
+};
+const _: () = {
+    #[cfg(unix)]
+    type __Field0 = <::session::__private::Known<
+        { ::session::__private::is_stored::<Option<String>>() },
+    > as ::session::__private::As<Option<String>>>::Type;
+    #[automatically_derived]
+    impl ::core::default::Default for User {
+        fn default() -> Self {
+            Self {
+                #[cfg(unix)]
+                name: <Option<String> as ::session::__private::FirstValue>::first_value(),
+            }
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for User {
+        const KEY: &'static str = "account";
+        const NAME: &'static str = "User";
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            #[cfg(unix)]
+            {
+                __exact &= ::session::__private::Exactness::<Option<String>>::IS_EXACT;
+            }
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {
+                #[cfg(unix)]
+                name: __reading
+                    .field::<
+                        __Field0,
+                    >(
+                        &["name"],
+                        |__state| ::session::__private::Copied(&__state.name).copied(),
+                        || <Option<
+                            String,
+                        > as ::session::__private::FirstValue>::first_value(),
+                    )?,
+            })
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            #[cfg(unix)]
+            __differences
+                .field::<
+                    __Field0,
+                >(
+                    "name",
+                    ::session::__private::Same(&__before.name, &__after.name).same(),
+                    &__after.name,
+                )?;
+            ::core::result::Result::Ok(())
+        }
+    }
 };
 #[derive(
     ::session::__private::serde::Serialize,
@@ -141,78 +228,54 @@ pub(crate) struct User {
     #[cfg(unix)]
     pub(crate) name: Option<String>,
 }
-#[automatically_derived]
-impl ::core::default::Default for User {
-    fn default() -> Self {
-        Self {
-            #[cfg(unix)]
-            name: <Option<String> as ::session::__private::FirstValue>::first_value(),
-        }
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for User {
-    const KEY: &'static str = "account";
-    const NAME: &'static str = "User";
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        #[cfg(unix)]
-        {
-            __exact &= ::session::__private::Exactness::<Option<String>>::IS_EXACT;
-        }
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {
-            #[cfg(unix)]
-            name: __reading
-                .field(
-                    &["name"],
-                    |__state| ::session::__private::Copied(&__state.name).copied(),
-                    || -> Option<String> {
-                        <Option<
-                            String,
-                        > as ::session::__private::FirstValue>::first_value()
-                    },
-                )?,
-        })
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        #[cfg(unix)]
-        __differences
-            .field(
-                "name",
-                ::session::__private::Same(&__before.name, &__after.name).same(),
-                &__after.name,
-            )?;
-        ::core::result::Result::Ok(())
-    }
-}
 
 // The key of a name in several words.
 //
 // #[session_state]
 // struct ShoppingCart {}
 
+const _: () = {
+    #[automatically_derived]
+    impl ::core::default::Default for ShoppingCart {
+        fn default() -> Self {
+            Self {}
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for ShoppingCart {
+        const KEY: &'static str = "shopping_cart";
+        const NAME: &'static str = "ShoppingCart";
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {})
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            ::core::result::Result::Ok(())
+        }
+    }
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize
@@ -220,46 +283,6 @@ impl ::session::SessionState for User {
 #[serde(crate = "::session::__private::serde")]
 #[serde(default)]
 struct ShoppingCart {}
-#[automatically_derived]
-impl ::core::default::Default for ShoppingCart {
-    fn default() -> Self {
-        Self {}
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for ShoppingCart {
-    const KEY: &'static str = "shopping_cart";
-    const NAME: &'static str = "ShoppingCart";
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {})
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        ::core::result::Result::Ok(())
-    }
-}
 
 // Raw names are written without their mark.
 //
@@ -272,9 +295,75 @@ impl ::session::SessionState for ShoppingCart {
 const _: () = {
     fn __field0()
     where
-        u8: ::session::__private::Stored,
         u8: ::session::__private::Owned,
     {}
+};
+const _: () = {
+    type __Field0 = <::session::__private::Known<
+        { ::session::__private::is_stored::<u8>() },
+    > as ::session::__private::As<u8>>::Type;
+    #[automatically_derived]
+    impl ::core::default::Default for r#Type {
+        fn default() -> Self {
+            Self {
+                r#type: <u8 as ::session::__private::FirstValue>::first_value(),
+            }
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for r#Type {
+        const KEY: &'static str = "type";
+        const NAME: &'static str = "Type";
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            {
+                __exact &= ::session::__private::Exactness::<u8>::IS_EXACT;
+            }
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {
+                r#type: __reading
+                    .field::<
+                        __Field0,
+                    >(
+                        &["type"],
+                        |__state| ::session::__private::Copied(&__state.r#type).copied(),
+                        || <u8 as ::session::__private::FirstValue>::first_value(),
+                    )?,
+            })
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            __differences
+                .field::<
+                    __Field0,
+                >(
+                    "type",
+                    ::session::__private::Same(&__before.r#type, &__after.r#type).same(),
+                    &__after.r#type,
+                )?;
+            ::core::result::Result::Ok(())
+        }
+    }
 };
 #[derive(
     ::session::__private::serde::Serialize,
@@ -285,64 +374,6 @@ const _: () = {
 struct r#Type {
     r#type: u8,
 }
-#[automatically_derived]
-impl ::core::default::Default for r#Type {
-    fn default() -> Self {
-        Self {
-            r#type: <u8 as ::session::__private::FirstValue>::first_value(),
-        }
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for r#Type {
-    const KEY: &'static str = "type";
-    const NAME: &'static str = "Type";
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        {
-            __exact &= ::session::__private::Exactness::<u8>::IS_EXACT;
-        }
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {
-            r#type: __reading
-                .field(
-                    &["type"],
-                    |__state| ::session::__private::Copied(&__state.r#type).copied(),
-                    || -> u8 { <u8 as ::session::__private::FirstValue>::first_value() },
-                )?,
-        })
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        __differences
-            .field(
-                "type",
-                ::session::__private::Same(&__before.r#type, &__after.r#type).same(),
-                &__after.r#type,
-            )?;
-        ::core::result::Result::Ok(())
-    }
-}
 
 // `Serialize` and `Deserialize` of the user's.
 //
@@ -351,50 +382,52 @@ impl ::session::SessionState for r#Type {
 // #[derive(Debug, Deserialize)]
 // struct User {}
 
+const _: () = {
+    #[automatically_derived]
+    impl ::core::default::Default for User {
+        fn default() -> Self {
+            Self {}
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for User {
+        const KEY: &'static str = "user";
+        const NAME: &'static str = "User";
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {})
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            ::core::result::Result::Ok(())
+        }
+    }
+};
 #[derive(Serialize)]
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 struct User {}
-#[automatically_derived]
-impl ::core::default::Default for User {
-    fn default() -> Self {
-        Self {}
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for User {
-    const KEY: &'static str = "user";
-    const NAME: &'static str = "User";
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {})
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        ::core::result::Result::Ok(())
-    }
-}
 
 // One of them, and what the user says to serde.
 //
@@ -403,50 +436,52 @@ impl ::session::SessionState for User {
 // #[serde(default, crate = "x")]
 // struct User {}
 
+const _: () = {
+    #[automatically_derived]
+    impl ::core::default::Default for User {
+        fn default() -> Self {
+            Self {}
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for User {
+        const KEY: &'static str = "user";
+        const NAME: &'static str = "User";
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {})
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            ::core::result::Result::Ok(())
+        }
+    }
+};
 #[derive(::session::__private::serde::Deserialize)]
 #[derive(serde::Serialize)]
 #[serde(default, crate = "x")]
 struct User {}
-#[automatically_derived]
-impl ::core::default::Default for User {
-    fn default() -> Self {
-        Self {}
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for User {
-    const KEY: &'static str = "user";
-    const NAME: &'static str = "User";
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {})
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        ::core::result::Result::Ok(())
-    }
-}
 
 // Conditional derives of what the expansion has anyway.
 //
@@ -454,6 +489,48 @@ impl ::session::SessionState for User {
 // #[cfg_attr(unix, derive(Debug, Default, Serialize))]
 // struct User {}
 
+const _: () = {
+    #[automatically_derived]
+    impl ::core::default::Default for User {
+        fn default() -> Self {
+            Self {}
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for User {
+        const KEY: &'static str = "user";
+        const NAME: &'static str = "User";
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {})
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            ::core::result::Result::Ok(())
+        }
+    }
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize
@@ -462,46 +539,6 @@ impl ::session::SessionState for User {
 #[serde(crate = "::session::__private::serde")]
 #[serde(default)]
 struct User {}
-#[automatically_derived]
-impl ::core::default::Default for User {
-    fn default() -> Self {
-        Self {}
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for User {
-    const KEY: &'static str = "user";
-    const NAME: &'static str = "User";
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {})
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        ::core::result::Result::Ok(())
-    }
-}
 
 // A live state: its event, and the fields that are never sent.
 //
@@ -518,15 +555,121 @@ impl ::session::SessionState for User {
 const _: () = {
     fn __field0()
     where
-        Option<String>: ::session::__private::Stored,
         Option<String>: ::session::__private::Owned,
     {}
     #[cfg(unix)]
     fn __field1()
     where
-        u32: ::session::__private::Stored,
         u32: ::session::__private::Owned,
     {}
+};
+const _: () = {
+    type __Field0 = <::session::__private::Known<
+        { ::session::__private::is_stored::<Option<String>>() },
+    > as ::session::__private::As<Option<String>>>::Type;
+    #[cfg(unix)]
+    type __Field1 = <::session::__private::Known<
+        { ::session::__private::is_stored::<u32>() },
+    > as ::session::__private::As<u32>>::Type;
+    #[automatically_derived]
+    impl ::core::default::Default for User {
+        fn default() -> Self {
+            Self {
+                name: <Option<
+                    String,
+                > as ::session::__private::FirstValue>::first_value(),
+                #[cfg(unix)]
+                failures: <u32 as ::session::__private::FirstValue>::first_value(),
+            }
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for User {
+        const KEY: &'static str = "user";
+        const NAME: &'static str = "User";
+        const IS_LIVE: bool = true;
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            {
+                __exact &= ::session::__private::Exactness::<Option<String>>::IS_EXACT;
+            }
+            #[cfg(unix)]
+            {
+                __exact &= ::session::__private::Exactness::<u32>::IS_EXACT;
+            }
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {
+                name: __reading
+                    .field::<
+                        __Field0,
+                    >(
+                        &["name"],
+                        |__state| ::session::__private::Copied(&__state.name).copied(),
+                        || <Option<
+                            String,
+                        > as ::session::__private::FirstValue>::first_value(),
+                    )?,
+                #[cfg(unix)]
+                failures: __reading
+                    .field::<
+                        __Field1,
+                    >(
+                        &["tries"],
+                        |__state| {
+                            ::session::__private::Copied(&__state.failures).copied()
+                        },
+                        || <u32 as ::session::__private::FirstValue>::first_value(),
+                    )?,
+            })
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            __differences
+                .field::<
+                    __Field0,
+                >(
+                    "name",
+                    ::session::__private::Same(&__before.name, &__after.name).same(),
+                    &__after.name,
+                )?;
+            #[cfg(unix)]
+            __differences
+                .field::<
+                    __Field1,
+                >(
+                    "tries",
+                    ::session::__private::Same(&__before.failures, &__after.failures)
+                        .same(),
+                    &__after.failures,
+                )?;
+            ::core::result::Result::Ok(())
+        }
+    }
+    #[automatically_derived]
+    impl ::session::LiveState for User {
+        const EVENT: &'static str = "user";
+        const SERVER_ONLY: &'static [&'static str] = &[#[cfg(unix)] "tries"];
+    }
 };
 #[derive(
     ::session::__private::serde::Serialize,
@@ -539,96 +682,6 @@ struct User {
     #[serde(rename = "tries")]
     #[cfg(unix)]
     failures: u32,
-}
-#[automatically_derived]
-impl ::core::default::Default for User {
-    fn default() -> Self {
-        Self {
-            name: <Option<String> as ::session::__private::FirstValue>::first_value(),
-            #[cfg(unix)]
-            failures: <u32 as ::session::__private::FirstValue>::first_value(),
-        }
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for User {
-    const KEY: &'static str = "user";
-    const NAME: &'static str = "User";
-    const IS_LIVE: bool = true;
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        {
-            __exact &= ::session::__private::Exactness::<Option<String>>::IS_EXACT;
-        }
-        #[cfg(unix)]
-        {
-            __exact &= ::session::__private::Exactness::<u32>::IS_EXACT;
-        }
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {
-            name: __reading
-                .field(
-                    &["name"],
-                    |__state| ::session::__private::Copied(&__state.name).copied(),
-                    || -> Option<String> {
-                        <Option<
-                            String,
-                        > as ::session::__private::FirstValue>::first_value()
-                    },
-                )?,
-            #[cfg(unix)]
-            failures: __reading
-                .field(
-                    &["tries"],
-                    |__state| ::session::__private::Copied(&__state.failures).copied(),
-                    || -> u32 {
-                        <u32 as ::session::__private::FirstValue>::first_value()
-                    },
-                )?,
-        })
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        __differences
-            .field(
-                "name",
-                ::session::__private::Same(&__before.name, &__after.name).same(),
-                &__after.name,
-            )?;
-        #[cfg(unix)]
-        __differences
-            .field(
-                "tries",
-                ::session::__private::Same(&__before.failures, &__after.failures).same(),
-                &__after.failures,
-            )?;
-        ::core::result::Result::Ok(())
-    }
-}
-#[automatically_derived]
-impl ::session::LiveState for User {
-    const EVENT: &'static str = "user";
-    const SERVER_ONLY: &'static [&'static str] = &[#[cfg(unix)] "tries"];
 }
 
 // Other names: they are written under one, and read under all.
@@ -646,14 +699,109 @@ impl ::session::LiveState for User {
 const _: () = {
     fn __field0()
     where
-        String: ::session::__private::Stored,
         String: ::session::__private::Owned,
     {}
     fn __field1()
     where
-        u8: ::session::__private::Stored,
         u8: ::session::__private::Owned,
     {}
+};
+const _: () = {
+    type __Field0 = <::session::__private::Known<
+        { ::session::__private::is_stored::<String>() },
+    > as ::session::__private::As<String>>::Type;
+    type __Field1 = <::session::__private::Known<
+        { ::session::__private::is_stored::<u8>() },
+    > as ::session::__private::As<u8>>::Type;
+    #[automatically_derived]
+    impl ::core::default::Default for User {
+        fn default() -> Self {
+            Self {
+                first_name: <String as ::session::__private::FirstValue>::first_value(),
+                number: <u8 as ::session::__private::FirstValue>::first_value(),
+            }
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for User {
+        const KEY: &'static str = "user";
+        const NAME: &'static str = "User";
+        const ALIASES: &'static [(&'static str, &'static [&'static str])] = &[
+            ("firstName", &["name", "nick"]),
+        ];
+        const BEGINS_ANEW: bool = true;
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            {
+                __exact &= ::session::__private::Exactness::<String>::IS_EXACT;
+            }
+            {
+                __exact &= ::session::__private::Exactness::<u8>::IS_EXACT;
+            }
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {
+                first_name: __reading
+                    .field::<
+                        __Field0,
+                    >(
+                        &["firstName", "name", "nick"],
+                        |__state| {
+                            ::session::__private::Copied(&__state.first_name).copied()
+                        },
+                        || <String as ::session::__private::FirstValue>::first_value(),
+                    )?,
+                number: __reading
+                    .field::<
+                        __Field1,
+                    >(
+                        &["n"],
+                        |__state| ::session::__private::Copied(&__state.number).copied(),
+                        || <u8 as ::session::__private::FirstValue>::first_value(),
+                    )?,
+            })
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            __differences
+                .field::<
+                    __Field0,
+                >(
+                    "firstName",
+                    ::session::__private::Same(&__before.first_name, &__after.first_name)
+                        .same(),
+                    &__after.first_name,
+                )?;
+            __differences
+                .field::<
+                    __Field1,
+                >(
+                    "n",
+                    ::session::__private::Same(&__before.number, &__after.number).same(),
+                    &__after.number,
+                )?;
+            ::core::result::Result::Ok(())
+        }
+    }
 };
 #[derive(
     ::session::__private::serde::Serialize,
@@ -667,87 +815,6 @@ struct User {
     first_name: String,
     #[serde(rename = "n")]
     number: u8,
-}
-#[automatically_derived]
-impl ::core::default::Default for User {
-    fn default() -> Self {
-        Self {
-            first_name: <String as ::session::__private::FirstValue>::first_value(),
-            number: <u8 as ::session::__private::FirstValue>::first_value(),
-        }
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for User {
-    const KEY: &'static str = "user";
-    const NAME: &'static str = "User";
-    const ALIASES: &'static [(&'static str, &'static [&'static str])] = &[
-        ("firstName", &["name", "nick"]),
-    ];
-    const BEGINS_ANEW: bool = true;
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        {
-            __exact &= ::session::__private::Exactness::<String>::IS_EXACT;
-        }
-        {
-            __exact &= ::session::__private::Exactness::<u8>::IS_EXACT;
-        }
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {
-            first_name: __reading
-                .field(
-                    &["firstName", "name", "nick"],
-                    |__state| ::session::__private::Copied(&__state.first_name).copied(),
-                    || -> String {
-                        <String as ::session::__private::FirstValue>::first_value()
-                    },
-                )?,
-            number: __reading
-                .field(
-                    &["n"],
-                    |__state| ::session::__private::Copied(&__state.number).copied(),
-                    || -> u8 { <u8 as ::session::__private::FirstValue>::first_value() },
-                )?,
-        })
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        __differences
-            .field(
-                "firstName",
-                ::session::__private::Same(&__before.first_name, &__after.first_name)
-                    .same(),
-                &__after.first_name,
-            )?;
-        __differences
-            .field(
-                "n",
-                ::session::__private::Same(&__before.number, &__after.number).same(),
-                &__after.number,
-            )?;
-        ::core::result::Result::Ok(())
-    }
 }
 
 // A field with a form of its own in serde: the state is read, kept and compared as it is encoded.
@@ -765,6 +832,24 @@ const _: () = {
         String: ::session::__private::Owned,
     {}
 };
+const _: () = {
+    #[automatically_derived]
+    impl ::core::default::Default for User {
+        fn default() -> Self {
+            Self {
+                name: <String as ::session::__private::FirstValue>::first_value(),
+            }
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for User {
+        const KEY: &'static str = "user";
+        const NAME: &'static str = "User";
+        const ALIASES: &'static [(&'static str, &'static [&'static str])] = &[
+            ("name", &["nick"]),
+        ];
+    }
+};
 #[derive(
     ::session::__private::serde::Serialize,
     ::session::__private::serde::Deserialize
@@ -774,22 +859,6 @@ const _: () = {
 struct User {
     #[serde(with = "other", alias = "nick")]
     name: String,
-}
-#[automatically_derived]
-impl ::core::default::Default for User {
-    fn default() -> Self {
-        Self {
-            name: <String as ::session::__private::FirstValue>::first_value(),
-        }
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for User {
-    const KEY: &'static str = "user";
-    const NAME: &'static str = "User";
-    const ALIASES: &'static [(&'static str, &'static [&'static str])] = &[
-        ("name", &["nick"]),
-    ];
 }
 
 // A deprecated field.
@@ -804,9 +873,76 @@ impl ::session::SessionState for User {
 const _: () = {
     fn __field0()
     where
-        String: ::session::__private::Stored,
         String: ::session::__private::Owned,
     {}
+};
+const _: () = {
+    type __Field0 = <::session::__private::Known<
+        { ::session::__private::is_stored::<String>() },
+    > as ::session::__private::As<String>>::Type;
+    #[automatically_derived]
+    #[allow(deprecated)]
+    impl ::core::default::Default for User {
+        fn default() -> Self {
+            Self {
+                name: <String as ::session::__private::FirstValue>::first_value(),
+            }
+        }
+    }
+    #[allow(deprecated)]
+    impl ::session::SessionState for User {
+        const KEY: &'static str = "user";
+        const NAME: &'static str = "User";
+        const LIVES: ::session::__private::Lives = {
+            #[allow(unused_imports)]
+            use ::session::__private::NotExact as _;
+            #[allow(unused_mut)]
+            let mut __exact = true;
+            {
+                __exact &= ::session::__private::Exactness::<String>::IS_EXACT;
+            }
+            ::session::__private::Lives::by_field(__exact)
+        };
+        #[allow(
+            warnings,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction
+        )]
+        fn read(
+            __reading: &::session::__private::Reading<'_, Self>,
+        ) -> ::core::result::Result<Self, ::session::Error> {
+            use ::session::__private::{CloneExact as _, CloneNothing as _};
+            ::core::result::Result::Ok(Self {
+                name: __reading
+                    .field::<
+                        __Field0,
+                    >(
+                        &["name"],
+                        |__state| ::session::__private::Copied(&__state.name).copied(),
+                        || <String as ::session::__private::FirstValue>::first_value(),
+                    )?,
+            })
+        }
+        fn compare(
+            __before: &Self,
+            __after: &Self,
+            __differences: &mut ::session::__private::Differences,
+        ) -> ::core::result::Result<(), ::session::Error> {
+            #[allow(unused_imports)]
+            use ::session::__private::{ByExact as _, ByNothing as _};
+            __differences
+                .field::<
+                    __Field0,
+                >(
+                    "name",
+                    ::session::__private::Same(&__before.name, &__after.name).same(),
+                    &__after.name,
+                )?;
+            ::core::result::Result::Ok(())
+        }
+    }
 };
 #[derive(
     ::session::__private::serde::Serialize,
@@ -817,67 +953,6 @@ const _: () = {
 struct User {
     #[deprecated]
     name: String,
-}
-#[automatically_derived]
-#[allow(deprecated)]
-impl ::core::default::Default for User {
-    fn default() -> Self {
-        Self {
-            name: <String as ::session::__private::FirstValue>::first_value(),
-        }
-    }
-}
-#[allow(deprecated)]
-impl ::session::SessionState for User {
-    const KEY: &'static str = "user";
-    const NAME: &'static str = "User";
-    const LIVES: ::session::__private::Lives = {
-        #[allow(unused_imports)]
-        use ::session::__private::NotExact as _;
-        #[allow(unused_mut)]
-        let mut __exact = true;
-        {
-            __exact &= ::session::__private::Exactness::<String>::IS_EXACT;
-        }
-        ::session::__private::Lives::by_field(__exact)
-    };
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn read(
-        __reading: &::session::__private::Reading<'_, Self>,
-    ) -> ::core::result::Result<Self, ::session::Error> {
-        use ::session::__private::{CloneExact as _, CloneNothing as _};
-        ::core::result::Result::Ok(Self {
-            name: __reading
-                .field(
-                    &["name"],
-                    |__state| ::session::__private::Copied(&__state.name).copied(),
-                    || -> String {
-                        <String as ::session::__private::FirstValue>::first_value()
-                    },
-                )?,
-        })
-    }
-    fn compare(
-        __before: &Self,
-        __after: &Self,
-        __differences: &mut ::session::__private::Differences,
-    ) -> ::core::result::Result<(), ::session::Error> {
-        #[allow(unused_imports)]
-        use ::session::__private::{ByExact as _, ByNothing as _};
-        __differences
-            .field(
-                "name",
-                ::session::__private::Same(&__before.name, &__after.name).same(),
-                &__after.name,
-            )?;
-        ::core::result::Result::Ok(())
-    }
 }
 
 // A mistake in the arguments leaves a state behind, so that no other error follows from it.

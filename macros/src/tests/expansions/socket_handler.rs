@@ -13,10 +13,7 @@ async fn logout(
         (::session::__private::Write<User>,),
         fn(),
     >,
-)
-where
-    User: ::session::SessionState,
-{
+) {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -25,22 +22,23 @@ where
     async fn logout(session: &mut User) -> bool {
         session.name.take().is_some()
     }
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
         ::core::result::Result::Err(__refused) => return __refused.tell("logout").await,
     };
     let () = __arguments;
-    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
-            __call,
-            false,
-            "logout",
-        )
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
+        (::session::__private::Write<__State0>,),
+    >(__call, false, "logout")
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(logout(__state0)).await;
+        let __result = __scope.run(::session::__private::sent(logout(__state0))).await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::finish(__held, __returned).await;
@@ -59,11 +57,7 @@ pub async fn checkout(
         (::session::__private::Write<Cart>, ::session::__private::Maybe<User>),
         fn(SocketRef, Data<Card>),
     >,
-)
-where
-    Cart: ::session::SessionState,
-    User: ::session::SessionState,
-{
+) {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -77,16 +71,23 @@ where
     ) -> Paid {
         cart.pay(user, card).await
     }
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<Cart>() },
+    > as ::session::__private::As<Cart>>::Type;
+    type __State1 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
     const _: () = ::core::assert!(
-        ::session::__private::distinct(& [< Cart as ::session::SessionState > ::KEY, <
-        User as ::session::SessionState > ::KEY]),
+        ::session::__private::distinct(& [< __State0 as ::session::SessionState > ::KEY,
+        < __State1 as ::session::SessionState > ::KEY]),
         "two parameters of `checkout` hold the state under one key: keep one of them, or give each state its own `#[session_state(key = \"..\")]`"
     );
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::SocketParts,
@@ -113,17 +114,17 @@ where
     use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
     let __answers = ::session::__private::socket::Argument(&socket).with(__answers);
     let __answers = ::session::__private::socket::Argument(&card).with(__answers);
-    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
-            __call,
-            __answers.by_itself(),
-            "checkout",
-        )
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
+        (::session::__private::Write<__State0>, ::session::__private::Maybe<__State1>),
+    >(__call, __answers.by_itself(), "checkout")
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0, __state1)) = __held.lend();
-        let __result = __scope.run(checkout(socket, __state0, card, __state1)).await;
+        let __result = __scope
+            .run(::session::__private::sent(checkout(socket, __state0, card, __state1)))
+            .await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::may_return(&__answers, &__returned);
@@ -148,17 +149,15 @@ async fn ping(__event: ::session::__private::socket::Event<(), fn()>) {
         ::core::result::Result::Err(__refused) => return __refused.tell("ping").await,
     };
     let () = __arguments;
-    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
-            __call,
-            false,
-            "ping",
-        )
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
+        (),
+    >(__call, false, "ping")
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(ping()).await;
+        let __result = __scope.run(::session::__private::sent(ping())).await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::finish(__held, __returned).await;
@@ -177,10 +176,7 @@ async fn rename(
         (::session::__private::Write<User>,),
         fn(TryData<String>),
     >,
-)
-where
-    User: ::session::SessionState,
-{
+) {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -189,11 +185,15 @@ where
     async fn rename(session: &mut User, TryData(name): TryData<String>) -> Answer {
         session.rename(name?)
     }
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::SocketLast,
@@ -212,17 +212,17 @@ where
     #[allow(unused_imports)]
     use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
     let __answers = ::session::__private::socket::Argument(&name).with(__answers);
-    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
-            __call,
-            __answers.by_itself(),
-            "rename",
-        )
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
+        (::session::__private::Write<__State0>,),
+    >(__call, __answers.by_itself(), "rename")
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(rename(__state0, name)).await;
+        let __result = __scope
+            .run(::session::__private::sent(rename(__state0, name)))
+            .await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::may_return(&__answers, &__returned);
@@ -247,7 +247,6 @@ async fn handler<A: Adapter, const N: usize>(
 )
 where
     A: Other,
-    User: ::session::SessionState,
 {
     #[allow(
         clippy::unused_async,
@@ -262,11 +261,15 @@ where
     where
         A: Other,
     {}
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::SocketParts,
@@ -293,17 +296,17 @@ where
     use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
     let __answers = ::session::__private::socket::Argument(&socket).with(__answers);
     let __answers = ::session::__private::socket::Argument(&x).with(__answers);
-    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
-            __call,
-            __answers.by_itself(),
-            "handler",
-        )
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
+        (::session::__private::Read<__State0>,),
+    >(__call, __answers.by_itself(), "handler")
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(handler::<A, N>(__state0, socket, x)).await;
+        let __result = __scope
+            .run(::session::__private::sent(handler::<A, N>(__state0, socket, x)))
+            .await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::may_return(&__answers, &__returned);
@@ -321,21 +324,22 @@ async fn handler<'a>(
         (::session::__private::Read<User>,),
         fn(X<'a>),
     >,
-)
-where
-    User: ::session::SessionState,
-{
+) {
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
         clippy::single_call_fn
     )]
     async fn handler<'a>(s: &'a User, x: X<'a>) {}
+    type __State0 = <::session::__private::Known<
+        { ::session::__private::is_state::<User>() },
+    > as ::session::__private::As<User>>::Type;
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::SocketLast,
@@ -354,17 +358,17 @@ where
     #[allow(unused_imports)]
     use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
     let __answers = ::session::__private::socket::Argument(&x).with(__answers);
-    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
-            __call,
-            __answers.by_itself(),
-            "handler",
-        )
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
+        (::session::__private::Read<__State0>,),
+    >(__call, __answers.by_itself(), "handler")
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, (__state0,)) = __held.lend();
-        let __result = __scope.run(handler(__state0, x)).await;
+        let __result = __scope
+            .run(::session::__private::sent(handler(__state0, x)))
+            .await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::may_return(&__answers, &__returned);
@@ -389,8 +393,9 @@ async fn handler(
     if false {
         #[allow(unused_imports)]
         use ::session::__private::asks::{
-            BodyFirst as _, First as _, Fourth as _, OwnState as _, Payload as _,
-            Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _,
+            OwnState as _, Payload as _, Second as _, Seventh as _, SocketsOwn as _,
+            Third as _,
         };
         #[cfg(unix)]
         (&&&&&&&::session::__private::asks::Asked::<
@@ -412,17 +417,17 @@ async fn handler(
     use ::session::__private::socket::{Answered as _, TakesAck as _, TakesNoAck as _};
     #[cfg(unix)]
     let __answers = ::session::__private::socket::Argument(&socket).with(__answers);
-    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
-            __call,
-            __answers.by_itself(),
-            "handler",
-        )
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
+        (),
+    >(__call, __answers.by_itself(), "handler")
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(handler(#[cfg(unix)] socket)).await;
+        let __result = __scope
+            .run(::session::__private::sent(handler(#[cfg(unix)] socket)))
+            .await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::may_return(&__answers, &__returned);
@@ -464,17 +469,15 @@ async fn logout(__event: ::session::__private::socket::Event<(), fn()>) {
         ::core::result::Result::Err(__refused) => return __refused.tell("logout").await,
     };
     let () = __arguments;
-    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin(
-            __call,
-            false,
-            "logout",
-        )
+    let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
+        (),
+    >(__call, false, "logout")
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
         use ::session::__private::{SplitResult as _, SplitValue as _};
         let (__scope, ()) = __held.lend();
-        let __result = __scope.run(logout()).await;
+        let __result = __scope.run(::session::__private::sent(logout())).await;
         ::session::__private::Split::new(__result).split()
     };
     ::session::__private::socket::finish(__held, __returned).await;
