@@ -19,6 +19,7 @@ pub struct Attributes {
     /// The public key, for rooms and logs: stays when the id changes.
     pub key: Arc<str>,
     /// When the session began.
+    #[serde(with = "nanoseconds")]
     pub created: OffsetDateTime,
     /// The session's own expiry, if it was given one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,5 +106,26 @@ impl Attributes {
     /// Its label.
     pub fn label(&self) -> Option<&str> {
         self.ownership.as_ref()?.label.as_deref()
+    }
+}
+
+/// A moment as one number, in nanoseconds since 1970: each load and each save copies it.
+mod nanoseconds {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use time::OffsetDateTime;
+
+    pub(super) fn serialize<S: Serializer>(
+        moment: &OffsetDateTime,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        // As far as the year 2262.
+        serializer.serialize_i64(i64::try_from(moment.unix_timestamp_nanos()).unwrap_or(i64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<OffsetDateTime, D::Error> {
+        let nanoseconds = i64::deserialize(deserializer)?;
+        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds.into()).map_err(D::Error::custom)
     }
 }

@@ -84,7 +84,6 @@ fn parts(bytes: usize) -> usize {
 }
 
 #[session_state(key = "state")]
-#[derive(Clone)]
 pub(crate) struct State {
     pub count: u64,
     pub name: String,

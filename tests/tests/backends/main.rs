@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect fails by a panic")]
 
 mod cleanup;
+mod exclusive;
 mod foreign;
 mod leases;
 mod room;
@@ -45,6 +46,7 @@ macro_rules! conformance {
     ($($name:ident)*) => {
         tried_on! { memory: $($name)* }
         tried_on! { memory_store: $($name)* }
+        tried_on! { exclusive_store: $($name)* }
         tried_on! { sqlite_store: $($name)* }
         tried_on! { postgres_store: $($name)* }
         tried_on! { postgres: $($name)* }

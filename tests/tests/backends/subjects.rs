@@ -31,6 +31,10 @@ pub(crate) async fn memory_store() -> (Subject, ()) {
     (Arc::new(StoreBackend::new(MemoryStore::default())), ())
 }
 
+pub(crate) async fn exclusive_store() -> (Subject, ()) {
+    (Arc::new(StoreBackend::exclusive(MemoryStore::default())), ())
+}
+
 pub(crate) async fn sqlite_store() -> (Subject, Directory) {
     let (store, directory) = sqlite().await;
     (Arc::new(StoreBackend::new(store)), directory)

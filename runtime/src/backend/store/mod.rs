@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod dead_ids;
+mod kept;
 mod locks;
 mod newcomers;
 
@@ -12,7 +13,7 @@ use time::OffsetDateTime;
 use tokio::time::timeout;
 use tower_sessions::{ExpiredDeletion, SessionStore, session::Record, session_store};
 
-use self::{cleanup::Cleanup, dead_ids::DeadIds, locks::Locks, newcomers::Newcomers};
+use self::{cleanup::Cleanup, dead_ids::DeadIds, kept::KeptRecords, locks::Locks, newcomers::Newcomers};
 use super::{
     Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, progress::Progress,
 };
@@ -62,6 +63,7 @@ struct Records<S> {
     store: S,
     registry: Registry,
     locks: Locks,
+    kept: KeptRecords,
     newcomers: Newcomers,
     dead_ids: DeadIds,
     /// The task of `with_cleanup`.
@@ -84,8 +86,29 @@ impl<S> fmt::Debug for StoreBackend<S> {
 impl<S: SessionStore> StoreBackend<S> {
     /// Keeps sessions in this store.
     pub fn new(store: S) -> Self {
+        Self::keeping(store, KeptRecords::default())
+    }
+
+    /// Keeps sessions in this store, to which nobody else writes while this backend lives: no other process, and no other
+    /// backend of this one. (A clone of a backend is the same one.) Then a commit need not load again what its call has
+    /// loaded: a write costs the store one load and one save, where it else costs two loads.
+    ///
+    /// If somebody writes all the same, what they wrote to a session is lost with the next commit here of a call that had
+    /// loaded it before.
+    ///
+    /// ```
+    /// use socketioxide_session::{SessionLayer, StoreBackend};
+    /// # use tower_sessions::MemoryStore;
+    ///
+    /// let layer = SessionLayer::new(StoreBackend::exclusive(MemoryStore::default()));
+    /// ```
+    pub fn exclusive(store: S) -> Self {
+        Self::keeping(store, KeptRecords::of_an_exclusive_store())
+    }
+
+    fn keeping(store: S, kept: KeptRecords) -> Self {
         let (registry, locks, newcomers, dead_ids, cleanup) = Default::default();
-        let records = Records { store, registry, locks, newcomers, dead_ids, cleanup };
+        let records = Records { store, registry, locks, kept, newcomers, dead_ids, cleanup };
         Self { records: Arc::new(records), cleanup: None }
     }
 
@@ -144,7 +167,7 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
     fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
         let records = self.records();
         Answer::pending(async move {
-            let Some(mut record) = records.record(id).await? else { return Ok(None) };
+            let Some(mut record) = records.record_for(id, &load).await? else { return Ok(None) };
             if !record.data.contains_key(ATTRIBUTES_KEY) {
                 // Boxed: most loads need no room for it.
                 match Box::pin(records.welcome_in_time(id, &record)).await? {
@@ -163,6 +186,22 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
 }
 
 impl<S: SessionStore> Records<S> {
+    /// The record for a call, whose commit has it again where it takes a turn, and nobody else writes.
+    async fn record_for(&self, id: SessionId, load: &Load) -> Result<Option<Record>, BackendError> {
+        if load.turns.is_empty() || !self.kept.are_kept() {
+            return self.record(id).await;
+        }
+        let lock = self.locks.of(id);
+        // Beside a commit nothing is kept: it is not known whether this is from before it.
+        let Ok(_guard) = lock.try_lock() else { return self.record(id).await };
+        let record = self.record(id).await?;
+        // One that has none yet is about to be saved with its attributes.
+        if let Some(record) = record.as_ref().filter(|record| record.data.contains_key(ATTRIBUTES_KEY)) {
+            self.kept.keep(id, record);
+        }
+        Ok(record)
+    }
+
     async fn record(&self, id: SessionId) -> Result<Option<Record>, BackendError> {
         if self.dead_ids.has(id) {
             return Ok(None);
@@ -173,6 +212,15 @@ impl<S: SessionStore> Records<S> {
         is_of(&record, id)?;
         // Not every store looks at the expiry.
         Ok(Some(record).filter(|record| record.expiry_date > clock::now()))
+    }
+
+    /// The record as it is before a commit, under the session's lock.
+    async fn record_to_change(&self, id: SessionId) -> Result<Option<Record>, BackendError> {
+        match self.kept.take(id) {
+            Some(record) if self.dead_ids.has(id) || record.expiry_date <= clock::now() => Ok(None),
+            Some(record) => Ok(Some(record)),
+            None => self.record(id).await,
+        }
     }
 
     /// A [`welcome`](Self::welcome) that goes on by itself where the store takes its time, or the reader goes: a save that
@@ -324,19 +372,18 @@ impl<S: SessionStore> Records<S> {
     }
 
     async fn changed(&self, commit: &Commit) -> Result<Record, BackendError> {
-        let mut record = self.record(commit.id).await?.ok_or(BackendError::Gone)?;
+        let mut record = self.record_to_change(commit.id).await?.ok_or(BackendError::Gone)?;
         apply(&mut record, &commit.changes)?;
-        let mut attributes = self.attributes_of(&record)?;
+        let stored = stored_attributes(&record)?;
+        let mut attributes = stored.clone().unwrap_or_else(|| self.newcomers.attributes_of(&record));
         commit.attributes.apply(&mut attributes);
         if let Some(expires) = commit.expires_beside(&attributes) {
             record.expiry_date = expires;
         }
-        put_attributes(&mut record, &attributes)?;
+        if stored.as_ref() != Some(&attributes) {
+            put_attributes(&mut record, &attributes)?;
+        }
         Ok(record)
-    }
-
-    fn attributes_of(&self, record: &Record) -> Result<Attributes, BackendError> {
-        Ok(stored_attributes(record)?.unwrap_or_else(|| self.newcomers.attributes_of(record)))
     }
 
     async fn commit(self: &Arc<Self>, commit: &Commit) -> Result<(), BackendError> {
@@ -358,7 +405,10 @@ impl<S: SessionStore> Records<S> {
             Action::Create(attributes) => self.create(attributes, commit, &progress).await,
             Action::Update => self.update(commit, &progress).await,
             &Action::ChangeId(new) => self.change_id(commit, new, &progress).await,
-            Action::End => self.end(commit.id, &progress).await,
+            Action::End => {
+                self.kept.take(commit.id);
+                self.end(commit.id, &progress).await
+            }
         }
     }
 }
