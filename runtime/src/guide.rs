@@ -5,6 +5,8 @@
 pub mod first_application {}
 
 /// What a handler may take; turns; connecting, presence, and which sockets end with their session.
+// The diagrams first: a link's first definition counts, and the page's own name files, which rustdoc does not copy.
+#[doc = include_str!("../docs/diagrams.md")]
 #[doc = include_str!("../docs/handlers.md")]
 pub mod handlers {}
 
@@ -78,7 +80,7 @@ pub mod behind_a_proxy {}
 pub mod owasp {}
 
 /// How the cost of a session grows with their number, with sockets, and with the size of a state.
-// The plots first: a link's first definition counts, and the page's own name files, which rustdoc does not copy.
+// The plots first, for the same reason.
 #[doc = include_str!("../docs/plots.md")]
 #[doc = include_str!("../docs/speed.md")]
 pub mod speed {}

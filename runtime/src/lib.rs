@@ -120,9 +120,21 @@ pub mod __private {
     pub use crate::macro_support::*;
 }
 
+/// [`RedisBackend::from_client`] takes its `Client`.
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use redis;
+/// For `rediss://` the application chooses its cryptography: `rustls::crypto::ring::default_provider().install_default()`.
+#[cfg(feature = "redis-tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
+pub use rustls;
 pub use socketioxide_session_macros::{
     connect_handler, connect_middleware, http_handler, session_state, session_value, socket_handler,
 };
+/// [`PostgresBackend::new`] takes its `PgPool`.
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use sqlx;
 /// [`Expiry`] counts in its [`Duration`](time::Duration) and moments.
 pub use time;
 pub use tower_cookies::{Key, cookie::SameSite};

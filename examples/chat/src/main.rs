@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io::IsTerminal as _,
     sync::{Arc, Mutex},
 };
 
@@ -21,6 +22,7 @@ use socketioxide_session::{
     Error, MemoryBackend, SessionControl, SessionLayer, connect_handler, http_handler, session_state,
     socket_handler,
 };
+use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 
 /// Every tab is sent it, as the event `user`, when it connects and whenever it has changed.
 #[session_state(emit = "user")]
@@ -106,8 +108,19 @@ async fn logout(control: SessionControl) -> Result<(), Error> {
     control.flush()
 }
 
+/// With `RUST_LOG=info`: a line a call, when it has ended, and one for each session that ends.
+fn log() {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+}
+
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    log();
     let (sockets, io) = SocketIo::builder().with_state(Here::default()).build_layer();
     io.ns("/", connected.on("say", say).on("logout", logout).on_disconnect(gone));
 

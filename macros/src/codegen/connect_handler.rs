@@ -52,7 +52,7 @@ fn implementation(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Expansion { handler, private, .. } = expansion;
     let marker = marker(expansion);
-    let text = handler.signature.ident.to_string();
+    let path = expansion.handler_path();
     let (adapter, adapter_parameter) = adapter(expansion);
     let predicates = predicates(expansion, &adapter);
     let states = expansion.known_states_type();
@@ -71,7 +71,7 @@ fn implementation(expansion: &Expansion<'_>) -> TokenStream {
         where
             #predicates
         {
-            const NAME: &'static ::core::primitive::str = #text;
+            const NAME: &'static ::core::primitive::str = #path;
             type States = #states;
             type Arguments = (#(#types,)*);
 

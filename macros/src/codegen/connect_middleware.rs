@@ -13,7 +13,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let output = quote_spanned!(site=> -> ::core::result::Result<(), #private::connect_middleware::Refusal>);
     let begun = expansion.call_ident();
     let known = expansion.known_states_type();
-    let name = expansion.handler.signature.ident.to_string();
+    let name = expansion.handler_path();
     let body = quote_spanned! {site=>
         let mut __held = match #private::connect_middleware::begin::<#known>(#begun, #name).await {
             ::core::result::Result::Ok(__held) => __held,

@@ -36,6 +36,12 @@ impl<'a> Expansion<'a> {
         tokens::respanned(&self.private, site)
     }
 
+    /// What the log calls the handler: its path, for handlers of one name stand in many modules.
+    pub(super) fn handler_path(&self) -> TokenStream {
+        let name = self.handler.signature.ident.to_string();
+        quote_spanned!(Span::mixed_site()=> ::core::concat!(::core::module_path!(), "::", #name))
+    }
+
     /// The attributes that stay with what users name.
     fn outer_attributes(&self) -> Vec<&syn::Attribute> {
         self.handler.attributes_with(&[
@@ -233,7 +239,8 @@ impl<'a> Expansion<'a> {
         quote_spanned!(signature.ident.span()=> where #(#predicates,)*)
     }
 
-    /// The parameters of a wrapper whose extractors are the framework's to call: the runtime's `call`, and then them.
+    /// The parameters of a wrapper whose extractors are the framework's to call: the runtime's `call`, and then them. An
+    /// extractor right before the first state stays the first: axum-extra's typed routes ask the first for its path.
     pub(super) fn call_and_extractors(&self, call: &TokenStream) -> TokenStream {
         let parameters = self.handler.extractors().enumerate().map(|(index, extractor)| {
             let conditions = &extractor.conditions;
@@ -242,7 +249,17 @@ impl<'a> Expansion<'a> {
             quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #ty)
         });
         let name = self.call_ident();
-        quote_spanned!(Span::mixed_site()=> #name: #call, #(#parameters,)*)
+        let mut parameters: Vec<_> = parameters.collect();
+        let place = usize::from(self.call_is_second());
+        parameters.insert(place, quote_spanned!(Span::mixed_site()=> #name: #call));
+        quote_spanned!(Span::mixed_site()=> #(#parameters,)*)
+    }
+
+    /// Whether the first extractor comes before the runtime's call: where a state stands right behind it.
+    fn call_is_second(&self) -> bool {
+        let before_a_state =
+            matches!(&*self.handler.parameters, [Parameter::Extractor(_), Parameter::State(_), ..]);
+        self.kind == Kind::Http && before_a_state
     }
 
     /// The wrapper's generics: the user's, without the lifetimes that only borrow states.
@@ -351,10 +368,13 @@ impl<'a> Expansion<'a> {
     pub(super) fn asks(&self) -> Option<TokenStream> {
         let site = Span::mixed_site();
         let extractors: Vec<_> = self.handler.extractors().collect();
+        // What is extracted without the request stands for the call.
+        let call: Option<syn::Type> = self.call_is_second().then(|| syn::parse_quote!(()));
         let asks = extractors.iter().enumerate().filter_map(|(index, extractor)| {
             // What stands behind all that are there whatever the configuration may be the last.
             let next = extractors.iter().skip(index + 1).find(|extractor| extractor.conditions.is_empty());
-            let itself = asks::ask(self.kind, next.map(|next| &next.ty), extractor, &self.private);
+            let next = next.map(|next| &next.ty).or_else(|| call.as_ref().filter(|_| index == 0));
+            let itself = asks::ask(self.kind, next, extractor, &self.private);
             let beside = asks::ask_beside(self.kind, &extractors, index, &self.private);
             (itself.is_some() || beside.is_some()).then(|| quote_spanned!(site=> #itself #beside))
         });

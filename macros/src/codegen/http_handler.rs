@@ -13,7 +13,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let output = quote_spanned!(site=> -> #private::http::Response);
     let begun = expansion.call_ident();
     let known = expansion.known_states_type();
-    let name = expansion.handler.signature.ident.to_string();
+    let name = expansion.handler_path();
     let body = quote_spanned! {site=>
         let mut __held = match #private::http::begin::<#known>(#begun, #name).await {
             ::core::result::Result::Ok(__held) => __held,

@@ -15,8 +15,8 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let finish = finish(expansion, &quote_spanned!(site=> socket));
     let (types, arguments) = (argument_types(expansion), arguments(expansion));
     let event = quote_spanned!(site=> __event: #private::socket::Event<#states, fn(#types)>);
-    let name = expansion.handler.signature.ident.to_string();
     let known = expansion.known_states_type();
+    let name = expansion.handler_path();
     let body = quote_spanned! {site=>
         let (__call, __arguments) = match __event.extracted() {
             ::core::result::Result::Ok(__extracted) => __extracted,

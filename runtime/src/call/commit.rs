@@ -353,7 +353,10 @@ impl LiveSession {
         if let Some((_, Some(expires))) = set {
             self.registry().sockets().note_expiry(id, expires);
         }
-        let changed = changed.map(|(new, announced)| (new, announced.came_true()));
+        let changed = changed.map(|(new, announced)| {
+            self.log_end(Ending::IdChanged);
+            (new, announced.came_true())
+        });
         let mut current = self.current.lock();
         if let (Some(last_seen), Some(changes)) = (current.last_seen(), seen) {
             last_seen.note_committed(&changes);
@@ -369,6 +372,20 @@ impl LiveSession {
         let transition = current.transition();
         transition.expiry = set.map(|(expiry, _)| expiry).or(transition.expiry);
         transition.cookie = cookie;
+    }
+
+    /// What an operator reads of a session's life.
+    fn log_end(&self, how: Ending) {
+        // As the spans have it: what an operator filters by is no file of ours.
+        const TARGET: &str = "socketioxide_session";
+        let key = self.known_key();
+        let (reason, key) = (how.reason(), key.as_deref());
+        match how {
+            Ending::IdChanged => tracing::info!(target: TARGET, key, "a session has a new id"),
+            Ending::Ended | Ending::Expired | Ending::Revoked => {
+                tracing::info!(target: TARGET, reason, key, "a session has ended");
+            }
+        }
     }
 
     /// Ends the session. Once begun it runs to its end. It waits for no turn: that of the call ends at once.
@@ -396,7 +413,10 @@ impl LiveSession {
             let end = Write { revoked: how == Ending::Revoked, ..Write::of(id, Action::End) };
             let (ended, _) = write(&*self.backend, end, None, self.settings.backend_timeout);
             match ended.await {
-                Ok(()) => sockets = announced.came_true(),
+                Ok(()) => {
+                    self.log_end(how);
+                    sockets = announced.came_true();
+                }
                 Err(BackendError::Gone) => match self.ending_of(id) {
                     // The session lives on under another id: who asked for its end is told.
                     Some(Ending::IdChanged) => return Err(Error::new(ErrorKind::IdChanged)),

@@ -349,6 +349,10 @@ pub struct Scope {
 pub struct Panicked(Error);
 
 impl Panicked {
+    pub(crate) const fn of(error: Error) -> Self {
+        Self(error)
+    }
+
     pub(crate) fn error(&self) -> Error {
         self.0.clone()
     }

@@ -123,27 +123,31 @@ pub fn into_response<T: IsResponse>(value: T) -> Response {
     value.respond()
 }
 
-/// The response that the user's value makes; a 500 if that panics.
-pub fn respond(make: impl FnOnce() -> Response) -> Response {
-    caught(|| Ok(make())).unwrap_or_else(|error| refuse(error, |error| error.log(PLACE)))
+/// The response that the user's value makes.
+///
+/// # Errors
+///
+/// If that panics: the call has failed, as one whose answer is a 5xx.
+pub fn respond(make: impl FnOnce() -> Response) -> Result<Response, Panicked> {
+    caught(|| Ok(make())).map_err(Panicked::of)
 }
 
 /// Commits or discards, and gives the response. `answer`: whether the user's function returned an `Err`, and what it
-/// returned as a response.
+/// returned as a response, if one could be made of it.
 pub fn finish<P: States>(
     held: Held<P>,
-    answer: (bool, Result<Response, Panicked>),
+    answer: (bool, Result<Result<Response, Panicked>, Panicked>),
 ) -> impl Future<Output = Response> + Send {
     let (is_err, response) = answer;
+    let call = &held.call;
+    let refused = |panicked: Panicked| refuse_of::<P>(panicked.error(), call.live(), call.handler());
     let (response, outcome) = match response {
-        Ok(response) => {
+        Ok(Ok(response)) => {
             let failed = is_err || response.status().is_server_error();
             (response, if failed { Outcome::Failed } else { Outcome::Normal })
         }
-        Err(panicked) => {
-            let call = &held.call;
-            (refuse_of::<P>(panicked.error(), call.live(), call.handler()), Outcome::Panicked)
-        }
+        Ok(Err(panicked)) => (refused(panicked), Outcome::Failed),
+        Err(panicked) => (refused(panicked), Outcome::Panicked),
     };
     let Concluded { work, keeps_of, handler, live, .. } = held.call.conclude(outcome);
     let answered = move |outcome: Result<(), Error>| match outcome {
@@ -166,11 +170,7 @@ pub fn finish<P: States>(
 
 const PLACE: &str = "an HTTP handler";
 
-fn refuse(error: Error, log: impl FnOnce(&Error)) -> Response {
-    log(&error);
-    error.into_response()
-}
-
 fn refuse_of<P: States>(error: Error, live: &LiveSession, handler: &'static str) -> Response {
-    refuse(error, |error| live.log(error, PLACE, handler, P::KEYS))
+    live.log(&error, PLACE, handler, P::KEYS);
+    error.into_response()
 }

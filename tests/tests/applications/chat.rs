@@ -2,6 +2,8 @@
 //!
 //! Clauses: 1, 11.
 
+use std::fs::File;
+
 use serde_json::{Value, json};
 use socketioxide_session_tests::{
     http::Browser,
@@ -135,4 +137,33 @@ async fn a_stranger_may_listen_and_not_talk() {
     assert_eq!(socket.event("session_ended").await, json!([{ "reason": "logout" }]));
     assert_eq!(socket.event("disconnect").await, json!(["io server disconnect"]));
     assert_eq!(stranger.event("here").await, json!([[]]));
+}
+
+/// What an operator reads with `RUST_LOG=info`: each call with its ending, a refusal among them, and ends of sessions.
+#[tokio::test]
+async fn its_log_is_readable() {
+    let path = std::env::temp_dir().join(format!("socketioxide-session-chat-{}.log", std::process::id()));
+    let program = Program::start_logged("chat", "info", File::create(&path).expect("a file")).await;
+    let (clients, browser) = (OfficialClients::start(), Browser::at(&program.url));
+    assert_eq!(browser.get("/").await.status, 200);
+    let connect = Connect::at(&program.url, Transport::WebSocket).cookie(browser.session());
+    let socket = clients.connect(connect).await;
+    assert_eq!(socket.ask("say", &[json!("psst")]).await, json!({ "error": "Log in to talk." }));
+    assert_eq!(socket.ask("logout", &[]).await, Value::Null);
+    assert_eq!(socket.event("disconnect").await, json!(["io server disconnect"]));
+    drop(program);
+
+    let log = std::fs::read_to_string(&path).expect("a log");
+    std::fs::remove_file(&path).expect("the file that was made");
+    let line = |words: &[&str]| {
+        let found = log.lines().find(|line| words.iter().all(|word| line.contains(word)));
+        found.unwrap_or_else(|| panic!("no line with {words:?}:\n{log}")).to_owned()
+    };
+    line(&["INFO", "kind=\"http\"", "route=\"/\"", "handler=\"chat::page\"", "ending=\"normal\""]);
+    let refused = line(&["event=\"say\"", "handler=\"chat::say\"", "ending=\"failed\""]);
+    assert!(!refused.contains("psst"), "what was said is nobody's business: {refused}");
+    let ended = line(&["INFO", "a session has ended", "reason=\"logout\""]);
+    let key = refused.split("key=").nth(1).and_then(|rest| rest.split(['"', ' ']).nth(1)).expect("a key");
+    assert!(ended.contains(key), "one session, one key: {ended}");
+    assert!(!log.contains('\u{1b}'), "a file has no colours");
 }

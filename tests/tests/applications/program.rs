@@ -1,6 +1,6 @@
 //! An example, built and running.
 
-use std::process::Stdio;
+use std::{fs::File, process::Stdio};
 
 use socketioxide_session_tests::process::Process;
 use tokio::{process::Command, sync::Mutex};
@@ -34,6 +34,20 @@ impl Program {
         package: &str,
         environment: &[(&str, &str)],
     ) -> (Self, [String; N]) {
+        let executable = Self::build(package).await;
+        let environment = environment.iter().copied();
+        Self::launch(executable, |command| _ = command.envs(environment)).await
+    }
+
+    /// The same with a log at this level, which is written to the file.
+    pub(crate) async fn start_logged(package: &str, level: &str, log: File) -> Self {
+        let executable = Self::build(package).await;
+        let (program, [_]) =
+            Self::launch(executable, |command| _ = command.env("RUST_LOG", level).stderr(log)).await;
+        program
+    }
+
+    async fn build(package: &str) -> String {
         let building = BUILD.lock().await;
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let built = Command::new(cargo)
@@ -47,15 +61,21 @@ impl Program {
         drop(building);
 
         let messages = String::from_utf8(built.stdout).expect("cargo's JSON");
-        let executable = messages
+        messages
             .lines()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("cargo's JSON"))
             .find_map(|message| message["executable"].as_str().map(str::to_owned))
-            .expect("the program that was built");
+            .expect("the program that was built")
+    }
 
+    async fn launch<const N: usize>(
+        executable: String,
+        set: impl FnOnce(&mut std::process::Command),
+    ) -> (Self, [String; N]) {
         let mut command = std::process::Command::new(&executable);
-        let command = command.env("PORT", "0").envs(environment.iter().copied());
-        let mut process = Process::start_talking(command);
+        command.env("PORT", "0").env_remove("RUST_LOG");
+        set(&mut command);
+        let mut process = Process::start_talking(&mut command);
         let mut urls = [const { String::new() }; N];
         for url in &mut urls {
             *url = process.line().await;

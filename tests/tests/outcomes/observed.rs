@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::{
     Form, Router,
     http::StatusCode,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use metrics::set_default_local_recorder;
@@ -57,6 +58,32 @@ async fn refuse(basket: &mut Basket) -> Result<(), StatusCode> {
 async fn burst(basket: &mut Basket) {
     basket.items += 1;
     std::panic::resume_unwind(Box::new("as the test wants"));
+}
+
+/// What panics when a response is made of it.
+struct Torn;
+
+impl IntoResponse for Torn {
+    fn into_response(self) -> Response {
+        std::panic::resume_unwind(Box::new("as the test wants"));
+    }
+}
+
+#[http_handler(basket)]
+async fn torn(basket: &mut Basket) -> Torn {
+    basket.items += 1;
+    Torn
+}
+
+/// Another handler of a name that there is.
+mod elsewhere {
+    use super::{Basket, http_handler};
+
+    #[http_handler(basket)]
+    pub(super) async fn put(basket: &mut Basket) -> String {
+        basket.items += 100;
+        basket.items.to_string()
+    }
 }
 
 #[http_handler(sack)]
@@ -157,6 +184,8 @@ fn application(layer: SessionLayer) -> (App, Gate) {
         .route("/some", post(put_some))
         .route("/refuse", get(refuse))
         .route("/burst", get(burst))
+        .route("/torn", get(torn))
+        .route("/put-elsewhere", get(elsewhere::put))
         .route("/sack", get(sack))
         .route("/hold", get(hold))
         .route("/shared", get(shared))
@@ -171,7 +200,7 @@ fn application(layer: SessionLayer) -> (App, Gate) {
 
 /// The spans of this handler that are closed, each as its line.
 fn spans(log: &Log, handler: &str) -> Vec<String> {
-    let of = format!("handler=\"{handler}\"");
+    let of = format!("::{handler}\" ");
     let text = log.text();
     let closed =
         text.lines().filter(|line| line.contains("socketioxide_session: close") && line.contains(&of));
@@ -207,11 +236,11 @@ async fn a_call_is_a_span_with_its_key_and_its_ending() {
     says(put, &["waited=", "held=", "committed=true", "ending=\"normal\""]);
     says(&spans(&log, "refuse")[0], &[&of_key, "committed=false", "ending=\"failed\""]);
     says(&spans(&log, "burst")[0], &[&of_key, "committed=false", "ending=\"panicked\""]);
-    says(&spans(&log, "Shared::update")[0], &["kind=\"shared\"", &of_key, "committed=true"]);
+    says(&spans(&log, "update")[0], &["kind=\"shared\"", &of_key, "committed=true"]);
     says(&spans(&log, "hold")[0], &[&of_key, "ending=\"cancelled\""]);
     let text = log.text();
     let inside = text.lines().find(|line| line.contains("inside the function")).expect("a line");
-    says(inside, &["session{", "handler=\"put\""]);
+    says(inside, &["session{", "handler=\"outcomes::observed::put\""]);
     assert!(!text.contains("secret"), "never the address: only its route");
 }
 
@@ -268,8 +297,8 @@ async fn a_jam_is_a_warning_once_a_minute_and_a_failure_says_why() {
     let of_key = format!("key=\"{}\"", browser.get("/key").await.body);
     let jam = async {
         gate.reached().await;
-        for _ in 0..3 {
-            assert_eq!(browser.get("/put/1").await.status, 503);
+        for path in ["/put/1", "/put/1", "/put/1", "/put-elsewhere"] {
+            assert_eq!(browser.get(path).await.status, 503);
         }
         gate.open();
     };
@@ -282,11 +311,54 @@ async fn a_jam_is_a_warning_once_a_minute_and_a_failure_says_why() {
         text.lines().filter(of).collect::<Vec<_>>()
     };
     let jams: Vec<_> = lines("WARN").into_iter().filter(|line| line.contains("turn_timeout")).collect();
-    assert_eq!(jams.len(), 1, "{jams:?}");
-    says(jams[0], &["an HTTP handler", "handler=\"put\"", "states=[\"basket\"]", &of_key]);
+    assert_eq!(jams.len(), 2, "one for each handler, also where they have one name: {jams:?}");
+    says(jams[1], &["handler=\"outcomes::observed::elsewhere::put\""]);
+    says(
+        jams[0],
+        &["an HTTP handler", "handler=\"outcomes::observed::put\"", "states=[\"basket\"]", &of_key],
+    );
     let undecodable: Vec<_> = lines("ERROR");
     assert_eq!(undecodable.len(), 1, "{undecodable:?}");
-    says(undecodable[0], &["handler=\"sack\"", "cause=invalid type: expected a string", &of_key]);
+    says(
+        undecodable[0],
+        &["handler=\"outcomes::observed::sack\"", "cause=invalid type: expected a string", &of_key],
+    );
+}
+
+/// It is logged once, as the handler's. The call has failed, as one whose answer is a 5xx.
+#[tokio::test]
+async fn a_panic_while_the_response_is_made_is_the_handlers() {
+    let (log, _logging) = Log::begin(Level::INFO);
+    let (app, _gate) = application(sessions(MemoryBackend::default()));
+    let browser = Client::new(&app);
+    browser.get("/put/1").await.ok();
+    let of_key = format!("key=\"{}\"", browser.get("/key").await.body);
+    assert_eq!(browser.get("/torn").await.status, 500);
+    assert_eq!(browser.get("/put/1").await.ok(), "2");
+
+    let text = log.text();
+    let errors: Vec<_> = text.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let handler = "handler=\"outcomes::observed::torn\"";
+    says(errors[0], &["panicked", handler, "states=[\"basket\"]", &of_key, "cause=as the test wants"]);
+    says(&spans(&log, "torn")[0], &["ending=\"failed\"", "committed=false"]);
+}
+
+/// Who logs in and out, by the session's key.
+#[tokio::test]
+async fn new_ids_and_ends_are_lines_of_the_log() {
+    let (log, _logging) = Log::begin(Level::INFO);
+    let (app, _gate) = application(sessions(MemoryBackend::default()));
+    let browser = Client::new(&app);
+    browser.get("/put/1").await.ok();
+    let of_key = format!("key=\"{}\"", browser.get("/key").await.body);
+    browser.post("/login", &[]).await.ok();
+    browser.post("/logout", &[]).await.ok();
+    let text = log.text();
+    let line = |words: &str| text.lines().find(|line| line.contains(words)).expect("a line").to_owned();
+    says(&line("a session has a new id"), &["INFO", &of_key]);
+    says(&line("a session has ended"), &["INFO", &of_key, "reason=\"logout\""]);
+    assert_eq!((log.lines("a session has a new id"), log.lines("a session has ended")), (1, 1));
 }
 
 #[tokio::test]

@@ -321,6 +321,15 @@ async fn a_value_can_be_too_large() {
 async fn redis_speaks_tls() {
     let (_server, port, certificate) = RedisServer::start_with_tls().await;
     let url = format!("rediss://127.0.0.1:{port}/");
+    // No cryptography is chosen behind the application's back.
+    let chosen = || socketioxide_session::rustls::crypto::CryptoProvider::get_default().is_some();
+    let plain = RedisServer::start().await;
+    RedisBackend::connect(plain.url()).await.unwrap();
+    let refused = RedisBackend::connect(&url).await.map(drop).unwrap_err();
+    assert!(text_of(&refused).contains("at the beginning of `main`"), "{}", text_of(&refused));
+    assert!(!chosen(), "that is the application's to do");
+    socketioxide_session::rustls::crypto::ring::default_provider().install_default().unwrap();
+
     let trusted = redis::TlsCertificates { client_tls: None, root_cert: Some(certificate) };
     let client = redis::Client::build_with_tls(&*url, trusted).unwrap();
     let one = RedisBackend::from_client(client.clone()).with_read_cache(100).unwrap();

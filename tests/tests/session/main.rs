@@ -7,8 +7,16 @@ mod like_tower_sessions;
 mod one_session;
 mod wiring;
 
+/// Applications as the documentation of others shows them, on our layer.
+mod recipes {
+    mod axum_login;
+    mod axum_messages;
+    mod express;
+}
+
 mod third_party {
     mod beside_sockets;
     mod login;
     mod messages;
+    mod routes;
 }

@@ -5,7 +5,7 @@
 use axum::{Router, routing::get};
 use socketioxide::handler::ConnectHandler as _;
 use socketioxide::{SocketIo, extract::SocketRef};
-use socketioxide_session::{Error, MemoryBackend, SessionControl, connect_handler, session_alive};
+use socketioxide_session::{Error, MemoryBackend, SessionControl, Shared, connect_handler, session_alive};
 use socketioxide_session_tests::{
     app::{App, sessions, with_sockets},
     client::{self, Client, Socket},
@@ -21,6 +21,16 @@ async fn control(control: SessionControl) -> Result<(), Error> {
 #[connect_handler(user)]
 async fn connected(user: &User, socket: SocketRef) {
     let _ = (user, socket);
+}
+
+/// Of a library whose routes work with sessions and without.
+async fn maybe(control: Option<SessionControl>, visitor: Option<Shared<User>>) -> Result<String, Error> {
+    let (Some(control), Some(visitor)) = (control, visitor) else { return Ok("no sessions here".to_owned()) };
+    let visits = visitor.update(|user| {
+        user.visits += 1;
+        user.visits
+    });
+    Ok(format!("visit {} of {}", visits.await?, control.key()))
 }
 
 async fn plain(socket: SocketRef) {
@@ -70,4 +80,15 @@ async fn with_the_sockets_outside_of_the_layer_sockets_say_what_to_write() {
     let app = App::new(with_sockets(inside, (), namespaces));
     Client::new(&app).get("/visit").await.ok();
     sockets_say_what_to_write(&app).await;
+}
+
+#[tokio::test]
+async fn who_asks_whether_there_is_a_layer_is_told() {
+    let routes = Router::new().route("/maybe", get(maybe));
+    let (with, without) =
+        (App::new(routes.clone().layer(sessions(MemoryBackend::default()))), App::new(routes));
+    assert_eq!(client::get(&without, "/maybe", None).await.ok(), "no sessions here");
+    let browser = Client::new(&with);
+    assert!(browser.get("/maybe").await.ok().starts_with("visit 1 of "));
+    assert!(browser.get("/maybe").await.ok().starts_with("visit 2 of "));
 }

@@ -15,4 +15,7 @@ async fn before_the_headers(body: String, headers: HeaderMap, user: &User) {}
 #[http_handler(user)]
 async fn before_ours(user: &mut User, Json(number): Json<u8>, control: SessionControl) {}
 
+#[http_handler(user)]
+async fn before_the_state(body: String, user: &mut User) {}
+
 fn main() {}

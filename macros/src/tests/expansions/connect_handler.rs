@@ -60,7 +60,9 @@ const _: () = {
     where
         SocketRef: ::session::__private::connect::FromConnectParts<__A>,
     {
-        const NAME: &'static ::core::primitive::str = "connected";
+        const NAME: &'static ::core::primitive::str = ::core::concat!(
+            ::core::module_path!(), "::", "connected"
+        );
         type States = (::session::__private::Read<__State0>,);
         type Arguments = (SocketRef,);
         async fn run(
@@ -182,7 +184,9 @@ const _: () = {
         Data<Auth>: ::session::__private::connect::FromConnectParts<__A>,
         SocketRef: ::session::__private::connect::FromConnectParts<__A>,
     {
-        const NAME: &'static ::core::primitive::str = "connected";
+        const NAME: &'static ::core::primitive::str = ::core::concat!(
+            ::core::module_path!(), "::", "connected"
+        );
         type States = (
             ::session::__private::Write<__State0>,
             ::session::__private::Read<__State1>,
@@ -278,7 +282,9 @@ const _: () = {
         X: Send,
         SocketRef<X>: ::session::__private::connect::FromConnectParts<X>,
     {
-        const NAME: &'static ::core::primitive::str = "connected";
+        const NAME: &'static ::core::primitive::str = ::core::concat!(
+            ::core::module_path!(), "::", "connected"
+        );
         type States = ();
         type Arguments = (SocketRef<X>,);
         async fn run(
@@ -330,7 +336,9 @@ const _: () = {
         __A: ::session::__private::connect::Adapter,
     > ::session::__private::connect::ConnectFunction<__A>
     for __connect_handler_connected {
-        const NAME: &'static ::core::primitive::str = "connected";
+        const NAME: &'static ::core::primitive::str = ::core::concat!(
+            ::core::module_path!(), "::", "connected"
+        );
         type States = ();
         type Arguments = ();
         async fn run(
@@ -397,7 +405,9 @@ const _: () = {
         __A: ::session::__private::connect::Adapter,
     > ::session::__private::connect::ConnectFunction<__A>
     for __connect_handler_connected {
-        const NAME: &'static ::core::primitive::str = "connected";
+        const NAME: &'static ::core::primitive::str = ::core::concat!(
+            ::core::module_path!(), "::", "connected"
+        );
         type States = ();
         type Arguments = ();
         async fn run(
@@ -467,7 +477,9 @@ const _: () = {
         __A: ::session::__private::connect::Adapter,
     > ::session::__private::connect::ConnectFunction<__A>
     for __connect_handler_connected {
-        const NAME: &'static ::core::primitive::str = "connected";
+        const NAME: &'static ::core::primitive::str = ::core::concat!(
+            ::core::module_path!(), "::", "connected"
+        );
         type States = ();
         type Arguments = ();
         async fn run(

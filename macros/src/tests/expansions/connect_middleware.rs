@@ -26,7 +26,7 @@ async fn only_users(
     > as ::session::__private::As<User>>::Type;
     let mut __held = match ::session::__private::connect_middleware::begin::<
         (::session::__private::Read<__State0>,),
-    >(session, "only_users")
+    >(session, ::core::concat!(::core::module_path!(), "::", "only_users"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -102,7 +102,7 @@ pub(crate) async fn only_users(
     }
     let mut __held = match ::session::__private::connect_middleware::begin::<
         (::session::__private::Read<__State0>, ::session::__private::Write<__State1>),
-    >(__call, "only_users")
+    >(__call, ::core::concat!(::core::module_path!(), "::", "only_users"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -166,7 +166,7 @@ where
     }
     let mut __held = match ::session::__private::connect_middleware::begin::<
         (),
-    >(__call, "only_few")
+    >(__call, ::core::concat!(::core::module_path!(), "::", "only_few"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -216,7 +216,7 @@ async fn count(
     }
     let mut __held = match ::session::__private::connect_middleware::begin::<
         (),
-    >(__call, "count")
+    >(__call, ::core::concat!(::core::module_path!(), "::", "count"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,

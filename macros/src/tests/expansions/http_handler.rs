@@ -41,7 +41,7 @@ async fn login(
     }
     let mut __held = match ::session::__private::http::begin::<
         (::session::__private::Write<__State0>,),
-    >(session, "login")
+    >(session, ::core::concat!(::core::module_path!(), "::", "login"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -80,6 +80,7 @@ async fn login(
 
 #[allow(trivial_bounds, private_bounds)]
 pub(crate) async fn checkout(
+    prices: State<Prices>,
     __call: ::session::__private::http::Call<
         (
             ::session::__private::Maybe<Seen>,
@@ -87,7 +88,6 @@ pub(crate) async fn checkout(
             ::session::__private::Write<Cart>,
         ),
     >,
-    prices: State<Prices>,
     __extractor1: (Path<String>, Host),
 ) -> ::session::__private::http::Response {
     #[allow(
@@ -150,7 +150,7 @@ pub(crate) async fn checkout(
             ::session::__private::Read<__State1>,
             ::session::__private::Write<__State2>,
         ),
-    >(__call, "checkout")
+    >(__call, ::core::concat!(::core::module_path!(), "::", "checkout"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -193,7 +193,10 @@ async fn ping(
         clippy::single_call_fn
     )]
     async fn ping() {}
-    let mut __held = match ::session::__private::http::begin::<()>(__call, "ping").await
+    let mut __held = match ::session::__private::http::begin::<
+        (),
+    >(__call, ::core::concat!(::core::module_path!(), "::", "ping"))
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
@@ -238,7 +241,7 @@ async fn visit(
     > as ::session::__private::As<User>>::Type;
     let mut __held = match ::session::__private::http::begin::<
         (::session::__private::Write<__State0>,),
-    >(session, "visit")
+    >(session, ::core::concat!(::core::module_path!(), "::", "visit"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -284,7 +287,7 @@ async fn name(
     > as ::session::__private::As<User>>::Type;
     let mut __held = match ::session::__private::http::begin::<
         (::session::__private::Read<__State0>,),
-    >(session, "name")
+    >(session, ::core::concat!(::core::module_path!(), "::", "name"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -357,7 +360,7 @@ where
     }
     let mut __held = match ::session::__private::http::begin::<
         (::session::__private::Read<__State0>,),
-    >(session, "page")
+    >(session, ::core::concat!(::core::module_path!(), "::", "page"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -416,7 +419,7 @@ async fn page<'a>(
     }
     let mut __held = match ::session::__private::http::begin::<
         (::session::__private::Read<__State0>,),
-    >(session, "page")
+    >(session, ::core::concat!(::core::module_path!(), "::", "page"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -490,7 +493,7 @@ where
     }
     let mut __held = match ::session::__private::http::begin::<
         (::session::__private::Read<T>, ::session::__private::Write<Backup<T>>),
-    >(__call, "copy")
+    >(__call, ::core::concat!(::core::module_path!(), "::", "copy"))
         .await
     {
         ::core::result::Result::Ok(__held) => __held,
@@ -553,7 +556,10 @@ async fn peer(
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin::<()>(__call, "peer").await
+    let mut __held = match ::session::__private::http::begin::<
+        (),
+    >(__call, ::core::concat!(::core::module_path!(), "::", "peer"))
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
@@ -617,7 +623,10 @@ async fn peer(
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin::<()>(__call, "peer").await
+    let mut __held = match ::session::__private::http::begin::<
+        (),
+    >(__call, ::core::concat!(::core::module_path!(), "::", "peer"))
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
@@ -711,7 +720,11 @@ async fn all(
         >::new())
             .ask();
     }
-    let mut __held = match ::session::__private::http::begin::<()>(__call, "all").await {
+    let mut __held = match ::session::__private::http::begin::<
+        (),
+    >(__call, ::core::concat!(::core::module_path!(), "::", "all"))
+        .await
+    {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,
     };
@@ -758,7 +771,10 @@ async fn login(
         async fn login(session: User, cart: &Cart) {}
         ::core::unreachable!()
     }
-    let mut __held = match ::session::__private::http::begin::<()>(__call, "login").await
+    let mut __held = match ::session::__private::http::begin::<
+        (),
+    >(__call, ::core::concat!(::core::module_path!(), "::", "login"))
+        .await
     {
         ::core::result::Result::Ok(__held) => __held,
         ::core::result::Result::Err(__response) => return __response,

@@ -27,12 +27,16 @@ async fn logout(
     > as ::session::__private::As<User>>::Type;
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
-        ::core::result::Result::Err(__refused) => return __refused.tell("logout").await,
+        ::core::result::Result::Err(__refused) => {
+            return __refused
+                .tell(::core::concat!(::core::module_path!(), "::", "logout"))
+                .await;
+        }
     };
     let () = __arguments;
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
         (::session::__private::Write<__State0>,),
-    >(__call, false, "logout")
+    >(__call, false, ::core::concat!(::core::module_path!(), "::", "logout"))
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
@@ -104,7 +108,11 @@ pub async fn checkout(
     }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
-        ::core::result::Result::Err(__refused) => return __refused.tell("checkout").await,
+        ::core::result::Result::Err(__refused) => {
+            return __refused
+                .tell(::core::concat!(::core::module_path!(), "::", "checkout"))
+                .await;
+        }
     };
     let (socket, __arguments) = __arguments;
     let (card, __arguments) = __arguments;
@@ -116,7 +124,11 @@ pub async fn checkout(
     let __answers = ::session::__private::socket::Argument(&card).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
         (::session::__private::Write<__State0>, ::session::__private::Maybe<__State1>),
-    >(__call, __answers.by_itself(), "checkout")
+    >(
+            __call,
+            __answers.by_itself(),
+            ::core::concat!(::core::module_path!(), "::", "checkout"),
+        )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
@@ -146,12 +158,16 @@ async fn ping(__event: ::session::__private::socket::Event<(), fn()>) {
     async fn ping() {}
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
-        ::core::result::Result::Err(__refused) => return __refused.tell("ping").await,
+        ::core::result::Result::Err(__refused) => {
+            return __refused
+                .tell(::core::concat!(::core::module_path!(), "::", "ping"))
+                .await;
+        }
     };
     let () = __arguments;
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
         (),
-    >(__call, false, "ping")
+    >(__call, false, ::core::concat!(::core::module_path!(), "::", "ping"))
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
@@ -204,7 +220,11 @@ async fn rename(
     }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
-        ::core::result::Result::Err(__refused) => return __refused.tell("rename").await,
+        ::core::result::Result::Err(__refused) => {
+            return __refused
+                .tell(::core::concat!(::core::module_path!(), "::", "rename"))
+                .await;
+        }
     };
     let (name, __arguments) = __arguments;
     let () = __arguments;
@@ -214,7 +234,11 @@ async fn rename(
     let __answers = ::session::__private::socket::Argument(&name).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
         (::session::__private::Write<__State0>,),
-    >(__call, __answers.by_itself(), "rename")
+    >(
+            __call,
+            __answers.by_itself(),
+            ::core::concat!(::core::module_path!(), "::", "rename"),
+        )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
@@ -286,7 +310,11 @@ where
     }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
-        ::core::result::Result::Err(__refused) => return __refused.tell("handler").await,
+        ::core::result::Result::Err(__refused) => {
+            return __refused
+                .tell(::core::concat!(::core::module_path!(), "::", "handler"))
+                .await;
+        }
     };
     let (socket, __arguments) = __arguments;
     let (x, __arguments) = __arguments;
@@ -298,7 +326,11 @@ where
     let __answers = ::session::__private::socket::Argument(&x).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
         (::session::__private::Read<__State0>,),
-    >(__call, __answers.by_itself(), "handler")
+    >(
+            __call,
+            __answers.by_itself(),
+            ::core::concat!(::core::module_path!(), "::", "handler"),
+        )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
@@ -350,7 +382,11 @@ async fn handler<'a>(
     }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
-        ::core::result::Result::Err(__refused) => return __refused.tell("handler").await,
+        ::core::result::Result::Err(__refused) => {
+            return __refused
+                .tell(::core::concat!(::core::module_path!(), "::", "handler"))
+                .await;
+        }
     };
     let (x, __arguments) = __arguments;
     let () = __arguments;
@@ -360,7 +396,11 @@ async fn handler<'a>(
     let __answers = ::session::__private::socket::Argument(&x).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
         (::session::__private::Read<__State0>,),
-    >(__call, __answers.by_itself(), "handler")
+    >(
+            __call,
+            __answers.by_itself(),
+            ::core::concat!(::core::module_path!(), "::", "handler"),
+        )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
@@ -407,7 +447,11 @@ async fn handler(
     }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
-        ::core::result::Result::Err(__refused) => return __refused.tell("handler").await,
+        ::core::result::Result::Err(__refused) => {
+            return __refused
+                .tell(::core::concat!(::core::module_path!(), "::", "handler"))
+                .await;
+        }
     };
     #[cfg(unix)]
     let (socket, __arguments) = __arguments;
@@ -419,7 +463,11 @@ async fn handler(
     let __answers = ::session::__private::socket::Argument(&socket).with(__answers);
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
         (),
-    >(__call, __answers.by_itself(), "handler")
+    >(
+            __call,
+            __answers.by_itself(),
+            ::core::concat!(::core::module_path!(), "::", "handler"),
+        )
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]
@@ -466,12 +514,16 @@ async fn logout(__event: ::session::__private::socket::Event<(), fn()>) {
     }
     let (__call, __arguments) = match __event.extracted() {
         ::core::result::Result::Ok(__extracted) => __extracted,
-        ::core::result::Result::Err(__refused) => return __refused.tell("logout").await,
+        ::core::result::Result::Err(__refused) => {
+            return __refused
+                .tell(::core::concat!(::core::module_path!(), "::", "logout"))
+                .await;
+        }
     };
     let () = __arguments;
     let ::core::option::Option::Some(mut __held) = ::session::__private::socket::begin::<
         (),
-    >(__call, false, "logout")
+    >(__call, false, ::core::concat!(::core::module_path!(), "::", "logout"))
         .await else { return };
     let __returned = {
         #[allow(unused_imports)]

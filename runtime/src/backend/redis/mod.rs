@@ -34,12 +34,7 @@ use redis::Client;
 pub use self::builder::RedisBackendBuilder;
 #[cfg(feature = "redis-cluster")]
 use self::wire::source::Cluster;
-use self::{
-    builder::Options,
-    driver::Driver,
-    index::Index,
-    wire::source::{Source, choose_cryptography},
-};
+use self::{builder::Options, driver::Driver, index::Index, wire::source::Source};
 use super::{
     Action, Answer, Backend, BackendError, Commit, Hearing, Lease, Line, Load, Loaded, Owned, Owners,
 };
@@ -147,7 +142,8 @@ impl fmt::Debug for RedisBackend {
 impl RedisBackend {
     /// Takes the options first, then connects to Redis: `redis://[user:password@]host[:port][/db]`, or `rediss://` with
     /// feature `redis-tls`, which trusts the system's certificates. For others, or a client certificate, give
-    /// [`from_client`](Self::from_client) a client that `redis::Client::build_with_tls` made.
+    /// [`from_client`](Self::from_client) a client that `redis::Client::build_with_tls` made. rustls asks the application to
+    /// choose its cryptography, once: `socketioxide_session::rustls::crypto::ring::default_provider().install_default()`.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -239,7 +235,6 @@ impl RedisBackend {
     }
 
     fn new(source: Source, options: Options) -> Self {
-        choose_cryptography();
         Self { source, options, registry: Registry::among_nodes(), driver: Arc::default() }
     }
 

@@ -37,15 +37,16 @@ pub(crate) enum Connection {
 
 impl Source {
     pub(crate) fn open(url: &str) -> RedisResult<Self> {
-        choose_cryptography();
-        Ok(Self::One(Box::new(Client::open(url)?)))
+        let client = Client::open(url)?;
+        expect_cryptography(&client)?;
+        Ok(Self::One(Box::new(client)))
     }
 
     #[cfg(feature = "redis-cluster")]
     pub(crate) fn open_cluster(urls: &[String]) -> RedisResult<Self> {
-        choose_cryptography();
         let urls = || urls.iter().map(String::as_str);
-        let nodes = urls().map(Client::open).collect::<Result<_, _>>()?;
+        let nodes: Vec<_> = urls().map(Client::open).collect::<Result<_, _>>()?;
+        nodes.iter().try_for_each(expect_cryptography)?;
         Ok(Self::Cluster(Box::new(Cluster { client: ClusterClient::new(urls())?, nodes })))
     }
 
@@ -56,11 +57,15 @@ impl Source {
     pub(crate) async fn connect(&self) -> RedisResult<Connection> {
         match self {
             Self::One(client) => {
+                expect_cryptography(client)?;
                 let connection = client.get_multiplexed_async_connection_with_config(&unlimited()).await?;
                 Ok(Connection::One { connection, tracked: None })
             }
             #[cfg(feature = "redis-cluster")]
-            Self::Cluster(cluster) => cluster.client.get_async_connection().await.map(Connection::Cluster),
+            Self::Cluster(cluster) => {
+                cluster.nodes.iter().try_for_each(expect_cryptography)?;
+                cluster.client.get_async_connection().await.map(Connection::Cluster)
+            }
         }
     }
 
@@ -70,11 +75,13 @@ impl Source {
         allow(unused_variables, reason = "it chooses a node of a cluster")
     )]
     pub(crate) async fn listen(&self, number: usize) -> RedisResult<PubSub> {
-        match self {
-            Self::One(client) => client.get_async_pubsub().await,
+        let client = match self {
+            Self::One(client) => client,
             #[cfg(feature = "redis-cluster")]
-            Self::Cluster(cluster) => cluster.nodes[number % cluster.nodes.len()].get_async_pubsub().await,
-        }
+            Self::Cluster(cluster) => &cluster.nodes[number % cluster.nodes.len()],
+        };
+        expect_cryptography(client)?;
+        client.get_async_pubsub().await
     }
 }
 
@@ -91,6 +98,7 @@ pub(crate) async fn connect_and_hear(
     let address = client.get_connection_info().clone();
     let settings = address.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     let client = Client::open(address.set_redis_settings(settings))?;
+    expect_cryptography(&client)?;
     client.get_multiplexed_async_connection_with_config(&unlimited().set_push_sender(hear)).await
 }
 
@@ -135,11 +143,23 @@ impl ConnectionLike for Connection {
     }
 }
 
-/// rustls panics where nobody chose one of its implementations; a choice that was made already holds.
-pub(crate) fn choose_cryptography() {
-    #[cfg(feature = "redis-tls")]
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error would say that somebody else was faster.
-        rustls::crypto::ring::default_provider().install_default().ok();
+/// rustls panics where it cannot tell which of its implementations to use, or chooses one for the whole process, which is
+/// the application's to do.
+#[cfg(feature = "redis-tls")]
+fn expect_cryptography(client: &Client) -> RedisResult<()> {
+    let speaks_tls = matches!(client.get_connection_info().addr(), redis::ConnectionAddr::TcpTls { .. });
+    if speaks_tls && rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err(redis::RedisError::from((
+            redis::ErrorKind::InvalidClientConfig,
+            "`rediss://` needs a cryptography for rustls, which the application chooses: write \
+             `socketioxide_session::rustls::crypto::ring::default_provider().install_default()` at the beginning of `main`",
+        )));
     }
+    Ok(())
+}
+
+#[cfg(not(feature = "redis-tls"))]
+#[allow(clippy::unnecessary_wraps, reason = "with TLS it can fail")]
+const fn expect_cryptography(_: &Client) -> RedisResult<()> {
+    Ok(())
 }
