@@ -104,7 +104,8 @@ pub fn socket_handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// The function becomes a constant whose type implements `ConnectHandler`. So it may be generic over the
 /// adapter only (`async fn connected<A: Adapter>(.., socket: SocketRef<A>)`, passed without a turbofish),
 /// and its parameters carry no `#[cfg]`. `#[expect(..)]` is taken as being about the function. As the name of a constant, it
-/// cannot be a variable's beside it.
+/// cannot be a variable's beside it: not in `let connected = ..`, nor as a closure's or a function's parameter. A value that the
+/// function returns goes nowhere, for nobody awaits an answer.
 ///
 /// ```text
 /// #[connect_handler(session)]
@@ -231,6 +232,9 @@ fn expand_handler(
         (Ok(()), Some(handler)) => return codegen::expand(kind, handler, krate),
         (result, _) => result.err().unwrap_or_default(),
     };
-    let stand_in = function.map_or(item, |function| codegen::stand_in(kind, &function, krate));
+    let stand_in = match function {
+        Some(function) => codegen::stand_in(kind, &function, krate),
+        None => codegen::stand_in_for_half_typed(kind, &item, krate).unwrap_or(item),
+    };
     [errors, stand_in].into_iter().collect()
 }

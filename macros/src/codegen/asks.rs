@@ -123,8 +123,15 @@ fn looks(kind: Kind, ty: &Type, asks: &TokenStream) -> TokenStream {
         "Json" | "Form" | "Query" | "Path" if is_http => of_what(ty, "Reads", asks),
         "Shared" => of_what(ty, "Shares", asks),
         "Json" | "Form" | "Query" | "Path" | "HeaderMap" | "Bytes" | "Multipart" | "Request" | "Uri"
-        | "Method" | "ConnectInfo" | "CookieJar" | "TypedHeader" | "Next" => {
+        | "Method" | "ConnectInfo" | "CookieJar" | "Cookies" | "Host" | "MatchedPath" | "OriginalUri"
+        | "Parts" | "PrivateCookieJar" | "RawForm" | "RawQuery" | "SignedCookieJar" | "TypedHeader"
+        | "Version" | "WebSocketUpgrade" | "Next" => {
             quote_spanned!(site=> #asks::OfAxum)
+        }
+        "StatusCode" | "Redirect" | "Response" | "Html" if is_http => quote_spanned!(site=> #asks::OfAnswers),
+        // What there need not be, or may fail.
+        "Option" | "Result" if inside_first(ty).is_some_and(|ty| reads(ty, is_http)) => {
+            inside_first(ty).map_or_else(TokenStream::new, |ty| looks(kind, ty, asks))
         }
         "State" | "Extension" => quote_spanned!(site=> #asks::OfState),
         "Session" => quote_spanned!(site=> #asks::OfSession),
@@ -143,6 +150,22 @@ fn of_what(ty: &Type, how: &str, asks: &TokenStream) -> TokenStream {
         || quote_spanned!(site=> #asks::Unknown),
         |inside| quote_spanned!(site=> #asks::#how<#inside>),
     )
+}
+
+/// Whether it reads what it holds.
+fn reads(ty: &Type, is_http: bool) -> bool {
+    let word = advice::word(ty).unwrap_or_default();
+    if is_http { ["Json", "Form", "Query", "Path"].contains(&word.as_str()) } else { word == "Data" }
+}
+
+/// `T` of `Result<T, E>`.
+fn inside_first(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ungrouped(ty) else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(ty)) => Some(ty),
+        _ => None,
+    }
 }
 
 fn inside(ty: &Type) -> Option<&Type> {

@@ -13,7 +13,7 @@ mod stand_in;
 use proc_macro2::TokenStream;
 
 use self::expansion::Expansion;
-pub(crate) use self::stand_in::stand_in;
+pub(crate) use self::stand_in::{stand_in, stand_in_for_half_typed};
 use crate::model::{Handler, Kind};
 
 /// The expansion of a handler attribute; `krate` is the path of the runtime.

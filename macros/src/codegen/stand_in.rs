@@ -2,7 +2,7 @@
 //! that takes what its generics are known by, and nothing else, with the user's function inside, where an editor keeps
 //! completing.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::{FnArg, ReturnType, Signature, Type};
 
@@ -41,6 +41,26 @@ pub(crate) fn stand_in(kind: Kind, function: &Function, krate: &TokenStream) -> 
     };
     let handler = with_parameters(handler);
     super::expand(kind, &handler, krate)
+}
+
+/// The same for a function that does not parse, as while it is typed: all that is known is its name.
+pub(crate) fn stand_in_for_half_typed(
+    kind: Kind,
+    item: &TokenStream,
+    krate: &TokenStream,
+) -> Option<TokenStream> {
+    let site = Span::mixed_site();
+    let vis: TokenStream = item.clone().into_iter().take_while(|token| !is_qualifier(token)).collect();
+    let mut name = item.clone().into_iter().skip_while(|token| token.to_string() != "fn").skip(1);
+    let name = tokens::single_ident(&name.next()?.into())?;
+    let signature = syn::parse2(quote_spanned!(site=> async fn #name())).ok()?;
+    let vis = syn::parse2(vis).unwrap_or(syn::Visibility::Inherited);
+    let function = Function { attributes: Vec::new(), vis, signature, body: quote_spanned!(site=> {}) };
+    Some(stand_in(kind, &function, krate))
+}
+
+fn is_qualifier(token: &TokenTree) -> bool {
+    ["async", "const", "extern", "fn", "unsafe"].contains(&token.to_string().as_str())
 }
 
 /// `async fn name<..>()`, which returns what any handler of the kind may.

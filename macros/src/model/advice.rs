@@ -55,7 +55,23 @@ const EXTRACTORS: [&str; 41] = [
 ];
 
 /// What users wrap a state in, and need not: the handler is lent the state itself.
-const WRAPPERS: [&str; 9] = ["Arc", "Box", "Cow", "Mutex", "Rc", "RefCell", "RwLock", "OnceCell", "Result"];
+const WRAPPERS: [&str; 15] = [
+    "Arc",
+    "Box",
+    "Cow",
+    "Mutex",
+    "MutexGuard",
+    "OnceCell",
+    "Rc",
+    "Ref",
+    "RefCell",
+    "RefMut",
+    "Result",
+    "RwLock",
+    "RwLockReadGuard",
+    "RwLockWriteGuard",
+    "Weak",
+];
 
 /// Values of std's that are never a state.
 const VALUES: [&str; 19] = [
@@ -130,6 +146,13 @@ pub(super) fn of_unlisted(
     match (known.as_str(), kind) {
         ("str" | "String", _) => Some(owned(kind, name, "String")),
         (known, _) if VALUES.contains(&known) => Some(owned(kind, name, &written)),
+        ("Option", _)
+            if first_type(segment)
+                .and_then(word)
+                .is_some_and(|word| word == "String" || VALUES.contains(&word.as_str())) =>
+        {
+            Some(owned(kind, name, &written))
+        }
         ("Arc", _) => Some(format!(
             "only session state is a reference: what all handlers share is `State({name}): State<{written}>`; a state of the \
              session is written without `Arc`"
@@ -191,12 +214,7 @@ fn of_option(name: &Ident, segment: &PathSegment, mutable: bool) -> String {
 
 /// `T` of `Arc<T>`, of `Option<&T>`, of `Arc<Mutex<T>>`, as it is spelled.
 fn state_inside(segment: &PathSegment) -> String {
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return String::from("T") };
-    let first = arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ungrouped(ty)),
-        _ => None,
-    });
-    let inner = match first {
+    let inner = match first_type(segment) {
         Some(Type::Reference(reference)) => ungrouped(&reference.elem),
         Some(ty) => ty,
         None => return String::from("T"),
@@ -205,6 +223,26 @@ fn state_inside(segment: &PathSegment) -> String {
         Some(wrapper) if WRAPPERS.contains(&wrapper.ident.to_string().as_str()) => state_inside(wrapper),
         _ => spelled(inner),
     }
+}
+
+/// A state without the references and options around it.
+pub(super) fn bare(ty: &Type) -> &Type {
+    match ungrouped(ty) {
+        Type::Reference(reference) => bare(&reference.elem),
+        ty => match last_segment(ty) {
+            Some(segment) if segment.ident == "Option" => first_type(segment).map_or(ty, bare),
+            _ => ty,
+        },
+    }
+}
+
+/// `T` of `Option<T>`.
+fn first_type(segment: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ungrouped(ty)),
+        _ => None,
+    })
 }
 
 fn last_segment(ty: &Type) -> Option<&PathSegment> {

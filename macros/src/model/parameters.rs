@@ -202,7 +202,7 @@ impl Mistake<'_> {
                 )
             }
             Self::OptionByValue(ty) => {
-                let ty = spelled(ty);
+                let ty = spelled(advice::bare(ty));
                 format!(
                     "session state is borrowed: write `{name}: Option<&{ty}>` to see whether it is stored, \
                      or `{name}: &mut {ty}` to change it"
@@ -212,6 +212,12 @@ impl Mistake<'_> {
                 let (mutability, ty) =
                     (reference.mutability.map_or("", |_| "mut "), spelled(&reference.elem));
                 format!("session state is borrowed for one call: write `&{mutability}{ty}`")
+            }
+            Self::NotConcrete(Type::Reference(reference)) => {
+                let ty = spelled(advice::bare(&reference.elem));
+                format!(
+                    "a state is borrowed once: write `{name}: &{ty}` to read it or `{name}: &mut {ty}` to change it"
+                )
             }
             Self::NotConcrete(ty) => format!(
                 "session state is one concrete type under one key, and `{}` is none: write `{name}: &T` or \
@@ -295,7 +301,15 @@ fn check_extractor(kind: Kind, parameter: &PatType, full_list: Option<&String>, 
         };
         let message = match name_of(parameter) {
             _ if advice.is_some() => advice.unwrap_or_default(),
-            Some(name) => format!("`{name}` is a reference: name it in the attribute: `{full_list}`"),
+            Some(name) => {
+                let own = match kind {
+                    Kind::Http => "an extractor is taken by value",
+                    Kind::Socket | Kind::Connect | Kind::ConnectMiddleware => {
+                        "what a client sends is taken by value, out of `Data`"
+                    }
+                };
+                format!("`{name}` is a reference: name it in the attribute: `{full_list}`; {own}")
+            }
             None => format!(
                 "only session state is a reference: give the parameter a name and list it in the \
                  attribute, as in `#[{}(session)]`",

@@ -15,7 +15,11 @@ use crate::tokens;
 pub(super) fn expand(state: &State, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let name = &state.input.ident;
-    let values = state.fields.iter().map(|field| field_value(field, krate));
+    let values = state.fields.iter().enumerate().map(|(index, field)| {
+        let Field { name, conditions, .. } = field;
+        let value = first_value(index, field, state, krate);
+        quote_spanned!(site=> #(#conditions)* #name: #value)
+    });
     let allow = allow_deprecated(state);
     let default = quote_spanned! {site=>
         #[automatically_derived]
@@ -166,7 +170,7 @@ fn read_fields(state: &State, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let fields = state.fields.iter().enumerate().map(|(index, field)| {
         let Field { name, conditions, names, .. } = field;
-        let (known, first) = (known_type(index, field), first_value(field, krate));
+        let (known, first) = (known_type(index, field), first_value(index, field, state, krate));
         quote_spanned! {site=>
             #(#conditions)*
             #name: __reading.field::<#known>(
@@ -296,20 +300,16 @@ pub(crate) fn with_serde(
     }
 }
 
-fn field_value(field: &Field, krate: &TokenStream) -> TokenStream {
-    let Field { name, conditions, .. } = field;
-    let value = first_value(field, krate);
-    quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #value)
-}
-
-fn first_value(field: &Field, krate: &TokenStream) -> TokenStream {
+fn first_value(index: usize, field: &Field, state: &State, krate: &TokenStream) -> TokenStream {
     let Field { ty, default, .. } = field;
     if let Some(expression) = default {
         return expression.to_token_stream();
     }
-    // At the field's type, so that a missing `Default` is reported there.
+    // At the field's type, so that a missing `Default` is reported there; not of one that cannot be stored.
     let site = ty.span().resolved_at(Span::mixed_site());
     let krate = tokens::respanned(krate, site);
+    let ty = if state.serde.reshapes.is_some() { ty.to_token_stream() } else { known_type(index, field) };
+    let ty = tokens::respanned(&ty, site);
     quote_spanned!(site=> <#ty as #krate::__private::FirstValue>::first_value())
 }
 

@@ -273,7 +273,7 @@ fn check_field(field: &mut syn::Field, diagnostics: &Diagnostics) -> Option<Fiel
     }
     field.attrs.retain(|attribute| !is_conditional_session(attribute));
     field.attrs.retain(|attribute| !is_misplaced_default(attribute, diagnostics));
-    check_owned(&field.ty, diagnostics);
+    check_owned("a state", &field.ty, diagnostics);
     let FieldArguments { default, server_only } = args::field(ours.iter(), diagnostics);
     let conditions = conditions(&field.attrs);
     let name = field.ident.clone()?;
@@ -290,14 +290,14 @@ fn is_misplaced_default(attribute: &Attribute, diagnostics: &Diagnostics) -> boo
 }
 
 /// A reference cannot be read from what is stored.
-fn check_owned(ty: &Type, diagnostics: &Diagnostics) {
+pub(crate) fn check_owned(what: &str, ty: &Type, diagnostics: &Diagnostics) {
     if let Some(reference) = reference_in(ty) {
         let owned = match crate::model::parameters::ungrouped(&reference.elem) {
             Type::Path(path) if path.path.is_ident("str") => String::from("String"),
             Type::Slice(slice) => format!("Vec<{}>", slice.elem.to_token_stream()),
             owned => owned.to_token_stream().to_string(),
         };
-        diagnostics.report(reference, format_args!("a state owns its fields: write `{owned}`"));
+        diagnostics.report(reference, format_args!("{what} owns its fields: write `{owned}`"));
     }
 }
 

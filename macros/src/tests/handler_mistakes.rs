@@ -62,8 +62,10 @@ fn unnamed_references() {
         "user",
         "async fn checkout(user: &User, cart: &mut Cart, seen: Option<&Seen>, form: Form<F>) {}",
         &[
-            "`cart` is a reference: name it in the attribute: `#[http_handler(user, cart, seen)]`",
-            "`seen` is a reference: name it in the attribute: `#[http_handler(user, cart, seen)]`",
+            "`cart` is a reference: name it in the attribute: `#[http_handler(user, cart, seen)]`; an extractor is taken by \
+             value",
+            "`seen` is a reference: name it in the attribute: `#[http_handler(user, cart, seen)]`; an extractor is taken by \
+             value",
         ],
     );
     assert_mistakes(
@@ -100,11 +102,7 @@ fn types_of_states() {
             "session state is borrowed: write `s: Option<&a::User>` to see whether it is stored, or `s: \
              &mut a::User` to change it",
         ),
-        (
-            "&&User",
-            "session state is one concrete type under one key, and `&User` is none: write `s: &T` or `s: \
-             &mut T` with a `#[session_state]` struct `T`",
-        ),
+        ("&&User", "a state is borrowed once: write `s: &User` to read it or `s: &mut User` to change it"),
         (
             "&impl Trait",
             "session state is one concrete type under one key, and `impl Trait` is none: write `s: &T` or \
@@ -276,4 +274,68 @@ fn an_extractor_by_reference_is_taken_by_value() {
         let messages = messages(&handler(Kind::Socket, "", &format!("async fn handler(s: {ty}) {{}}")));
         assert!(messages.len() == 1 && messages[0].contains(advice), "{ty}: {messages:?}");
     }
+}
+
+#[test]
+fn nothing_is_said_of_parameters_that_an_unclear_list_may_name() {
+    for list in ["user: User", "&user", "\"user\"", "user = 1"] {
+        let expansion = handler(Kind::Http, list, "async fn login(user: &mut User) {}");
+        let messages = messages(&expansion);
+        assert_eq!(messages.len(), 1, "{list}: {messages:?}");
+        assert!(messages[0].starts_with("expected the name of a parameter"), "{messages:?}");
+    }
+}
+
+#[test]
+fn values_by_reference() {
+    for (kind, ty, owned) in [
+        (Kind::Socket, "u32", "Data(value): Data<u32>"),
+        (Kind::Socket, "[u8]", "Data(value): Data<Vec<u8>>"),
+        (Kind::Connect, "Option<String>", "Data(value): Data<Option<String>>"),
+        (Kind::Http, "HashMap<String, u8>", "Json(value): Json<HashMap<String, u8>>"),
+        (Kind::Http, "(u8, u8)", "Path(value): Path<(u8, u8)>"),
+        (Kind::Http, "str", "value: String"),
+    ] {
+        let expansion = handler(kind, "", &format!("async fn add(value: &{ty}) {{}}"));
+        let messages = messages(&expansion);
+        assert_eq!(messages.len(), 1, "{ty}: {messages:?}");
+        assert!(messages[0].starts_with("only session state is a reference"), "{messages:?}");
+        assert!(messages[0].contains(owned), "{messages:?}");
+    }
+}
+
+#[test]
+fn what_is_read_owns_itself() {
+    for ty in ["Data<&str>", "Json<Search<'_>>", "Query<Vec<&'a str>>"] {
+        let expansion = handler(Kind::Socket, "", &format!("async fn say<'a>(_: {ty}) {{}}"));
+        let messages = messages(&expansion);
+        assert_eq!(messages.len(), 1, "{ty}: {messages:?}");
+        assert!(messages[0].starts_with("what is read from what a client sends is owned"), "{messages:?}");
+    }
+    let owned = handler(Kind::Socket, "", "async fn say(_: Data<Cow<'static, str>>) {}");
+    assert_eq!(messages(&owned), Vec::<String>::new());
+}
+
+#[test]
+fn a_half_typed_function_has_a_stand_in_of_its_name() {
+    for item in ["pub(crate) async fn login(form: ) {}", "async fn login(user: &mut User) -> { }"] {
+        let expansion = handler(Kind::Http, "", item);
+        assert_eq!(messages(&expansion).len(), 1, "{item}");
+        assert!(expansion.to_string().contains("async fn login"), "{expansion}");
+        assert!(expansion.to_string().contains("http :: Response"), "{expansion}");
+    }
+}
+
+#[test]
+fn debug_handler_above() {
+    let file = "#[debug_handler]\n#[http_handler] async fn login() {}";
+    let around = Around::attribute_in(file, "#[http_handler]");
+    let expansion =
+        crate::expand_handler(Kind::Http, tokens(""), tokens("async fn login() {}"), &around, &krate());
+    assert_eq!(
+        messages(&expansion),
+        [
+            "`#[debug_handler]` is above, where it takes the states for extractors: write it below `#[http_handler(..)]`"
+        ]
+    );
 }

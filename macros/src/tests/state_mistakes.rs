@@ -206,3 +206,41 @@ fn a_half_typed_struct_is_a_state_of_the_fields_that_it_has() {
     assert!(expansion.contains("map : HashMap < String , u32 >"), "{expansion}");
     assert!(expansion.contains("SessionState for User"), "{expansion}");
 }
+
+/// What is reported of the struct `User` with this above it and beside it, and what stands in for it.
+fn given(above: &str, beside: &str) -> (Vec<String>, String) {
+    let item = "struct User { name: String }";
+    let around =
+        Around::attribute_in(&format!("{above}#[session_state] {item} {beside}"), "#[session_state]");
+    let expansion = crate::state::expand(tokens(""), tokens(item), &around, &krate());
+    (messages(&expansion), expansion.to_string())
+}
+
+#[test]
+fn what_is_given_elsewhere() {
+    let (messages, stand_in) = given("#[derive(Default, Serialize)]\n", "");
+    assert_eq!(
+        messages,
+        [
+            "`#[derive(Default, Serialize)]` is above `#[session_state]`, which cannot see it and derives the same: write it \
+          below, as `#[session_state]` and then `#[derive(..)]`"
+        ]
+    );
+    assert!(!stand_in.contains(":: Default for User"), "{stand_in}");
+    assert!(!stand_in.contains("serde :: Serialize"), "{stand_in}");
+    assert!(stand_in.contains("serde :: Deserialize"), "{stand_in}");
+
+    let (messages, stand_in) = given("", "impl Default for User { }");
+    assert_eq!(
+        messages,
+        [
+            "`#[session_state]` implements `Default` for `User`: take your `impl Default for User` away; `#[session(default = \
+          ..)]` above a field says what it begins with"
+        ]
+    );
+    assert!(!stand_in.contains(":: Default for User"), "{stand_in}");
+    assert!(stand_in.contains("SessionState for User"), "{stand_in}");
+
+    let (messages, _) = given("#[derive(Debug)]\n", "impl Display for User { }");
+    assert_eq!(messages, Vec::<String>::new());
+}

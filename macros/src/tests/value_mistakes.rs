@@ -64,3 +64,38 @@ fn what_is_stored_in_another_form() {
         assert_mistakes("", item, &[]);
     }
 }
+
+#[test]
+fn attributes_of_states() {
+    let of_states = "`#[session(..)]` is for the fields of a `#[session_state]`; what a value begins with is said there, by \
+                     `#[session(default = ..)]` above the field that holds it, or by `#[derive(Default)]` above the value";
+    for (item, message) in [
+        ("#[session_value] struct Point { x: f64 }", "a type is one value: write `#[session_value]` once"),
+        (
+            "#[session_state] struct Point { x: f64 }",
+            "a struct is a state, or a value in one: write `#[session_state]` or `#[session_value]`",
+        ),
+        ("#[session(default = 1)] struct Point { x: f64 }", of_states),
+        ("struct Point { #[session(default = 1.0)] x: f64 }", of_states),
+        ("enum Shape { New(#[session(default = 1)] u8) }", of_states),
+        ("struct Name<'a> { text: &'a str }", "a value owns its fields: write `String`"),
+    ] {
+        assert_mistakes("", item, &[message]);
+    }
+}
+
+#[test]
+fn what_is_given_elsewhere() {
+    let file = "#[derive(Clone)]\n#[session_value] struct Point; impl Serialize for Point { }";
+    let around = Around::attribute_in(file, "#[session_value]");
+    let expansion = crate::value::expand(tokens(""), tokens("struct Point;"), &around, &krate());
+    assert_eq!(
+        messages(&expansion),
+        [
+            "`#[session_value]` implements `Serialize` for `Point`: take your `impl Serialize for Point` away; `#[serde(with = \
+             \"..\")]` above a field says how it is stored",
+            "`#[derive(Clone)]` is above `#[session_value]`, which cannot see it and derives the same: write it below, as \
+             `#[session_value]` and then `#[derive(..)]`",
+        ]
+    );
+}

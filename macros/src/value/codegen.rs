@@ -28,7 +28,9 @@ pub(super) fn expand(value: &Value, compares: bool, krate: &TokenStream) -> Toke
     let (generics, arguments, conditions) = generics.split_for_impl();
     let name = &input.ident;
     let arms = shapes.iter().map(|shape| arm(shape, compares, krate));
+    let asks = (compares && input.generics.params.is_empty()).then(|| asks(shapes, krate));
     quote_spanned! {site=>
+        #asks
         #clone
         #item
         #[automatically_derived]
@@ -41,6 +43,33 @@ pub(super) fn expand(value: &Value, compares: bool, krate: &TokenStream) -> Toke
                 }
             }
         }
+    }
+}
+
+/// Asks of each field, at its own type, whether it is exact. Before all else, so that it is the first that is heard.
+fn asks(shapes: &[Shape], krate: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let itself = Ident::new("Self", site);
+    let fields = shapes.iter().flat_map(|shape| shape.fields.iter().map(move |field| (shape, field)));
+    let fields =
+        fields.filter(|(_, field)| !tokens::mentions(&quote::ToTokens::to_token_stream(&field.ty), &itself));
+    let questions = fields.enumerate().map(|(number, (shape, Field { ty, conditions, .. }))| {
+        let at_type = ty.span().resolved_at(site);
+        let krate = tokens::respanned(krate, at_type);
+        let name = format_ident!("__field{number}", span = site);
+        let exact = quote_spanned!(at_type=> #ty: #krate::__private::Exact);
+        let of_variant = &shape.conditions;
+        quote_spanned!(site=> #(#of_variant)* #(#conditions)* fn #name() where #exact {})
+    });
+    let questions: Vec<_> = questions.collect();
+    if questions.is_empty() {
+        return TokenStream::new();
+    }
+    quote_spanned! {site=>
+        #[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+        const _: () = {
+            #(#questions)*
+        };
     }
 }
 

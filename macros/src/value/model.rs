@@ -7,7 +7,7 @@ use crate::{
     around::Around,
     diagnostics::Diagnostics,
     state::{
-        model::{Derives, conditions, holds_conditionally, report_given, take_derives},
+        model::{Derives, check_owned, conditions, holds_conditionally, report_given, take_derives},
         names,
     },
 };
@@ -127,6 +127,7 @@ fn last_of(attribute: &Attribute) -> Option<String> {
 fn fields(fields: &Fields, diagnostics: &Diagnostics) -> Vec<Field> {
     let field = |(field, member): (&syn::Field, Member)| {
         check_serde(&field.attrs, &OF_A_FIELD, diagnostics);
+        check_owned("a value", &field.ty, diagnostics);
         Field { member, ty: field.ty.clone(), conditions: conditions(&field.attrs) }
     };
     fields.iter().zip(fields.members()).map(field).collect()

@@ -65,6 +65,8 @@ pub enum OfState {}
 pub enum OfSession {}
 /// A type of the standard library.
 pub enum OfStd {}
+/// What handlers answer with.
+pub enum OfAnswers {}
 /// What shares an `I`.
 pub struct Shares<I>(PhantomData<fn() -> I>);
 /// What is read as an `I`.
@@ -148,6 +150,14 @@ impl<T: FromRequestParts<S>, N, S> Seventh<S> for &Asked<HttpParts<N>, T, OfStd>
 }
 
 impl<T: FromRequest<S, M>, S, M> Seventh<(S, M)> for &Asked<HttpLast, T, OfStd> {
+    fn ask(self) {}
+}
+
+impl<T: FromRequestParts<S>, N, S> Seventh<S> for &Asked<HttpParts<N>, T, OfAnswers> {
+    fn ask(self) {}
+}
+
+impl<T: FromRequest<S, M>, S, M> Seventh<(S, M)> for &Asked<HttpLast, T, OfAnswers> {
     fn ask(self) {}
 }
 
@@ -310,6 +320,10 @@ last_words! {
         "`{Self}` is no extractor of a socket handler",
         "what the application shares is taken by `State`",
         "write `State(name): State<{Self}>` with the `State` of socketioxide's `extract`; what a client sends is `Data(name): Data<T>`";
+    HttpArgumentOfAnswers, [@N HttpParts<N>, OfAnswers; HttpLast, OfAnswers;],
+        "`{Self}` is what a handler answers with, and no extractor",
+        "is not in the request",
+        "take it away, and return it: `-> {Self}`, or `-> Result<T, {Self}>`";
     HttpArgumentOfStd, [@N HttpParts<N>, OfStd; HttpLast, OfStd;],
         "`{Self}` is no extractor",
         "does not say where in the request it is found",

@@ -27,7 +27,8 @@ impl<T: Default> FirstValue for T {
     message = "a field of type `{Self}` cannot be stored",
     label = "is not `Serialize` and `Deserialize`",
     note = "write `#[session_value]`, or `#[derive(serde::Serialize, serde::Deserialize)]`, above the type that is stored; keep \
-            what lives in this process alone (a connection, a channel, an `Instant`) outside of the state"
+            what lives in this process alone (a connection, a channel, an `Instant`) outside of the state",
+    note = "of std's arrays serde stores those of up to 32 elements: write `Vec<T>` for a longer one"
 )]
 pub trait Stored {}
 

@@ -552,7 +552,7 @@ async fn peer(
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::HttpLast,
             Host,
-            ::session::__private::asks::Unknown,
+            ::session::__private::asks::OfAxum,
         >::new())
             .ask();
     }
@@ -619,7 +619,7 @@ async fn peer(
         (&&&&&&&::session::__private::asks::Asked::<
             ::session::__private::asks::HttpLast,
             Host,
-            ::session::__private::asks::Unknown,
+            ::session::__private::asks::OfAxum,
         >::new())
             .ask();
     }

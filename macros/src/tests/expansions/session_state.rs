@@ -33,9 +33,7 @@ const _: () = {
     impl ::core::default::Default for User {
         fn default() -> Self {
             Self {
-                name: <Option<
-                    String,
-                > as ::session::__private::FirstValue>::first_value(),
+                name: <__Field0 as ::session::__private::FirstValue>::first_value(),
                 visits: 1 + 2,
             }
         }
@@ -75,9 +73,7 @@ const _: () = {
                     >(
                         &["name"],
                         |__state| ::session::__private::Copied(&__state.name).copied(),
-                        || <Option<
-                            String,
-                        > as ::session::__private::FirstValue>::first_value(),
+                        || <__Field0 as ::session::__private::FirstValue>::first_value(),
                     )?,
                 visits: __reading
                     .field::<
@@ -154,7 +150,7 @@ const _: () = {
         fn default() -> Self {
             Self {
                 #[cfg(unix)]
-                name: <Option<String> as ::session::__private::FirstValue>::first_value(),
+                name: <__Field0 as ::session::__private::FirstValue>::first_value(),
             }
         }
     }
@@ -192,9 +188,7 @@ const _: () = {
                     >(
                         &["name"],
                         |__state| ::session::__private::Copied(&__state.name).copied(),
-                        || <Option<
-                            String,
-                        > as ::session::__private::FirstValue>::first_value(),
+                        || <__Field0 as ::session::__private::FirstValue>::first_value(),
                     )?,
             })
         }
@@ -306,7 +300,7 @@ const _: () = {
     impl ::core::default::Default for r#Type {
         fn default() -> Self {
             Self {
-                r#type: <u8 as ::session::__private::FirstValue>::first_value(),
+                r#type: <__Field0 as ::session::__private::FirstValue>::first_value(),
             }
         }
     }
@@ -342,7 +336,7 @@ const _: () = {
                     >(
                         &["type"],
                         |__state| ::session::__private::Copied(&__state.r#type).copied(),
-                        || <u8 as ::session::__private::FirstValue>::first_value(),
+                        || <__Field0 as ::session::__private::FirstValue>::first_value(),
                     )?,
             })
         }
@@ -575,11 +569,9 @@ const _: () = {
     impl ::core::default::Default for User {
         fn default() -> Self {
             Self {
-                name: <Option<
-                    String,
-                > as ::session::__private::FirstValue>::first_value(),
+                name: <__Field0 as ::session::__private::FirstValue>::first_value(),
                 #[cfg(unix)]
-                failures: <u32 as ::session::__private::FirstValue>::first_value(),
+                failures: <__Field1 as ::session::__private::FirstValue>::first_value(),
             }
         }
     }
@@ -620,9 +612,7 @@ const _: () = {
                     >(
                         &["name"],
                         |__state| ::session::__private::Copied(&__state.name).copied(),
-                        || <Option<
-                            String,
-                        > as ::session::__private::FirstValue>::first_value(),
+                        || <__Field0 as ::session::__private::FirstValue>::first_value(),
                     )?,
                 #[cfg(unix)]
                 failures: __reading
@@ -633,7 +623,7 @@ const _: () = {
                         |__state| {
                             ::session::__private::Copied(&__state.failures).copied()
                         },
-                        || <u32 as ::session::__private::FirstValue>::first_value(),
+                        || <__Field1 as ::session::__private::FirstValue>::first_value(),
                     )?,
             })
         }
@@ -717,8 +707,8 @@ const _: () = {
     impl ::core::default::Default for User {
         fn default() -> Self {
             Self {
-                first_name: <String as ::session::__private::FirstValue>::first_value(),
-                number: <u8 as ::session::__private::FirstValue>::first_value(),
+                first_name: <__Field0 as ::session::__private::FirstValue>::first_value(),
+                number: <__Field1 as ::session::__private::FirstValue>::first_value(),
             }
         }
     }
@@ -763,7 +753,7 @@ const _: () = {
                         |__state| {
                             ::session::__private::Copied(&__state.first_name).copied()
                         },
-                        || <String as ::session::__private::FirstValue>::first_value(),
+                        || <__Field0 as ::session::__private::FirstValue>::first_value(),
                     )?,
                 number: __reading
                     .field::<
@@ -771,7 +761,7 @@ const _: () = {
                     >(
                         &["n"],
                         |__state| ::session::__private::Copied(&__state.number).copied(),
-                        || <u8 as ::session::__private::FirstValue>::first_value(),
+                        || <__Field1 as ::session::__private::FirstValue>::first_value(),
                     )?,
             })
         }
@@ -885,7 +875,7 @@ const _: () = {
     impl ::core::default::Default for User {
         fn default() -> Self {
             Self {
-                name: <String as ::session::__private::FirstValue>::first_value(),
+                name: <__Field0 as ::session::__private::FirstValue>::first_value(),
             }
         }
     }
@@ -921,7 +911,7 @@ const _: () = {
                     >(
                         &["name"],
                         |__state| ::session::__private::Copied(&__state.name).copied(),
-                        || <String as ::session::__private::FirstValue>::first_value(),
+                        || <__Field0 as ::session::__private::FirstValue>::first_value(),
                     )?,
             })
         }

@@ -12,6 +12,23 @@
 //     Own(String, u8),
 // }
 
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+const _: () = {
+    fn __field0()
+    where
+        u8: ::session::__private::Exact,
+    {}
+    #[cfg(unix)]
+    fn __field1()
+    where
+        String: ::session::__private::Exact,
+    {}
+    #[cfg(unix)]
+    fn __field2()
+    where
+        u8: ::session::__private::Exact,
+    {}
+};
 #[derive(::core::clone::Clone)]
 #[derive(
     ::session::__private::serde::Serialize,
@@ -66,6 +83,17 @@ impl ::session::__private::Exact for Theme {
 //     y: f64,
 // }
 
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+const _: () = {
+    fn __field0()
+    where
+        f64: ::session::__private::Exact,
+    {}
+    fn __field1()
+    where
+        f64: ::session::__private::Exact,
+    {}
+};
 #[derive(Clone, Serialize, Deserialize)]
 struct Point {
     x: f64,
