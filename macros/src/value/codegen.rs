@@ -2,7 +2,7 @@
 //! to.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{GenericParam, spanned::Spanned};
 
 use super::model::{Field, Shape, Value};
@@ -27,54 +27,76 @@ pub(super) fn expand(value: &Value, compares: bool, krate: &TokenStream) -> Toke
     }
     let (generics, arguments, conditions) = generics.split_for_impl();
     let name = &input.ident;
-    let arms = shapes.iter().map(|shape| arm(shape, compares, krate));
-    let asks = (compares && input.generics.params.is_empty()).then(|| asks(shapes, krate));
+    let is_generic = !input.generics.params.is_empty();
+    let known: Vec<Vec<TokenStream>> = shapes
+        .iter()
+        .enumerate()
+        .map(|(number, shape)| {
+            shape
+                .fields
+                .iter()
+                .enumerate()
+                .map(|(index, field)| known_type(number, index, field, is_generic))
+                .collect()
+        })
+        .collect();
+    let aliases = (compares && !is_generic).then(|| known_fields(shapes, &known, krate));
+    let arms = shapes.iter().zip(&known).map(|(shape, known)| arm(shape, known, compares, krate));
+    // What is asked comes first, so that it is the first that is heard.
     quote_spanned! {site=>
-        #asks
-        #clone
-        #item
-        #[automatically_derived]
-        #[allow(deprecated, unreachable_patterns)]
-        impl #generics #krate::__private::Exact for #name #arguments #conditions {
-            fn is_same(&self, __other: &Self) -> bool {
-                match (self, __other) {
-                    #(#arms)*
-                    _ => false,
+        const _: () = {
+            #aliases
+            #[automatically_derived]
+            #[allow(deprecated, unreachable_patterns)]
+            impl #generics #krate::__private::Exact for #name #arguments #conditions {
+                fn is_same(&self, __other: &Self) -> bool {
+                    match (self, __other) {
+                        #(#arms)*
+                        _ => false,
+                    }
                 }
             }
-        }
+        };
+        #clone
+        #item
     }
 }
 
-/// Asks of each field, at its own type, whether it is exact. Before all else, so that it is the first that is heard.
-fn asks(shapes: &[Shape], krate: &TokenStream) -> TokenStream {
+/// An alias of each field's type, in which it is asked whether it is exact, as of a state's whether they can be stored.
+fn known_fields(shapes: &[Shape], known: &[Vec<TokenStream>], krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
-    let itself = Ident::new("Self", site);
-    let fields = shapes.iter().flat_map(|shape| shape.fields.iter().map(move |field| (shape, field)));
-    let fields =
-        fields.filter(|(_, field)| !tokens::mentions(&quote::ToTokens::to_token_stream(&field.ty), &itself));
-    let questions = fields.enumerate().map(|(number, (shape, Field { ty, conditions, .. }))| {
-        let at_type = ty.span().resolved_at(site);
-        let krate = tokens::respanned(krate, at_type);
-        let name = format_ident!("__field{number}", span = site);
-        let exact = quote_spanned!(at_type=> #ty: #krate::__private::Exact);
-        let of_variant = &shape.conditions;
-        quote_spanned!(site=> #(#of_variant)* #(#conditions)* fn #name() where #exact {})
+    let fields = shapes.iter().zip(known).flat_map(|(shape, known)| {
+        shape.fields.iter().zip(known).map(move |(field, known)| (&shape.conditions, field, known))
     });
-    let questions: Vec<_> = questions.collect();
-    if questions.is_empty() {
-        return TokenStream::new();
+    let aliases = fields.filter(|(_, field, _)| !names_itself(field)).map(
+        |(of_variant, Field { ty, conditions, .. }, known)| {
+            let at_type = ty.span().resolved_at(site);
+            let krate = tokens::respanned(krate, at_type);
+            let private = quote_spanned!(at_type=> #krate::__private);
+            quote_spanned! {at_type=>
+                #(#of_variant)*
+                #(#conditions)*
+                type #known = <#private::Known<{ #private::is_exact::<#ty>() }> as #private::As<#ty>>::Type;
+            }
+        },
+    );
+    aliases.collect()
+}
+
+/// The alias of a field's type. One that names the value by `Self` has none, nor one that may name a parameter of the value.
+fn known_type(number: usize, index: usize, field: &Field, is_generic: bool) -> TokenStream {
+    if is_generic || names_itself(field) {
+        return field.ty.to_token_stream();
     }
-    quote_spanned! {site=>
-        #[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
-        const _: () = {
-            #(#questions)*
-        };
-    }
+    format_ident!("__Field{number}_{index}", span = Span::mixed_site()).into_token_stream()
+}
+
+fn names_itself(field: &Field) -> bool {
+    tokens::mentions(&field.ty.to_token_stream(), &Ident::new("Self", Span::call_site()))
 }
 
 /// Two of one variant are the same if their fields are.
-fn arm(shape: &Shape, compares: bool, krate: &TokenStream) -> TokenStream {
+fn arm(shape: &Shape, known: &[TokenStream], compares: bool, krate: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let Shape { variant, conditions, fields } = shape;
     let path = variant
@@ -91,12 +113,12 @@ fn arm(shape: &Shape, compares: bool, krate: &TokenStream) -> TokenStream {
         quote_spanned!(site=> #path { #(#fields),* })
     };
     let (this, that) = (pattern(&ours), pattern(&theirs));
-    let pairs = fields.iter().zip(ours.iter().zip(&theirs)).filter(|_| compares);
-    let comparisons = pairs.map(|(Field { ty, conditions, .. }, (this, that))| {
+    let pairs = fields.iter().zip(known).zip(ours.iter().zip(&theirs)).filter(|_| compares);
+    let comparisons = pairs.map(|((Field { ty, conditions, .. }, known), (this, that))| {
         // At the field's type, so that one that is not exact is reported there.
         let at_type = ty.span().resolved_at(site);
         let krate = tokens::respanned(krate, at_type);
-        let same = quote_spanned!(at_type=> <#ty as #krate::__private::Exact>::is_same);
+        let same = quote_spanned!(at_type=> <#known as #krate::__private::Exact>::is_same);
         quote_spanned! {site=>
             #(#conditions)*
             if !#same(#this, #that) {

@@ -1,7 +1,7 @@
 //! A type of which something was asked before it is used. Where the answer is no, an expansion's alias of it is an error to the
 //! compiler, which has told the user by then, and says nothing of what follows from it.
 
-use super::{StateNotExtractor, Stored};
+use super::{Exact, StateNotExtractor, Stored};
 use crate::session::state::SessionState;
 
 /// What was asked holds. A question that does not compile is no constant, and a type with it is an error.
@@ -29,5 +29,10 @@ pub const fn is_no_extractor<T: StateNotExtractor>() -> bool {
 
 /// Asks of a state's field whether it can be stored.
 pub const fn is_stored<T: Stored>() -> bool {
+    true
+}
+
+/// Asks of a value's field whether it is exact.
+pub const fn is_exact<T: Exact>() -> bool {
     true
 }

@@ -11,7 +11,7 @@ pub use serde;
 
 pub use self::{
     fields::{FirstValue, Owned, StateNotExtractor, Stored},
-    known::{As, Known, is_no_extractor, is_state, is_stored},
+    known::{As, Known, is_exact, is_no_extractor, is_state, is_stored},
     sent::sent,
 };
 pub use crate::{
