@@ -2,12 +2,13 @@
 //!
 //! Clauses: 1, 11.
 
-use std::fs::File;
+use std::{fs::File, time::Duration};
 
 use serde_json::{Value, json};
 use socketioxide_session_tests::{
     http::Browser,
     node::{Chromium, Connect, OfficialClients, Page, Transport},
+    soon,
 };
 
 use crate::program::Program;
@@ -151,18 +152,27 @@ async fn its_log_is_readable() {
     assert_eq!(socket.ask("say", &[json!("psst")]).await, json!({ "error": "Log in to talk." }));
     assert_eq!(socket.ask("logout", &[]).await, Value::Null);
     assert_eq!(socket.event("disconnect").await, json!(["io server disconnect"]));
-    drop(program);
 
+    // A call's line may be written a moment after its answer.
+    let line = async |words: &[&str]| {
+        soon("a line of the log", async {
+            loop {
+                let log = std::fs::read_to_string(&path).expect("a log");
+                if let Some(line) = log.lines().find(|line| words.iter().all(|word| line.contains(word))) {
+                    return line.to_owned();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+    };
+    line(&["INFO", "kind=\"http\"", "route=\"/\"", "handler=\"chat::page\"", "ending=\"normal\""]).await;
+    let refused = line(&["event=\"say\"", "handler=\"chat::say\"", "ending=\"failed\""]).await;
+    let ended = line(&["INFO", "a session has ended", "reason=\"logout\""]).await;
+    drop(program);
     let log = std::fs::read_to_string(&path).expect("a log");
     std::fs::remove_file(&path).expect("the file that was made");
-    let line = |words: &[&str]| {
-        let found = log.lines().find(|line| words.iter().all(|word| line.contains(word)));
-        found.unwrap_or_else(|| panic!("no line with {words:?}:\n{log}")).to_owned()
-    };
-    line(&["INFO", "kind=\"http\"", "route=\"/\"", "handler=\"chat::page\"", "ending=\"normal\""]);
-    let refused = line(&["event=\"say\"", "handler=\"chat::say\"", "ending=\"failed\""]);
     assert!(!refused.contains("psst"), "what was said is nobody's business: {refused}");
-    let ended = line(&["INFO", "a session has ended", "reason=\"logout\""]);
     let key = refused.split("key=").nth(1).and_then(|rest| rest.split(['"', ' ']).nth(1)).expect("a key");
     assert!(ended.contains(key), "one session, one key: {ended}");
     assert!(!log.contains('\u{1b}'), "a file has no colours");
