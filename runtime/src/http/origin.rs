@@ -453,8 +453,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(20_000))]
-
         /// Whatever a header says, the decision is made, and nothing but the very origin is the same origin.
         #[test]
         fn any_header_is_decided(origin in "(https?://)?\\PC{0,30}", host in "\\PC{0,20}") {

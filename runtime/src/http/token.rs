@@ -245,8 +245,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(20_000))]
-
         /// Whatever is shown: no panic, and no id that was not sent.
         #[test]
         fn any_header_is_read(line in "[A-Za-z0-9_%\"+/=-]{0,24}\\PC{0,6}") {

@@ -320,10 +320,15 @@ const PLANS: [Plan; 5] = [
     &[(A, Mode::Read), (C, Mode::Write)],
 ];
 
+/// Whether this is the long form of a test: see `tests/soak`.
+pub(super) fn is_long() -> bool {
+    std::env::var_os("SOAK").is_some()
+}
+
 #[test]
-fn a_million_turns_over_several_queues_all_finish_first_come_first_served() {
+fn many_turns_over_several_queues_all_finish_first_come_first_served() {
     const TASKS: u64 = 40;
-    const TURNS: u64 = 1_000_000 / TASKS;
+    let turns_of_a_task = if is_long() { 1_000_000 } else { 100_000 } / TASKS;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
     let (turns, session) = turns();
@@ -337,7 +342,7 @@ fn a_million_turns_over_several_queues_all_finish_first_come_first_served() {
                 let (turns, arrivals) = (Arc::clone(&turns), Arc::clone(&arrivals));
                 let (served, finished) = (Arc::clone(&served), Arc::clone(&finished));
                 tokio::spawn(async move {
-                    for turn in 0..TURNS {
+                    for turn in 0..turns_of_a_task {
                         let plan = PLANS[usize::try_from((task + turn) % 5).unwrap()];
                         let counts = plan.iter().any(|(key, _)| *key == B);
                         let (ticket, number) = if counts {
@@ -364,14 +369,14 @@ fn a_million_turns_over_several_queues_all_finish_first_come_first_served() {
             task.await.unwrap();
         }
     });
-    assert_eq!(finished.load(Ordering::Relaxed), usize::try_from(TASKS * TURNS).unwrap());
+    assert_eq!(finished.load(Ordering::Relaxed), usize::try_from(TASKS * turns_of_a_task).unwrap());
     assert_eq!(turns.sessions(), 0);
 }
 
 #[test]
-fn a_million_sessions_touched_once_leave_no_queues() {
+fn sessions_touched_once_leave_no_queues() {
     let turns = Arc::new(Turns::new());
-    for _ in 0..1_000_000 {
+    for _ in 0..if is_long() { 1_000_000 } else { 100_000 } {
         drop(join(&turns, SessionId::random(), WRITE_A));
     }
     assert_eq!(turns.sessions(), 0);
