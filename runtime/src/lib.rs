@@ -73,7 +73,7 @@
 //! | --- | --- |
 //! | Begin | [a first application](guide::first_application), coming from [express-socket.io-session](guide::coming_from_express) or [tower-sessions](guide::coming_from_tower_sessions), [if the compiler says ..](guide::if_the_compiler_says) |
 //! | Build | [handlers and their parameters](guide::handlers), [logging in and out](guide::logging_in), [log out everywhere](guide::log_out_everywhere), [errors](guide::errors), [long waits](guide::long_waits), [pushing to tabs](guide::pushing_to_tabs), [middleware](guide::middleware), [testing](guide::testing_an_application) |
-//! | Run | [settings](guide::settings), [behind a proxy](guide::behind_a_proxy), [several machines](guide::several_machines), [stores](guide::stores), [changing a state](guide::changing_a_state), [OWASP's rules for sessions](guide::owasp), [speed and scale](guide::speed) |
+//! | Run | [settings](guide::settings), [logs and metrics](guide::observability), [behind a proxy](guide::behind_a_proxy), [several machines](guide::several_machines), [stores](guide::stores), [changing a state](guide::changing_a_state), [OWASP's rules for sessions](guide::owasp), [speed and scale](guide::speed) |
 //!
 //! # Backends
 //!
