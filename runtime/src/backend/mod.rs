@@ -109,6 +109,8 @@ mod postgres;
 pub(crate) mod progress;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod relay;
 mod store;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod text;

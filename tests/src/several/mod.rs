@@ -4,6 +4,7 @@
 
 pub mod chaos;
 pub mod processes;
+pub mod relays;
 mod server;
 
 use std::{collections::BTreeSet, process::Command, time::Duration};

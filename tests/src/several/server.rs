@@ -1,9 +1,19 @@
 //! The engines on which nodes of this process are tried.
 
+use std::time::Duration;
+
+use serde_json::Value;
 use socketioxide_session::{PostgresBackend, RedisBackend, SessionLayer};
+use tokio::time::sleep;
 use tower_sessions_sqlx_store::sqlx;
 
-use crate::{app::sessions, postgres_server::Database, redis_server::RedisServer, soon};
+use crate::{
+    app::sessions,
+    postgres_server::Database,
+    records::{SECOND, milliseconds},
+    redis_server::RedisServer,
+    soon,
+};
 
 /// One engine for several nodes.
 #[derive(Debug)]
@@ -30,12 +40,21 @@ impl Server {
 
     /// The layer of one more node.
     pub async fn node(&self) -> SessionLayer {
+        self.node_with_lease(SECOND * 10).await
+    }
+
+    /// One whose turns outlive it so long.
+    pub async fn node_with_lease(&self, lease: Duration) -> SessionLayer {
         match self {
-            Self::Redis(server) => sessions(RedisBackend::connect(server.url()).await.unwrap()),
+            Self::Redis(server) => {
+                let builder = RedisBackend::builder(server.url()).with_lease(lease).with_timeout(SECOND * 20);
+                sessions(builder.connect().await.unwrap())
+            }
             Self::Postgres(database) | Self::PolledPostgres(database) => {
-                let mut builder = PostgresBackend::builder(database.pool().await);
+                let builder = PostgresBackend::builder(database.pool().await).with_lease(lease);
+                let mut builder = builder.with_timeout(SECOND * 20);
                 if matches!(self, Self::PolledPostgres(_)) {
-                    builder = builder.with_polling(std::time::Duration::from_millis(20));
+                    builder = builder.with_polling(milliseconds(20));
                 }
                 let backend = builder.build().unwrap();
                 backend.migrate().await.unwrap();
@@ -65,6 +84,71 @@ impl Server {
         }
     }
 
+    /// Waits until somebody stands in its line for a turn; there is one session.
+    pub async fn somebody_waits(&self) {
+        soon("somebody who waits for a turn", async {
+            while !self.has_waiters().await {
+                sleep(milliseconds(5)).await;
+            }
+        })
+        .await;
+    }
+
+    async fn has_waiters(&self) -> bool {
+        match self {
+            Self::Redis(server) => {
+                for line in server.keys("session:*:turns").await {
+                    // One lease for which nobody waits stands as a text.
+                    let kind: String = server.command(&["TYPE", &line]).await;
+                    if kind == "hash" {
+                        let fields: Vec<String> = server.command(&["HKEYS", &line]).await;
+                        if fields.iter().any(|field| field.starts_with("w:")) {
+                            return true;
+                        }
+                    }
+                }
+                false
+            }
+            Self::Postgres(database) | Self::PolledPostgres(database) => count(database, "waiters").await > 0,
+        }
+    }
+
+    /// Waits until no call has a lease any more.
+    pub async fn nobody_has_a_lease(&self) {
+        soon("the end of all leases", async {
+            while self.has_leases().await {
+                sleep(milliseconds(5)).await;
+            }
+        })
+        .await;
+    }
+
+    async fn has_leases(&self) -> bool {
+        match self {
+            Self::Redis(server) => !server.keys("session:*:turns").await.is_empty(),
+            Self::Postgres(database) | Self::PolledPostgres(database) => {
+                count(database, "turns WHERE ticket IS NOT NULL").await > 0
+            }
+        }
+    }
+
+    /// What it has of a state of the one session.
+    pub async fn stored(&self, key: &str) -> Value {
+        let json = match self {
+            Self::Redis(server) => {
+                let record =
+                    server.keys("session:*").await.into_iter().find(|key| key.ends_with('}')).unwrap();
+                server.command::<String>(&["HGET", &record, &format!("v:{key}")]).await.into_bytes()
+            }
+            Self::Postgres(database) | Self::PolledPostgres(database) => {
+                let value = "SELECT value FROM socketioxide_session.values WHERE key = $1";
+                let value = sqlx::query_scalar(value).bind(key.as_bytes().to_vec());
+                value.fetch_one(&database.pool().await).await.unwrap()
+            }
+        };
+        serde_json::from_slice(&json).unwrap()
+    }
+
     /// Who listens for the commits to any session.
     async fn listeners(&self) -> usize {
         match self {
@@ -73,9 +157,7 @@ impl Server {
                 channels.len()
             }
             Self::Postgres(database) | Self::PolledPostgres(database) => {
-                let count = "SELECT count(DISTINCT hidden) FROM socketioxide_session.followers";
-                let count: i64 = sqlx::query_scalar(count).fetch_one(&database.pool().await).await.unwrap();
-                usize::try_from(count).unwrap()
+                count(database, "followers f WHERE f.ctid = (SELECT min(g.ctid) FROM socketioxide_session.followers g WHERE g.hidden = f.hidden)").await
             }
         }
     }
@@ -84,11 +166,17 @@ impl Server {
     pub async fn sessions_are_listened_to(&self, count: usize) {
         soon("listeners", async {
             while self.listeners().await != count {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                sleep(milliseconds(5)).await;
             }
         })
         .await;
     }
+}
+
+async fn count(database: &Database, of: &str) -> usize {
+    let count = format!("SELECT count(*) FROM socketioxide_session.{of}");
+    let count: i64 = sqlx::query_scalar(&count).fetch_one(&database.pool().await).await.unwrap();
+    usize::try_from(count).unwrap()
 }
 
 /// Each of these functions is a test on every engine: it is given a [`Server`].

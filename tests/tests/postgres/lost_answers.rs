@@ -135,3 +135,23 @@ async fn a_commit_that_is_sent_again_wakes_who_waits() {
         assert_eq!(timeout(SECOND * 10, waits).await.unwrap().unwrap(), !end);
     }
 }
+
+/// However many commits came before it: under a lease it can be told that it did not take place.
+#[tokio::test]
+async fn a_commit_that_did_not_get_through_is_made_among_many_others() {
+    let (proxy, database) = proxy().await;
+    let id = begin(&node(&proxy, &database, SECOND * 60).await, vec![set("a", json!({"n": 0}))]).await;
+    let others = PostgresBackend::new(database.pool().await);
+    for n in 1..=3 {
+        // A pool of its own, on whose connections nobody has committed yet.
+        let node = node(&proxy, &database, SECOND * 60).await;
+        let held = take(&node, id, &["a"], SECOND * 30).await.unwrap().unwrap();
+        for at in 0..20 {
+            others.commit(update(id, Lease::default(), vec![set("b", at)])).await.unwrap();
+        }
+        proxy.swallow_requests(1);
+        node.commit(update(id, held.lease, vec![fields("a", [("n", Some(json!(n)))])])).await.unwrap();
+        assert!(proxy.all_swallowed());
+    }
+    assert_eq!(value(&others, id, "a").await, Some(json!({"n": 3})));
+}

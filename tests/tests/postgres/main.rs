@@ -11,6 +11,7 @@ mod nodes;
 mod pooler;
 mod processes;
 mod proxy;
+mod relays;
 mod round_trips;
 mod turns;
 

@@ -12,12 +12,12 @@ use super::{
     node::Node,
     owners::Index,
     records::Reader,
-    turns::{self, Leases},
+    turns::{self, Leases, Turns},
     wire::Wire,
     writer::Writer,
 };
 use crate::{
-    backend::{BackendError, Hearing, Lease, Load, Loaded},
+    backend::{BackendError, Hearing, Lease, Load, Loaded, relay::Relays},
     background::Background,
     process::Registry,
     session::id::{HiddenId, SessionId},
@@ -28,7 +28,7 @@ pub(super) struct Driver {
     wire: Arc<Wire>,
     reader: Arc<Reader>,
     leases: Arc<Leases>,
-    pub(super) writer: Writer,
+    pub(super) relays: Arc<Relays<Turns>>,
     news: Arc<News>,
     followed: Arc<Followed>,
     pub(super) index: Index,
@@ -47,28 +47,31 @@ impl Driver {
         let wire = Arc::new(Wire::new(link));
         let node = Node::new(registry, wire.node.clone());
         let reader = Arc::new(Reader::new(Arc::clone(&wire), node.clone()));
-        let leases = Arc::new(Leases::new(Arc::clone(&wire), Arc::clone(&reader), options.lease, look));
-        let writer =
-            Writer::new(Arc::clone(&wire), node.clone(), Arc::clone(&leases), options.max_value_size);
+        let parts = (Arc::clone(&wire), node.clone(), Arc::clone(&reader));
+        let leases = Arc::new(Leases::new(parts.0, parts.1, parts.2, options.lease, look));
+        let writer = Writer::new(Arc::clone(&wire), node.clone(), options.max_value_size);
+        let turns = Turns { node: node.clone(), leases: Arc::clone(&leases), writer };
         let followed = Arc::new(Followed::new(Arc::clone(&wire)));
         let parts = (Arc::clone(&wire), Arc::clone(&leases), Arc::clone(&followed));
         let news =
             Arc::new(News::new(parts.0, node, parts.1, parts.2, (options.cut_off, options.cleanup), hears));
         let (index, tending) = (Index::new(Arc::clone(&wire)), Background::default());
-        Self { wire, reader, leases, writer, news, followed, index, tending }
+        let relays = Arc::new(Relays::new(turns));
+        Self { wire, reader, leases, relays, news, followed, index, tending }
+    }
+
+    /// What the call before left, with its lease.
+    pub(super) fn at_hand(&self, id: SessionId, load: Load) -> Option<Loaded> {
+        if load.lease == Lease::default() { None } else { self.relays.join(id, load) }
     }
 
     pub(super) async fn load(&self, id: SessionId, load: Load) -> Result<Option<Loaded>, BackendError> {
+        // Whoever comes after calls of this process finds what they committed.
+        self.relays.settle(id).await;
         if load.turns.is_empty() {
             self.reader.read(id, load).await
         } else {
             self.leases.take(id, load).await
-        }
-    }
-
-    pub(super) async fn release(&self, id: SessionId, lease: Lease) {
-        if let Some(held) = self.leases.forget(id, lease) {
-            self.leases.release(id, held.ticket).await;
         }
     }
 

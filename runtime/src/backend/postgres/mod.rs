@@ -24,8 +24,8 @@ use sqlx::PgPool;
 pub use self::builder::PostgresBackendBuilder;
 use self::{builder::Options, driver::Driver};
 use super::{
-    Answer, Backend, BackendError, Commit, Hearing, HiddenId, Lease, Load, Loaded, Owned, Owners, Registry,
-    SessionId,
+    Action, Answer, Backend, BackendError, Commit, Hearing, HiddenId, Lease, Line, Load, Loaded, Owned,
+    Owners, Registry, SessionId,
 };
 use crate::session::key::SessionKey;
 
@@ -49,6 +49,7 @@ use crate::session::key::SessionKey;
 /// | taking the turns of a handler, all or none, and loading | one, if they are free |
 /// | committing and ending the turns, another owner or another id too | one; another one each time that a plain `Session` wrote the same value meanwhile |
 /// | ending the turns without a write | one |
+/// | calls that queue up in one process | those that write the same states share them: at most 64 go one after the other under one lease, and commit together |
 ///
 /// # Turns across processes
 ///
@@ -147,13 +148,27 @@ impl Backend for PostgresBackend {
     }
 
     fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
-        let driver = Arc::clone(self.driver());
+        let driver = self.driver();
+        if let Some(loaded) = driver.at_hand(id, load) {
+            return Answer::Ready(Ok(Some(loaded)));
+        }
+        let driver = Arc::clone(driver);
         Answer::pending(async move { driver.load(id, load).await })
     }
 
     fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
-        let driver = Arc::clone(self.driver());
-        Answer::pending(async move { driver.writer.commit(&commit).await })
+        let relays = Arc::clone(&self.driver().relays);
+        Answer::pending(async move {
+            if commit.action != Action::Update {
+                relays.settle(commit.id).await;
+            }
+            relays.commit(&commit).await
+        })
+    }
+
+    fn commit_in_line(&self, commit: Commit, line: Line) -> Answer<Result<(), BackendError>> {
+        let relays = Arc::clone(&self.driver().relays);
+        Answer::pending(async move { relays.commit_in_line(commit, &line).await })
     }
 
     fn listen(&self, id: SessionId) -> Answer<Result<Hearing, BackendError>> {
@@ -166,7 +181,7 @@ impl Backend for PostgresBackend {
     }
 
     fn release(&self, id: SessionId, lease: Lease) -> Answer<()> {
-        let driver = Arc::clone(self.driver());
-        Answer::pending(async move { driver.release(id, lease).await })
+        let relays = Arc::clone(&self.driver().relays);
+        Answer::pending(async move { relays.release(id, lease).await })
     }
 }

@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use super::wire::ending_of;
-use crate::backend::{Ending, HiddenId, Registry, SessionId};
+use crate::backend::{Arrivals, Ending, HiddenId, Registry, SessionId};
 
 /// What this process knows of sessions, and its name among the others.
 #[derive(Clone)]
@@ -16,6 +16,11 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(registry: Registry, name: String) -> Self {
         Self { registry, name }
+    }
+
+    /// How many calls have come to the queues of a session.
+    pub(super) fn arrivals(&self, id: SessionId) -> Arrivals {
+        self.registry.arrivals(id)
     }
 
     /// The sessions with sockets here.

@@ -5,7 +5,6 @@
 -- it was written, in a database of any encoding. What is lost in a crash may be: who has a turn, who waits, who listens.
 CREATE SCHEMA IF NOT EXISTS {s};
 CREATE TABLE {s}.version (version integer NOT NULL);
-CREATE SEQUENCE {s}.numbers CACHE 32;
 
 CREATE TABLE {s}.sessions (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -32,6 +31,7 @@ CREATE TABLE {s}.values (
   number bigint NOT NULL,
   key bytea NOT NULL,
   value bytea NOT NULL,
+  -- The token of the commit that wrote it.
   version bigint NOT NULL,
   PRIMARY KEY (number, key)
 ) WITH (fillfactor = 70);
@@ -203,23 +203,29 @@ BEGIN
   PERFORM {s}.tell(a_node, a_kind || ' ' || a_node || ' ' || {s}.name_of(a_hidden));
 END $$;
 
--- Commits, and ends the lease. A change with a version is made only if the value still has it (0: there is none); one
+-- Commits, and ends the lease, or keeps it for the next call of the same node: `a_keep` is 'no', 'yes' or 'unless awaited' by
+-- other nodes. A change with a version is made only if the value still has it (0: there is none); one
 -- without a value removes it. `a_sent` is how long ago it was sent first, null if it is the first time.
 CREATE FUNCTION {s}.commit(
   a_hidden bytea, a_action text, a_new bytea, a_token bigint, a_sent bigint, a_node text, a_recent bigint,
   a_public_key bytea, a_lasting bytea, a_expiry bytea, a_provisional boolean,
   a_expires bigint, a_reckoned_expiry bytea, a_reckoned_provisional boolean,
   a_owner_changes boolean, a_owner bytea, a_label_changes boolean, a_label bytea,
-  a_ticket bigint, a_states bytea[], a_keys bytea[], a_vals bytea[], a_versions bigint[],
-  OUT answer text, OUT kind text, OUT node text, OUT vals bytea[], OUT versions bigint[], OUT woken bigint[]
+  a_ticket bigint, a_states bytea[], a_keep text, a_lease bigint, a_hold bigint,
+  a_keys bytea[], a_vals bytea[], a_versions bigint[],
+  OUT answer text, OUT kind text, OUT node text, OUT vals bytea[], OUT versions bigint[], OUT woken bigint[],
+  OUT lease text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   session {s}.sessions;
   ending {s}.endings;
   begun bigint;
-  now bigint := {s}.now_ms();
+  came bigint := {s}.now_ms();
+  now bigint := came;
+  forgotten boolean;
   conflict boolean;
+  awaited boolean;
   next_expires bigint;
 BEGIN
   IF a_action = 'create' THEN
@@ -234,7 +240,7 @@ BEGIN
       RETURN;
     END IF;
     INSERT INTO {s}.values (number, key, value, version)
-      SELECT begun, c.key, c.value, nextval('{s}.numbers') FROM unnest(a_keys, a_vals) c (key, value)
+      SELECT begun, c.key, c.value, a_token FROM unnest(a_keys, a_vals) c (key, value)
       WHERE c.value IS NOT NULL;
     answer := 'done';
     RETURN;
@@ -260,27 +266,32 @@ BEGIN
   END IF;
 
   IF a_token = ANY (session.tokens) THEN
-    -- Whom it woke on this node was said in the answer that was lost.
+    -- Whom it woke on this node, and what became of the lease, was said in the answer that was lost.
     woken := {s}.wake(session.number, a_node, false);
+    lease := CASE WHEN EXISTS (SELECT FROM {s}.turns t WHERE t.number = session.number AND t.ticket = a_ticket)
+      THEN 'awaited' ELSE 'ended' END;
     answer := 'done';
     RETURN;
   END IF;
-  -- It may have been forgotten that it took place.
-  IF a_sent IS NOT NULL AND cardinality(session.moments) >= 16 AND session.moments[1] >= now - a_sent - 1000 THEN
-    answer := 'unknown';
-    RETURN;
-  END IF;
+  -- Whether it may have been forgotten that it took place: since it was sent first, as this call came, there were too many.
+  forgotten := a_sent IS NOT NULL AND cardinality(session.moments) >= 16
+    AND session.moments[1] >= came - a_sent - 1000;
   IF a_ticket IS NOT NULL AND cardinality(a_states) <> (
     SELECT count(*) FROM {s}.turns t
     WHERE t.number = session.number AND t.state = ANY (a_states) AND t.ticket = a_ticket AND t.deadline > now
   ) THEN
-    answer := 'lost';
+    answer := CASE WHEN forgotten THEN 'unknown' ELSE 'lost' END;
     RETURN;
   END IF;
   SELECT bool_or(coalesce(v.version, 0) <> c.version) INTO conflict
     FROM unnest(a_keys, a_versions) c (key, version)
     LEFT JOIN {s}.values v ON v.number = session.number AND v.key = c.key
     WHERE c.version IS NOT NULL;
+  -- It would have ended its lease, or given the values its version.
+  IF forgotten AND NOT (a_ticket IS NOT NULL AND a_keep = 'no') AND conflict IS NOT FALSE THEN
+    answer := 'unknown';
+    RETURN;
+  END IF;
   IF conflict THEN
     SELECT array_agg(v.value ORDER BY c.at), array_agg(coalesce(v.version, 0) ORDER BY c.at) INTO vals, versions
       FROM unnest(a_keys, a_versions) WITH ORDINALITY c (key, version, at)
@@ -298,7 +309,7 @@ BEGIN
     DELETE FROM {s}.values v USING unnest(a_keys, a_vals) c (key, value)
       WHERE v.number = session.number AND v.key = c.key AND c.value IS NULL;
     INSERT INTO {s}.values (number, key, value, version)
-      SELECT session.number, c.key, c.value, nextval('{s}.numbers') FROM unnest(a_keys, a_vals) c (key, value)
+      SELECT session.number, c.key, c.value, a_token FROM unnest(a_keys, a_vals) c (key, value)
       WHERE c.value IS NOT NULL
       ON CONFLICT (number, key) DO UPDATE SET value = excluded.value, version = excluded.version;
   END IF;
@@ -336,9 +347,19 @@ BEGIN
     ) THEN
       PERFORM pg_notify('{c}', 'L ' || a_node || ' ' || {s}.name_of(a_hidden));
     END IF;
-    IF a_ticket IS NOT NULL THEN
+    awaited := a_keep <> 'no' AND EXISTS (
+      SELECT FROM {s}.waiters w WHERE w.number = session.number AND w.deadline > now AND w.states && a_states
+    );
+    IF a_keep = 'yes' OR a_keep = 'unless awaited' AND NOT awaited THEN
+      -- The next call holds it from now on.
+      UPDATE {s}.turns t
+        SET last = greatest(t.last, now + a_hold), deadline = least(now + a_lease, greatest(t.last, now + a_hold))
+        WHERE t.number = session.number AND t.ticket = a_ticket;
+      lease := CASE WHEN awaited THEN 'awaited' ELSE 'unawaited' END;
+    ELSIF a_ticket IS NOT NULL THEN
       UPDATE {s}.turns t SET ticket = NULL WHERE t.number = session.number AND t.ticket = a_ticket;
       woken := {s}.wake(session.number, a_node, false);
+      lease := 'ended';
     END IF;
   END IF;
   answer := 'done';

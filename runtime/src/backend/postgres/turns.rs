@@ -11,18 +11,24 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use sqlx::Row as _;
+use sqlx::{Row as _, postgres::PgRow};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout_at},
 };
 
 use super::{
+    node::Node,
     records::{Reader, decode, get, wanted},
     wire::{Wire, span, unique},
+    writer::{UnderLease, Woken, Writer},
 };
 use crate::{
-    backend::{BackendError, Lease, Load, Loaded, millis::LONGEST},
+    backend::{
+        Arrivals, BackendError, Commit, Lease, Load, Loaded,
+        millis::LONGEST,
+        relay::{self, Asked, Done, Engine, Held, HeldLeases, Stored},
+    },
     session::id::SessionId,
 };
 
@@ -32,39 +38,81 @@ const GRACE: Duration = Duration::from_millis(5);
 /// The leases that this process holds, and its calls that wait for one.
 pub(super) struct Leases {
     wire: Arc<Wire>,
+    node: Node,
     reader: Arc<Reader>,
     /// How long a lease lasts unless it is renewed.
     length: Duration,
     /// The longest pause before a call that waits looks again.
     look: Duration,
-    held: Mutex<HashMap<(SessionId, Lease), Arc<Held>>>,
+    held: HeldLeases<Own>,
     waiting: Mutex<HashMap<i64, Arc<Notify>>>,
     granted: AtomicU64,
 }
 
-/// A lease that this process holds, and what a commit under it needs.
-pub(super) struct Held {
+/// What PostgreSQL knows a lease by.
+pub(super) struct Own {
     pub(super) ticket: i64,
-    pub(super) states: &'static [&'static str],
-    /// The values as they stand there, and their versions: what the changed fields are merged into.
-    pub(super) stored: Vec<(Vec<u8>, Vec<u8>, i64)>,
     number: i64,
-    /// When the renewing ends.
-    last: Instant,
+}
+
+/// The leases of this process on PostgreSQL, and the commits under them.
+pub(super) struct Turns {
+    pub(super) node: Node,
+    pub(super) leases: Arc<Leases>,
+    pub(super) writer: Writer,
+}
+
+impl Engine for Turns {
+    type Own = Own;
+
+    fn arrivals(&self, id: SessionId) -> Arrivals {
+        self.node.arrivals(id)
+    }
+
+    fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held<Own>>> {
+        self.leases.held.lock().get(&(id, lease)).cloned()
+    }
+
+    fn forget(&self, id: SessionId, lease: Lease) -> Option<Arc<Held<Own>>> {
+        self.leases.held.lock().remove(&(id, lease))
+    }
+
+    async fn release(&self, id: SessionId, held: &Held<Own>) {
+        self.leases.release(id, held.own.ticket).await;
+    }
+
+    async fn commit(
+        &self,
+        commit: &Commit,
+        under: Option<relay::UnderLease<'_, Own>>,
+        stored: &[Stored],
+    ) -> Result<Done, BackendError> {
+        let under = under.map(|relay::UnderLease { held, keep }| UnderLease {
+            ticket: held.own.ticket,
+            states: held.states,
+            keep,
+            length: held.length,
+            hold: held.hold,
+        });
+        let (done, woken) = self.writer.commit(commit, under, stored).await?;
+        match woken {
+            Woken::These(tickets) => tickets.into_iter().for_each(|ticket| self.leases.wake(ticket)),
+            Woken::Unknown => self.leases.wake_all(),
+        }
+        Ok(done)
+    }
 }
 
 impl Leases {
-    pub(super) fn new(wire: Arc<Wire>, reader: Arc<Reader>, length: Duration, look: Duration) -> Self {
+    pub(super) fn new(
+        wire: Arc<Wire>,
+        node: Node,
+        reader: Arc<Reader>,
+        length: Duration,
+        look: Duration,
+    ) -> Self {
         let (held, waiting, granted) = Default::default();
-        Self { wire, reader, length, look, held, waiting, granted }
-    }
-
-    pub(super) fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
-        self.held.lock().get(&(id, lease)).cloned()
-    }
-
-    pub(super) fn forget(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
-        self.held.lock().remove(&(id, lease))
+        Self { wire, node, reader, length, look, held, waiting, granted }
     }
 
     /// The turn of the call with this ticket may have come.
@@ -93,7 +141,7 @@ impl Leases {
         let hidden = &hidden.as_bytes()[..];
         let states: Vec<_> = load.turns.iter().map(|state| state.as_bytes()).collect();
         loop {
-            let asked = Instant::now();
+            let asked = Asked::now(self.node.arrivals(id));
             let take = || {
                 let take = sqlx::query(&self.wire.statements.take).bind(hidden).bind(wanted(load.keys));
                 let take = take.bind(states.clone()).bind(place.ticket).bind(&*self.wire.node);
@@ -105,19 +153,8 @@ impl Leases {
                 "granted" => {
                     let lease = Lease(self.granted.fetch_add(1, Ordering::Relaxed) + 1);
                     let loaded = decode(&row, lease, load.ownership)?;
-                    let keys: Option<Vec<Vec<u8>>> = get(&row, "keys")?;
-                    let values: Option<Vec<Vec<u8>>> = get(&row, "vals")?;
-                    let versions: Option<Vec<i64>> = get(&row, "versions")?;
-                    let stored = keys.into_iter().flatten().zip(values.into_iter().flatten());
-                    let stored = stored.zip(versions.into_iter().flatten());
-                    let stored = stored.map(|((key, value), version)| (key, value, version)).collect();
-                    let held = Held {
-                        ticket: place.ticket,
-                        states: load.turns,
-                        stored,
-                        number: get(&row, "number")?,
-                        last: asked + load.hold.min(LONGEST),
-                    };
+                    let own = Own { ticket: place.ticket, number: get(&row, "number")? };
+                    let held = Held::granted(load, asked, self.length, &loaded, stored(&row)?, own);
                     self.held.lock().insert((id, lease), Arc::new(held));
                     place.in_line = false;
                     return Ok(Some(loaded));
@@ -139,7 +176,7 @@ impl Leases {
     }
 
     /// Ends the leases of a call, and its waiting.
-    pub(super) async fn release(&self, id: SessionId, ticket: i64) {
+    async fn release(&self, id: SessionId, ticket: i64) {
         let hidden = self.wire.hidden(id);
         let hidden = &hidden.as_bytes()[..];
         let release =
@@ -156,10 +193,10 @@ impl Leases {
     }
 
     async fn renew(&self) {
-        let now = Instant::now();
         let (numbers, tickets): (Vec<_>, Vec<_>) = {
             let held = self.held.lock();
-            held.values().filter(|held| held.last > now).map(|held| (held.number, held.ticket)).unzip()
+            let renewed = held.values().filter(|held| held.is_renewed());
+            renewed.map(|held| (held.own.number, held.own.ticket)).unzip()
         };
         if numbers.is_empty() {
             return;
@@ -172,6 +209,19 @@ impl Leases {
             tracing::warn!(%error, "the leases on turns could not be renewed");
         }
     }
+}
+
+/// The values of a row, with what tells them from others.
+fn stored(row: &PgRow) -> Result<Vec<Stored>, BackendError> {
+    let keys: Option<Vec<Vec<u8>>> = get(row, "keys")?;
+    let values: Option<Vec<Vec<u8>>> = get(row, "vals")?;
+    let versions: Option<Vec<i64>> = get(row, "versions")?;
+    let values = values.into_iter().flatten().zip(versions.into_iter().flatten());
+    let stored = keys.into_iter().flatten().zip(values).filter_map(|(key, (json, version))| {
+        // A key that is no text was damaged, and the session could not be read.
+        Some(Stored { key: String::from_utf8(key).ok()?.into(), json, version })
+    });
+    Ok(stored.collect())
 }
 
 /// Renews the leases that are held, until the backend is gone.

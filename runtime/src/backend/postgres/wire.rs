@@ -97,7 +97,7 @@ impl Statements {
             take: name("SELECT * FROM {s}.take($1, $2, $3, $4, $5, $6, $7)"),
             commit: name(
                 "SELECT * FROM {s}.commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-                 $18, $19, $20, $21, $22, $23)",
+                 $18, $19, $20, $21, $22, $23, $24, $25, $26)",
             ),
             release: name("SELECT {s}.release($1, $2, $3)"),
             renew: name("SELECT {s}.renew($1, $2, $3)"),

@@ -1,18 +1,20 @@
 //! Commits: one statement each, carried out once however often it must be sent.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use sqlx::postgres::PgRow;
 
 use super::{
     link::Failure,
     node::Node,
     records::get,
-    turns::{Held, Leases},
     wire::{Wire, since_1970, span, unique},
 };
 use crate::{
     backend::{
-        Action, BackendError, Commit, Ending, Lease, Registry,
+        Action, BackendError, Commit, Ending, Registry,
         progress::Progress,
+        relay::{Done, Keep, LeaseAfter, Stored},
         text::{check_size, encode_expiry, encode_lasting, merge},
     },
     session::change::Change,
@@ -25,8 +27,26 @@ const MERGES: usize = 64;
 pub(super) struct Writer {
     wire: Arc<Wire>,
     node: Node,
-    leases: Arc<Leases>,
     max_value_size: usize,
+}
+
+/// The lease under which a commit is made.
+#[derive(Clone, Copy)]
+pub(super) struct UnderLease {
+    pub(super) ticket: i64,
+    pub(super) states: &'static [&'static str],
+    pub(super) keep: Keep,
+    /// How long it lasts unless it is renewed.
+    pub(super) length: Duration,
+    /// For how long the next call may hold it.
+    pub(super) hold: Duration,
+}
+
+/// The calls of this node whose turn has come.
+pub(super) enum Woken {
+    These(Vec<i64>),
+    /// Perhaps all.
+    Unknown,
 }
 
 /// A value into which changed fields are merged, and its version; 0: there is none.
@@ -55,31 +75,30 @@ struct Operations {
 }
 
 impl Writer {
-    pub(super) fn new(wire: Arc<Wire>, node: Node, leases: Arc<Leases>, max_value_size: usize) -> Self {
-        Self { wire, node, leases, max_value_size }
+    pub(super) fn new(wire: Arc<Wire>, node: Node, max_value_size: usize) -> Self {
+        Self { wire, node, max_value_size }
     }
 
-    /// Commits, and ends the lease.
-    pub(super) async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
-        let lease = commit.lease;
-        let held = if lease == Lease::default() || commit.action == Action::End {
-            None
-        } else {
-            Some(self.leases.held(commit.id, lease).ok_or(BackendError::TurnLost)?)
-        };
+    /// Commits, with a first guess of the values that changed fields are merged into; gives what was done, and who waits
+    /// here and has their turn.
+    pub(super) async fn commit(
+        &self,
+        commit: &Commit,
+        under: Option<UnderLease>,
+        stored: &[Stored],
+    ) -> Result<(Done, Woken), BackendError> {
         let progress = Progress::of_commit();
         progress.has_written_nothing();
-        self.carry_out(commit, held.as_deref(), &progress).await?;
-        self.leases.forget(commit.id, lease);
-        Ok(())
+        self.carry_out(commit, under, stored, &progress).await
     }
 
     async fn carry_out(
         &self,
         commit: &Commit,
-        held: Option<&Held>,
+        under: Option<UnderLease>,
+        stored: &[Stored],
         progress: &Progress,
-    ) -> Result<(), BackendError> {
+    ) -> Result<(Done, Woken), BackendError> {
         let session = self.wire.hidden(commit.id);
         let hidden = &session.as_bytes()[..];
         let new = match commit.action {
@@ -95,13 +114,15 @@ impl Writer {
         };
         let (token, said) = (unique(), said(commit)?);
         let (reckoned_expiry, reckoned_provisional) = said.reckoned.clone().unwrap_or_default();
-        let states: Vec<_> =
-            held.iter().flat_map(|held| held.states).map(|state| state.as_bytes().to_vec()).collect();
+        let states = under.iter().flat_map(|under| under.states);
+        let states: Vec<_> = states.map(|state| state.as_bytes().to_vec()).collect();
+        let keep = word(under.map_or(Keep::No, |under| under.keep));
+        let [length, hold] = under.map_or([0; 2], |under| [under.length, under.hold].map(span));
         let recent = span(Registry::ENDINGS_ARE_REMEMBERED);
-        let mut bases = bases_of(commit, held);
-        for _ in 0..MERGES {
+        let mut bases = bases_of(commit, stored);
+        for merges in 0..MERGES {
             let operations = self.operations(commit, &bases)?;
-            let send = |sent: Option<std::time::Duration>| {
+            let send = |sent: Option<Duration>| {
                 let query =
                     sqlx::query(&self.wire.statements.commit).bind(hidden).bind(action).bind(new.clone());
                 let query = query.bind(token).bind(sent.map(span)).bind(&*self.wire.node).bind(recent);
@@ -112,7 +133,8 @@ impl Writer {
                 let query = query.bind(reckoned_provisional);
                 let query = query.bind(said.owner.is_some()).bind(said.owner.clone().flatten());
                 let query = query.bind(said.label.is_some()).bind(said.label.clone().flatten());
-                let query = query.bind(held.map(|held| held.ticket)).bind(states.clone());
+                let query = query.bind(under.map(|under| under.ticket)).bind(states.clone());
+                let query = query.bind(keep).bind(length).bind(hold);
                 query
                     .bind(operations.keys.clone())
                     .bind(operations.values.clone())
@@ -123,14 +145,10 @@ impl Writer {
             let row = rows.first().ok_or_else(|| BackendError::failed("PostgreSQL gave no answer"))?;
             match get(row, "answer")? {
                 "done" => {
-                    let woken: Option<Vec<i64>> = get(row, "woken")?;
-                    woken.into_iter().flatten().for_each(|ticket| self.leases.wake(ticket));
-                    if get::<Option<&str>>(row, "kind")?.is_some() {
-                        // It ended when it was sent before, and who waited here was said in the answer that was lost.
-                        self.leases.wake_all();
-                    }
                     self.is_in(commit);
-                    return Ok(());
+                    let lease = lease_after(get(row, "lease")?);
+                    let stored = operations.merged(commit, token);
+                    return Ok((Done { stored, merged_anew: merges > 0, lease }, woken(row)?));
                 }
                 "conflict" => {
                     progress.has_written_nothing();
@@ -187,14 +205,50 @@ impl Writer {
     }
 }
 
+impl Operations {
+    /// The values into which fields were merged by the commit with this token.
+    fn merged(self, commit: &Commit, token: i64) -> Vec<Stored> {
+        let merged =
+            commit.changes.iter().zip(self.values).filter_map(|((key, change), value)| match change {
+                Change::Fields(_) => Some(Stored { key: key.clone(), json: value?, version: token }),
+                _ => None,
+            });
+        merged.collect()
+    }
+}
+
+fn word(keep: Keep) -> &'static str {
+    match keep {
+        Keep::No => "no",
+        Keep::UnlessAwaited => "unless awaited",
+        Keep::Yes => "yes",
+    }
+}
+
+fn lease_after(word: Option<&str>) -> LeaseAfter {
+    match word {
+        Some("ended") => LeaseAfter::Ended,
+        Some("awaited") => LeaseAfter::Awaited,
+        Some("unawaited") => LeaseAfter::Unawaited,
+        _ => LeaseAfter::Unsaid,
+    }
+}
+
+fn woken(row: &PgRow) -> Result<Woken, BackendError> {
+    if get::<Option<&str>>(row, "kind")?.is_some() {
+        // It ended when it was sent before, and who waited here was said in the answer that was lost.
+        return Ok(Woken::Unknown);
+    }
+    Ok(Woken::These(get::<Option<Vec<i64>>>(row, "woken")?.unwrap_or_default()))
+}
+
 /// The values into which changed fields are merged. Without a lease they begin with a guess, that nothing is stored;
 /// PostgreSQL knows better.
-fn bases_of(commit: &Commit, held: Option<&Held>) -> Vec<Base> {
+fn bases_of(commit: &Commit, stored: &[Stored]) -> Vec<Base> {
     let merged = commit.changes.iter().filter(|(_, change)| matches!(change, Change::Fields(_)));
     let base = |key: &str| {
-        let stored = held.into_iter().flat_map(|held| &held.stored);
-        let found = stored.into_iter().find(|(stored, ..)| stored == key.as_bytes());
-        found.map_or((None, 0), |(_, value, version)| (Some(value.clone()), *version))
+        let found = stored.iter().find(|stored| stored.key == key);
+        found.map_or((None, 0), |stored| (Some(stored.json.clone()), stored.version))
     };
     merged.map(|(key, _)| base(key)).collect()
 }

@@ -15,14 +15,11 @@ use super::{
         reader::Reader,
         writer::Writer,
     },
-    turns::{
-        leases::{self, Leases},
-        relays::Relays,
-    },
+    turns::leases::{self, Leases, Turns},
     wire::{Wire, link::Link, scripts::Hear, source::Source, tracking::Tracker},
 };
 use crate::{
-    backend::{BackendError, Hearing, Lease, Load, Loaded},
+    backend::{BackendError, Hearing, Lease, Load, Loaded, relay::Relays},
     background::Background,
     process::Registry,
     session::id::{HiddenId, SessionId},
@@ -34,7 +31,7 @@ pub(super) struct Driver {
     cache: Option<Arc<Cache>>,
     reader: Arc<Reader>,
     leases: Arc<Leases>,
-    pub(super) relays: Arc<Relays>,
+    pub(super) relays: Arc<Relays<Turns>>,
     news: Arc<News>,
     followed: Arc<Followed>,
     pub(super) index: Arc<Index>,
@@ -51,7 +48,8 @@ impl Driver {
         let reader = Arc::new(Reader::new(wire.clone(), node.clone(), cache.clone()));
         let writer = Arc::new(Writer::new(wire.clone(), reader.clone(), options.max_value_size));
         let leases = Arc::new(Leases::new(wire.clone(), node.clone(), reader.clone(), options.lease));
-        let relays = Arc::new(Relays::new(node.clone(), leases.clone(), writer));
+        let turns = Turns { node: node.clone(), leases: leases.clone(), writer };
+        let relays = Arc::new(Relays::new(turns));
         let followed = Arc::new(Followed::new(wire.clone()));
         let (hears, follows) = ((reader.clone(), leases.clone()), followed.clone());
         let news = Arc::new(News::new(wire.clone(), node, hears.0, hears.1, follows, options.cut_off));

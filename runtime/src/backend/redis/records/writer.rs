@@ -12,10 +12,11 @@ use crate::{
             Wire, millis,
             names::{SessionKeys, field, unique},
             scripts::{
-                CommitAction, CommitAnswer, From, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
+                CommitAction, CommitAnswer, From, Operation, Refusal, SendAttributes, SendCommit,
                 SendExpires, UnderLease,
             },
         },
+        relay::{Done, LeaseAfter, Stored},
         text::{check_size, encode_expiry, encode_lasting, merge},
     },
     session::{change::Change, id::SessionId},
@@ -34,14 +35,6 @@ pub(crate) struct Writer {
     max_value_size: usize,
 }
 
-/// What a commit came to.
-pub(crate) struct Done {
-    pub(crate) operations: Vec<Operation>,
-    /// The values were not those that the changes were made from.
-    pub(crate) merged_anew: bool,
-    pub(crate) lease: LeaseAfter,
-}
-
 impl Writer {
     pub(crate) fn new(wire: Arc<Wire>, reader: Arc<Reader>, max_value_size: usize) -> Self {
         Self { wire, reader, max_value_size }
@@ -52,7 +45,7 @@ impl Writer {
         &self,
         commit: &Commit,
         under: Option<UnderLease<'_>>,
-        stored: &[(Cow<'static, str>, Vec<u8>)],
+        stored: &[Stored],
     ) -> Result<Done, BackendError> {
         let keys =
             under.map_or_else(|| Cow::Owned(self.wire.keys(commit.id)), |under| Cow::Borrowed(under.keys));
@@ -67,7 +60,7 @@ impl Writer {
         commit: &Commit,
         keys: &SessionKeys,
         under: Option<UnderLease<'_>>,
-        stored: &[(Cow<'static, str>, Vec<u8>)],
+        stored: &[Stored],
     ) -> Result<Done, BackendError> {
         let new = match commit.action {
             Action::ChangeId(new) => Some(self.wire.keys(new)),
@@ -120,7 +113,7 @@ impl Writer {
                 }
                 CommitAnswer::Refused(refusal) => return Err(self.error_of(commit.id, refusal)),
             };
-            return Ok(Done { operations, merged_anew: merges > 0, lease });
+            return Ok(Done { stored: merged_values(operations), merged_anew: merges > 0, lease });
         }
     }
 
@@ -185,6 +178,18 @@ impl Writer {
     }
 }
 
+/// The values into which fields were merged.
+fn merged_values(operations: Vec<Operation>) -> Vec<Stored> {
+    let merged = operations.into_iter().filter_map(|operation| match operation {
+        Operation::Merge { field, to, .. } => {
+            let key = field.strip_prefix("v:")?.to_owned();
+            Some(Stored { key: Cow::Owned(key), json: to, version: 0 })
+        }
+        _ => None,
+    });
+    merged.collect()
+}
+
 /// A value into which changed fields are merged.
 struct Base<'a> {
     value: Option<Cow<'a, [u8]>>,
@@ -194,14 +199,10 @@ struct Base<'a> {
 
 /// The values into which changed fields are merged. Without a lease they begin with a guess, that nothing is stored;
 /// Redis knows better.
-fn bases_of<'a>(
-    commit: &Commit,
-    under: Option<UnderLease<'_>>,
-    stored: &'a [(Cow<'static, str>, Vec<u8>)],
-) -> Vec<Base<'a>> {
+fn bases_of<'a>(commit: &Commit, under: Option<UnderLease<'_>>, stored: &'a [Stored]) -> Vec<Base<'a>> {
     let merged = commit.changes.iter().filter(|(_, change)| matches!(change, Change::Fields(_)));
     let base = |key: &str| Base {
-        value: stored.iter().find(|(stored, _)| stored == key).map(|(_, value)| value.into()),
+        value: stored.iter().find(|stored| stored.key == key).map(|stored| (&*stored.json).into()),
         held: under.is_some_and(|under| under.states.contains(&key)),
     };
     merged.map(|(key, _)| base(key)).collect()

@@ -2,7 +2,6 @@
 //! this process holds.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     error::Error as StdError,
     sync::{
@@ -21,20 +20,22 @@ use tokio::{
 
 use crate::{
     backend::{
-        Arrivals, BackendError, Keys, Lease, Load, Loaded,
+        Arrivals, BackendError, Commit, Lease, Load, Loaded,
         redis::{
             node::Node,
             records::{
                 reader::Reader,
                 record::{Damaged, decode},
+                writer::Writer,
             },
             wire::{
                 Wire,
                 millis::LONGEST,
                 names::{Record, SessionKeys, unique},
-                scripts::{Keep, Release, Renew, Take, TakeAnswer, UnderLease},
+                scripts::{Release, Renew, Take, TakeAnswer, UnderLease},
             },
         },
+        relay::{self, Asked, Done, Engine, Held, HeldLeases, Stored},
     },
     session::id::SessionId,
 };
@@ -52,52 +53,58 @@ pub(crate) struct Leases {
     reader: Arc<Reader>,
     /// How long a lease lasts unless it is renewed.
     length: Duration,
-    held: Mutex<HashMap<(SessionId, Lease), Arc<Held>>>,
+    held: HeldLeases<Own>,
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
     /// How many leases were granted so far: by these numbers this process knows them, and Redis by their tickets.
     granted: AtomicU64,
 }
 
-/// A lease that this process holds, and what a commit under it needs.
-pub(super) struct Held {
-    pub(super) lease: Lease,
+/// What Redis is told of a lease.
+pub(crate) struct Own {
     keys: SessionKeys,
-    pub(super) ticket: String,
+    ticket: String,
     /// How it stands in Redis, if it is one and nobody waits.
     text: Option<String>,
-    pub(super) states: Vec<&'static str>,
-    /// The values as they stand in Redis: what the changed fields are merged into.
-    pub(super) stored: Vec<(Cow<'static, str>, Vec<u8>)>,
-    /// The session as it was loaded, where that is what its states' writers load: a relay may begin with it.
-    pub(super) loaded: Option<Loaded>,
-    /// Those who had come when it was asked for.
-    pub(super) came: Arrivals,
-    pub(super) asked: Instant,
-    /// For how long a call may hold it.
-    pub(super) hold: Duration,
-    /// How long it lasts unless it is renewed.
-    pub(super) length: Duration,
-    /// When the renewing ends.
-    last: Mutex<Instant>,
 }
 
-impl Held {
-    /// Another call begins to hold it.
-    pub(super) fn hold_from_now(&self) {
-        *self.last.lock() = Instant::now() + self.hold;
-    }
-
-    pub(super) fn under(&self, keep: Keep) -> UnderLease<'_> {
-        let Self { keys, ticket, text, states, length, hold, .. } = self;
-        UnderLease { keys, ticket, text: text.as_deref(), states, keep, length: *length, hold: *hold }
-    }
+/// The leases of this process on Redis, and the commits under them.
+pub(crate) struct Turns {
+    pub(crate) node: Node,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) writer: Arc<Writer>,
 }
 
-/// When a lease was asked for, and who had come by then.
-#[derive(Clone, Copy)]
-struct Asked {
-    at: Instant,
-    came: Arrivals,
+impl Engine for Turns {
+    type Own = Own;
+
+    fn arrivals(&self, id: SessionId) -> Arrivals {
+        self.node.arrivals(id)
+    }
+
+    fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held<Own>>> {
+        self.leases.held.lock().get(&(id, lease)).cloned()
+    }
+
+    fn forget(&self, id: SessionId, lease: Lease) -> Option<Arc<Held<Own>>> {
+        self.leases.held.lock().remove(&(id, lease))
+    }
+
+    async fn release(&self, id: SessionId, held: &Held<Own>) {
+        self.leases.release(id, &held.own.ticket).await;
+    }
+
+    async fn commit(
+        &self,
+        commit: &Commit,
+        under: Option<relay::UnderLease<'_, Own>>,
+        stored: &[Stored],
+    ) -> Result<Done, BackendError> {
+        let under = under.map(|relay::UnderLease { held, keep }| {
+            let Held { own: Own { keys, ticket, text }, states, length, hold, .. } = held;
+            UnderLease { keys, ticket, text: text.as_deref(), states, keep, length: *length, hold: *hold }
+        });
+        self.writer.commit(commit, under, stored).await
+    }
 }
 
 impl Leases {
@@ -111,14 +118,6 @@ impl Leases {
             waiting: Mutex::default(),
             granted: AtomicU64::new(0),
         }
-    }
-
-    pub(super) fn held(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
-        self.held.lock().get(&(id, lease)).cloned()
-    }
-
-    pub(super) fn forget(&self, id: SessionId, lease: Lease) -> Option<Arc<Held>> {
-        self.held.lock().remove(&(id, lease))
     }
 
     /// Redis says that the turn of this call has come.
@@ -146,7 +145,7 @@ impl Leases {
         }
         let woken = place.be_woken();
         loop {
-            let asked = Asked { came: self.node.arrivals(id), at: Instant::now() };
+            let asked = Asked::now(self.node.arrivals(id));
             let take = Take { keys: &place.keys, ticket: &place.ticket, lease: self.length, load };
             let again = match take.send(&self.wire).await? {
                 TakeAnswer::Granted(values) => {
@@ -174,7 +173,7 @@ impl Leases {
     async fn take_at_once(&self, place: &mut Place, load: Load) -> Result<Option<Loaded>, BackendError> {
         let take = Take { keys: &place.keys, ticket: &place.ticket, lease: self.length, load };
         let Some(text) = take.text() else { return Ok(None) };
-        let asked = Asked { came: self.node.arrivals(place.id), at: Instant::now() };
+        let asked = Asked::now(self.node.arrivals(place.id));
         let Some(values) = take.send_text(&self.wire, &text).await? else { return Ok(None) };
         let record = take.record(values);
         self.granted(place, load, asked, record, Some(text)).map(Some)
@@ -190,31 +189,16 @@ impl Leases {
     ) -> Result<Loaded, BackendError> {
         let lease = Lease(self.granted.fetch_add(1, Ordering::Relaxed) + 1);
         let loaded = decode(&record, lease)?;
-        let mut stored = record.values;
-        stored.retain(|(key, _)| load.turns.contains(&&**key));
-        let only_writes = matches!(load.keys, Keys::Only(keys) if keys == load.turns);
-        let longest = load.hold.min(LONGEST);
-        let held = Held {
-            lease,
-            keys: place.keys.clone(),
-            ticket: place.ticket.clone(),
-            text,
-            states: load.turns.to_vec(),
-            stored,
-            loaded: only_writes.then(|| loaded.clone()),
-            came: asked.came,
-            asked: asked.at,
-            hold: longest,
-            length: self.length,
-            last: Mutex::new(asked.at + longest),
-        };
+        let stored = record.values.into_iter().map(|(key, json)| Stored { key, json, version: 0 }).collect();
+        let own = Own { keys: place.keys.clone(), ticket: place.ticket.clone(), text };
+        let held = Held::granted(load, asked, self.length, &loaded, stored, own);
         self.held.lock().insert((place.id, lease), Arc::new(held));
         place.in_line = false;
         Ok(loaded)
     }
 
     /// Ends the leases of a call, and its waiting.
-    pub(super) async fn release(&self, id: SessionId, ticket: &str) {
+    async fn release(&self, id: SessionId, ticket: &str) {
         let keys = self.wire.keys(id);
         let release = Release { keys: &keys, ticket };
         if let Err(error) = release.send(&self.wire).await {
@@ -234,10 +218,9 @@ impl Leases {
     }
 
     fn to_renew(&self) -> Vec<(SessionId, String)> {
-        let now = Instant::now();
         let held = self.held.lock();
-        let renewed = held.iter().filter(|(_, held)| *held.last.lock() > now);
-        renewed.map(|((id, _), held)| (*id, held.ticket.clone())).collect()
+        let renewed = held.iter().filter(|(_, held)| held.is_renewed());
+        renewed.map(|((id, _), held)| (*id, held.own.ticket.clone())).collect()
     }
 }
 

@@ -127,6 +127,7 @@ mod tests {
         backend::{
             Keys, Load,
             redis::wire::{link::Link, names::SessionKeys, source::Source},
+            relay::Keep,
         },
         session::id::SessionId,
     };

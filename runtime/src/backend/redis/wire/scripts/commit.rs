@@ -16,6 +16,7 @@ use crate::backend::{
         millis::span,
         names::{Fields, SessionKeys},
     },
+    relay::{Keep, LeaseAfter},
 };
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
@@ -74,16 +75,6 @@ pub(crate) struct UnderLease<'a> {
     pub(crate) length: Duration,
     /// For how long the next call may hold it.
     pub(crate) hold: Duration,
-}
-
-/// Whether the lease outlives the commit.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keep {
-    No,
-    /// Another call of this node is to have it, unless other nodes wait.
-    UnlessAwaited,
-    /// Another call of this node has it.
-    Yes,
 }
 
 /// What changes of the session itself.
@@ -149,18 +140,6 @@ pub(crate) enum Refusal {
     Exists,
     /// What is stored is not this crate's.
     Broken,
-}
-
-/// What became of the lease.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LeaseAfter {
-    Ended,
-    /// It is kept, and another node waits for it.
-    Awaited,
-    /// It is kept, and no other node waits for it.
-    Unawaited,
-    /// There was none, or the commit had taken place before.
-    Unsaid,
 }
 
 impl SendCommit<'_> {

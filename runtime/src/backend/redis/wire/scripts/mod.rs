@@ -12,8 +12,8 @@ mod take;
 
 pub(crate) use self::{
     commit::{
-        CommitAction, CommitAnswer, From, Keep, LeaseAfter, Operation, Refusal, SendAttributes, SendCommit,
-        SendExpires, UnderLease,
+        CommitAction, CommitAnswer, From, Operation, Refusal, SendAttributes, SendCommit, SendExpires,
+        UnderLease,
     },
     forget::Forget,
     hear::Hear,

@@ -1,21 +1,17 @@
 //! One relay: calls that have the same turns one after the other under one lease, on values that are kept here, and
 //! whose commits travel together. Decides what is sent next and who is told what; sends nothing itself.
 
-use std::{borrow::Cow, collections::VecDeque, mem, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::{sync::SetOnce, task::yield_now, time::Instant};
 
-use super::{leases::Held, told::unsent};
+use super::{
+    engine::{Done, Held, Keep, LeaseAfter, Stored},
+    told::unsent,
+};
 use crate::{
-    backend::{
-        Action, Arrivals, BackendError, Commit, Lease, Line, Loaded, apply,
-        redis::{
-            records::writer::Done,
-            wire::scripts::{Keep, LeaseAfter, Operation},
-        },
-        text::TooLarge,
-    },
+    backend::{Action, Arrivals, BackendError, Commit, Lease, Line, Loaded, apply, text::TooLarge},
     session::{change::Change, id::SessionId},
 };
 
@@ -23,19 +19,19 @@ use crate::{
 const MOST_CALLS: usize = 64;
 
 /// The calls that have a turn under one lease.
-pub(super) struct Relay {
+pub(super) struct Relay<Own> {
     pub(super) id: SessionId,
-    pub(super) held: Arc<Held>,
+    pub(super) held: Arc<Held<Own>>,
     /// After this nobody else joins, so that other nodes get their turns.
     until: Instant,
     state: Mutex<State>,
 }
 
 struct State {
-    /// What the next call loads: what Redis has, and the changes of all calls before it.
+    /// What the next call loads: what the engine has, and the changes of all calls before it.
     loaded: Loaded,
-    /// The values as they stand in Redis.
-    stored: Vec<(Cow<'static, str>, Vec<u8>)>,
+    /// The values as they stand there.
+    stored: Vec<Stored>,
     /// Those who had come when it was last known that they stood so.
     came: Arrivals,
     calls: usize,
@@ -74,7 +70,7 @@ pub(super) enum Step {
     /// Several commits as one, and the values into which it is merged.
     Commit {
         merged: Box<Commit>,
-        stored: Vec<(Cow<'static, str>, Vec<u8>)>,
+        stored: Vec<Stored>,
         keep: Keep,
     },
     EndLease,
@@ -84,8 +80,8 @@ pub(super) enum Step {
     },
 }
 
-impl Relay {
-    pub(super) fn new(id: SessionId, held: Arc<Held>, loaded: Loaded, until: Instant) -> Self {
+impl<Own> Relay<Own> {
+    pub(super) fn new(id: SessionId, held: Arc<Held<Own>>, loaded: Loaded, until: Instant) -> Self {
         let state = State {
             loaded,
             stored: held.stored.clone(),
@@ -143,7 +139,7 @@ impl Relay {
         Ok(pending)
     }
 
-    /// Passes the turn on after a commit, if that showed that the values are those of Redis.
+    /// Passes the turn on after a commit, if that showed that the values are those of the engine.
     pub(super) fn pass_on(&self, line: &Line) -> bool {
         let state = self.state.lock();
         let may_go_on = state.phase == Phase::Held && state.calls < MOST_CALLS;
@@ -155,7 +151,7 @@ impl Relay {
         self.state.lock().close();
     }
 
-    /// Whether a commit writes all values of the relay, so that it compares them with those of Redis.
+    /// Whether a commit writes all values of the relay, so that it compares them with those of the engine.
     fn is_whole(&self, commit: &Commit) -> bool {
         commit.changes.len() == self.held.states.len()
     }
@@ -213,14 +209,12 @@ impl Relay {
                     state.phase = Phase::Ended;
                 }
                 if done.merged_anew {
-                    // Nobody else is given what is not quite what Redis has.
+                    // Nobody else is given what is not quite what the engine has.
                     state.calls = MOST_CALLS;
-                } else if done.lease == LeaseAfter::Unawaited
-                    && done.operations.len() == self.held.states.len()
-                {
+                } else if done.lease == LeaseAfter::Unawaited && done.stored.len() == self.held.states.len() {
                     state.came = came;
                 }
-                state.now_stored(done.operations);
+                state.now_stored(done.stored);
                 Ok(())
             }
             Err(error) if sent.len() > 1 && is_of_one(&error) => {
@@ -266,15 +260,11 @@ impl State {
         error
     }
 
-    fn now_stored(&mut self, done: Vec<Operation>) {
-        for operation in done {
-            if let Operation::Merge { field, to, .. } = operation
-                && let Some(key) = field.strip_prefix("v:")
-            {
-                match self.stored.iter_mut().find(|(stored, _)| stored == key) {
-                    Some((_, value)) => *value = to,
-                    None => self.stored.push((Cow::Owned(key.to_owned()), to)),
-                }
+    fn now_stored(&mut self, done: Vec<Stored>) {
+        for value in done {
+            match self.stored.iter_mut().find(|stored| stored.key == value.key) {
+                Some(stored) => *stored = value,
+                None => self.stored.push(value),
             }
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! If the next call had come before the values were asked for, it goes on at once, with what its predecessor leaves,
 //! while a task sends the commit; what is committed meanwhile travels in the next one. If it came later, it goes on when
-//! the commit is in, which shows that the values were still those of Redis, unless other nodes wait by then. The last
+//! the commit is in, which shows that the values were still those of the engine, unless other nodes wait by then. The last
 //! commit ends the lease. Each call is told after its own data is in. If a commit fails, the calls after it saw what was
 //! never saved: they fail, too, and nothing of theirs is sent.
 
@@ -13,34 +13,31 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    leases::Leases,
-    relay::{Pending, Relay, Step, is_ordinary},
+    engine::{Engine, Keep, UnderLease},
+    one::{Pending, Relay, Step, is_ordinary},
     told,
 };
 use crate::{
-    backend::{
-        BackendError, Commit, Lease, Line, Load, Loaded,
-        redis::{node::Node, records::writer::Writer, wire::scripts::Keep},
-    },
+    backend::{BackendError, Commit, Lease, Line, Load, Loaded},
     session::id::SessionId,
 };
 
 /// The relays that are under way. All commits under a lease pass here.
-pub(crate) struct Relays {
-    node: Node,
-    leases: Arc<Leases>,
-    writer: Arc<Writer>,
-    running: Mutex<HashMap<SessionId, Vec<Arc<Relay>>>>,
+pub(in crate::backend) struct Relays<E: Engine> {
+    engine: E,
+    running: Mutex<HashMap<SessionId, Vec<Running<E>>>>,
 }
 
-impl Relays {
-    pub(crate) fn new(node: Node, leases: Arc<Leases>, writer: Arc<Writer>) -> Self {
-        Self { node, leases, writer, running: Mutex::default() }
+type Running<E> = Arc<Relay<<E as Engine>::Own>>;
+
+impl<E: Engine> Relays<E> {
+    pub(in crate::backend) fn new(engine: E) -> Self {
+        Self { engine, running: Mutex::default() }
     }
 
-    /// What a call loads to which the call before passed its lease on. `None` if it has to ask Redis, because the
+    /// What a call loads to which the call before passed its lease on. `None` if it has to ask the engine, because the
     /// values did not come in.
-    pub(crate) fn join(self: &Arc<Self>, id: SessionId, load: Load) -> Option<Loaded> {
+    pub(in crate::backend) fn join(self: &Arc<Self>, id: SessionId, load: Load) -> Option<Loaded> {
         let relay = self.of(id, load.lease)?;
         let loaded = relay.join();
         if loaded.is_none() {
@@ -50,22 +47,23 @@ impl Relays {
     }
 
     /// Commits, and ends the lease.
-    pub(crate) async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
+    pub(in crate::backend) async fn commit(&self, commit: &Commit) -> Result<(), BackendError> {
         let (id, lease) = (commit.id, commit.lease);
         let held = if lease == Lease::default() {
             None
         } else {
-            Some(self.leases.held(id, lease).ok_or(BackendError::TurnLost)?)
+            Some(self.engine.held(id, lease).ok_or(BackendError::TurnLost)?)
         };
         let stored = held.as_ref().map_or(&[][..], |held| &held.stored);
-        let under = held.as_ref().map(|held| held.under(Keep::No));
-        self.writer.commit(commit, under, stored).await?;
-        self.leases.forget(id, lease);
+        self.engine
+            .commit(commit, held.as_deref().map(|held| UnderLease { held, keep: Keep::No }), stored)
+            .await?;
+        self.engine.forget(id, lease);
         Ok(())
     }
 
     /// Commits, and lets the next call here go on before that is in, if it may.
-    pub(crate) async fn commit_in_line(
+    pub(in crate::backend) async fn commit_in_line(
         self: &Arc<Self>,
         commit: Commit,
         line: &Line,
@@ -82,27 +80,28 @@ impl Relays {
     }
 
     /// Ends a lease: that of a relay once all its commits are in.
-    pub(crate) async fn release(self: &Arc<Self>, id: SessionId, lease: Lease) {
+    pub(in crate::backend) async fn release(self: &Arc<Self>, id: SessionId, lease: Lease) {
         if let Some(relay) = self.of(id, lease) {
             self.close(&relay);
-        } else if let Some(held) = self.leases.forget(id, lease) {
-            self.leases.release(id, &held.ticket).await;
+        } else if let Some(held) = self.engine.forget(id, lease) {
+            self.engine.release(id, &held).await;
         }
     }
 
     /// Whether all is in that calls here have committed to a session.
-    pub(crate) fn is_settled(&self, id: SessionId) -> bool {
+    #[cfg(feature = "redis")]
+    pub(in crate::backend) fn is_settled(&self, id: SessionId) -> bool {
         self.last_of(id).is_empty()
     }
 
     /// Waits until all is in that calls here have committed to a session.
-    pub(crate) async fn settle(&self, id: SessionId) {
+    pub(in crate::backend) async fn settle(&self, id: SessionId) {
         for last in self.last_of(id) {
             last.told.wait().await;
         }
     }
 
-    fn of(&self, id: SessionId, lease: Lease) -> Option<Arc<Relay>> {
+    fn of(&self, id: SessionId, lease: Lease) -> Option<Running<E>> {
         self.running.lock().get(&id)?.iter().find(|relay| relay.lease() == lease).cloned()
     }
 
@@ -112,8 +111,8 @@ impl Relays {
         running.get(&id).into_iter().flatten().filter_map(|relay| relay.last()).collect()
     }
 
-    fn begin(&self, commit: &Commit, line: &Line) -> Option<Arc<Relay>> {
-        let held = self.leases.held(commit.id, commit.lease)?;
+    fn begin(&self, commit: &Commit, line: &Line) -> Option<Running<E>> {
+        let held = self.engine.held(commit.id, commit.lease)?;
         let loaded = held.loaded.clone()?;
         let until = held.asked + held.hold.min(held.length) / 2;
         if !is_ordinary(commit) || Instant::now() >= until || line.next_came().is_none() {
@@ -124,29 +123,30 @@ impl Relays {
         Some(relay)
     }
 
-    fn close(self: &Arc<Self>, relay: &Arc<Relay>) {
+    fn close(self: &Arc<Self>, relay: &Running<E>) {
         relay.close();
         self.keep_sending(relay);
     }
 
     /// On a task of its own: whoever commits may be dropped.
-    fn keep_sending(self: &Arc<Self>, relay: &Arc<Relay>) {
+    fn keep_sending(self: &Arc<Self>, relay: &Running<E>) {
         if relay.begin_sending() {
             let sends = Sends { relays: Arc::clone(self), relay: Arc::clone(relay), done: false };
             tokio::spawn(sends.send_all());
         }
     }
 
-    async fn send_all(&self, relay: &Arc<Relay>) {
+    async fn send_all(&self, relay: &Running<E>) {
         loop {
             relay.let_others_hand_over().await;
             match relay.begin_next() {
                 Step::Commit { merged, stored, keep } => {
-                    let came = self.node.arrivals(relay.id);
-                    let done = self.writer.commit(&merged, Some(relay.held.under(keep)), &stored).await;
+                    let came = self.engine.arrivals(relay.id);
+                    let under = UnderLease { held: &*relay.held, keep };
+                    let done = self.engine.commit(&merged, Some(under), &stored).await;
                     relay.finish(done, came);
                 }
-                Step::EndLease => self.leases.release(relay.id, &relay.held.ticket).await,
+                Step::EndLease => self.engine.release(relay.id, &relay.held).await,
                 Step::Nothing { ended } => {
                     if ended {
                         self.forget(relay);
@@ -157,8 +157,8 @@ impl Relays {
         }
     }
 
-    fn forget(&self, relay: &Arc<Relay>) {
-        self.leases.forget(relay.id, relay.lease());
+    fn forget(&self, relay: &Running<E>) {
+        self.engine.forget(relay.id, relay.lease());
         let mut running = self.running.lock();
         if let Some(of_session) = running.get_mut(&relay.id) {
             of_session.retain(|other| !Arc::ptr_eq(relay, other));
@@ -170,20 +170,20 @@ impl Relays {
 }
 
 /// A relay in the hands of its task, which may end with its runtime: then nobody waits for what was not sent.
-struct Sends {
-    relays: Arc<Relays>,
-    relay: Arc<Relay>,
+struct Sends<E: Engine> {
+    relays: Arc<Relays<E>>,
+    relay: Running<E>,
     done: bool,
 }
 
-impl Sends {
+impl<E: Engine> Sends<E> {
     async fn send_all(mut self) {
         self.relays.send_all(&self.relay).await;
         self.done = true;
     }
 }
 
-impl Drop for Sends {
+impl<E: Engine> Drop for Sends<E> {
     fn drop(&mut self) {
         if !self.done {
             self.relay.abandon(BackendError::OutcomeUnknown("the runtime ended in which it was sent".into()));
