@@ -108,6 +108,68 @@ fn is_behind_request(extractors: &[&Extractor], index: usize) -> bool {
     may_be && index + 1 == extractors.len()
 }
 
+/// Whether a type is called as what is no extractor of this side, or may be none. Of others their own name stands in the
+/// signature, which documentation shows.
+pub(super) fn is_doubtful(kind: Kind, ty: &Type) -> bool {
+    if is_hidden(ty) {
+        return false;
+    }
+    let word = advice::word(ty).unwrap_or_default();
+    let is_std = match inside_first(ty) {
+        Some(inside) if word == "Option" => is_of_std(inside, &advice::word(inside).unwrap_or_default()),
+        _ => is_of_std(ty, &word),
+    };
+    match kind {
+        Kind::Http => {
+            const OF_SOCKETS: [&str; 6] =
+                ["AckSender", "Data", "DisconnectReason", "SocketIo", "SocketRef", "TryData"];
+            is_answer(&word) || OF_SOCKETS.contains(&word.as_str()) || is_std && word != "String"
+        }
+        // A constant has the types in a place that nobody is shown.
+        Kind::Connect => true,
+        Kind::Socket | Kind::ConnectMiddleware => {
+            is_of_axum(&word) || word == "Session" || is_std && word != "SocketIo"
+        }
+    }
+}
+
+/// What handlers answer with.
+fn is_answer(word: &str) -> bool {
+    ["StatusCode", "Redirect", "Response", "Html"].contains(&word)
+}
+
+/// An extractor of axum's, or another type of a request.
+fn is_of_axum(word: &str) -> bool {
+    const NAMES: [&str; 25] = [
+        "Bytes",
+        "ConnectInfo",
+        "CookieJar",
+        "Cookies",
+        "Form",
+        "HeaderMap",
+        "Host",
+        "Json",
+        "MatchedPath",
+        "Method",
+        "Multipart",
+        "Next",
+        "OriginalUri",
+        "Parts",
+        "Path",
+        "PrivateCookieJar",
+        "Query",
+        "RawForm",
+        "RawQuery",
+        "Request",
+        "SignedCookieJar",
+        "TypedHeader",
+        "Uri",
+        "Version",
+        "WebSocketUpgrade",
+    ];
+    NAMES.contains(&word)
+}
+
 /// Whether only the compiler knows the type: `impl Trait`.
 fn is_hidden(ty: &Type) -> bool {
     tokens::mentions(&ty.to_token_stream(), &syn::Ident::new("impl", Span::call_site()))
@@ -122,13 +184,8 @@ fn looks(kind: Kind, ty: &Type, asks: &TokenStream) -> TokenStream {
         "Data" | "TryData" => of_what(ty, "Reads", asks),
         "Json" | "Form" | "Query" | "Path" if is_http => of_what(ty, "Reads", asks),
         "Shared" => of_what(ty, "Shares", asks),
-        "Json" | "Form" | "Query" | "Path" | "HeaderMap" | "Bytes" | "Multipart" | "Request" | "Uri"
-        | "Method" | "ConnectInfo" | "CookieJar" | "Cookies" | "Host" | "MatchedPath" | "OriginalUri"
-        | "Parts" | "PrivateCookieJar" | "RawForm" | "RawQuery" | "SignedCookieJar" | "TypedHeader"
-        | "Version" | "WebSocketUpgrade" | "Next" => {
-            quote_spanned!(site=> #asks::OfAxum)
-        }
-        "StatusCode" | "Redirect" | "Response" | "Html" if is_http => quote_spanned!(site=> #asks::OfAnswers),
+        word if is_of_axum(word) => quote_spanned!(site=> #asks::OfAxum),
+        word if is_http && is_answer(word) => quote_spanned!(site=> #asks::OfAnswers),
         // What there need not be, or may fail.
         "Option" | "Result" if inside_first(ty).is_some_and(|ty| reads(ty, is_http)) => {
             inside_first(ty).map_or_else(TokenStream::new, |ty| looks(kind, ty, asks))

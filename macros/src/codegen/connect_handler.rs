@@ -1,7 +1,7 @@
 //! `#[connect_handler]`: `src/tests/expansions/connect_handler.rs` shows what it expands to.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::GenericParam;
 
 use super::{Expansion, expansion::site_of, socket_handler};
@@ -20,6 +20,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
     let on_function =
         handler.attributes_with(&[Role::Lint, Role::Expectation, Role::Instrument, Role::Other]);
     let (known, distinct) = (expansion.known_states(), expansion.distinct_keys());
+    let arguments = arguments(expansion);
     let user_function = expansion.user_function(&on_function);
     let implementation = implementation(expansion);
     quote_spanned! {site=>
@@ -35,6 +36,7 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
         #(#on_all)*
         const _: () = {
             #known
+            #arguments
             #distinct
             #user_function
             #implementation
@@ -56,7 +58,7 @@ fn implementation(expansion: &Expansion<'_>) -> TokenStream {
     let (adapter, adapter_parameter) = adapter(expansion);
     let predicates = predicates(expansion, &adapter);
     let states = expansion.known_states_type();
-    let types = handler.extractors().map(|extractor| &extractor.ty);
+    let types = argument_names(expansion);
     let names = (0..handler.extractors().count()).map(|index| expansion.extractor_ident(index));
     let asks = asks(expansion, &adapter_parameter);
     let returned = socket_handler::returned(expansion);
@@ -84,6 +86,25 @@ fn implementation(expansion: &Expansion<'_>) -> TokenStream {
             }
         }
     }
+}
+
+/// Aliases of the types of the extractors: each is written twice, and asked for once. A generic one has none.
+fn arguments(expansion: &Expansion<'_>) -> TokenStream {
+    let names = argument_names(expansion).into_iter();
+    let aliases =
+        names.zip(expansion.argument_types()).enumerate().filter(|(index, _)| expansion.is_doubtful(*index));
+    aliases.map(|(_, (name, ty))| quote_spanned!(Span::mixed_site()=> type #name = #ty;)).collect()
+}
+
+fn argument_names(expansion: &Expansion<'_>) -> Vec<TokenStream> {
+    let names = expansion.handler.extractors().enumerate().map(|(index, extractor)| {
+        if expansion.is_doubtful(index) {
+            format_ident!("__Argument{index}", span = Span::mixed_site()).into_token_stream()
+        } else {
+            extractor.ty.to_token_stream()
+        }
+    });
+    names.collect()
 }
 
 /// Outside of the implementation, which takes it for granted that its arguments are extracted.
@@ -123,10 +144,10 @@ fn predicates(expansion: &Expansion<'_>, adapter: &Ident) -> TokenStream {
     let users =
         expansion.handler.signature.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
     let states = expansion.state_predicates();
-    let extractors = expansion.handler.extractors().map(|extractor| {
-        let ty = &extractor.ty;
-        let private = expansion.private_at(site_of(ty));
-        quote_spanned!(site_of(ty)=> #ty: #private::connect::FromConnectParts<#adapter>)
+    let extractors = expansion.handler.extractors().zip(argument_names(expansion)).map(|(extractor, ty)| {
+        let site = site_of(&extractor.ty);
+        let private = expansion.private_at(site);
+        quote_spanned!(site=> #ty: #private::connect::FromConnectParts<#adapter>)
     });
     quote_spanned!(Span::mixed_site()=> #(#users,)* #(#states,)* #(#extractors,)*)
 }

@@ -242,10 +242,10 @@ impl<'a> Expansion<'a> {
     /// The parameters of a wrapper whose extractors are the framework's to call: the runtime's `call`, and then them. An
     /// extractor right before the first state stays the first: axum-extra's typed routes ask the first for its path.
     pub(super) fn call_and_extractors(&self, call: &TokenStream) -> TokenStream {
-        let parameters = self.handler.extractors().enumerate().map(|(index, extractor)| {
+        let types = self.argument_types();
+        let parameters = self.handler.extractors().zip(types).enumerate().map(|(index, (extractor, ty))| {
             let conditions = &extractor.conditions;
             let name = self.extractor_ident(index);
-            let ty = &extractor.ty;
             quote_spanned!(Span::mixed_site()=> #(#conditions)* #name: #ty)
         });
         let name = self.call_ident();
@@ -320,14 +320,18 @@ impl<'a> Expansion<'a> {
     }
 
     fn is_generic(&self, state: &State) -> bool {
-        let ty = state.ty.to_token_stream();
+        self.names_generics(&state.ty.to_token_stream())
+    }
+
+    /// Whether these tokens name one of the function's generics.
+    fn names_generics(&self, ty: &TokenStream) -> bool {
         self.handler.signature.generics.params.iter().any(|parameter| {
             let name = match parameter {
                 GenericParam::Lifetime(parameter) => &parameter.lifetime.ident,
                 GenericParam::Type(parameter) => &parameter.ident,
                 GenericParam::Const(parameter) => &parameter.ident,
             };
-            tokens::mentions(&ty, name)
+            tokens::mentions(ty, name)
         })
     }
 
@@ -364,33 +368,76 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// Asks of each extractor, at its own type, whether it is one. Nothing of it runs.
+    /// Asks of each extractor, at its own type, whether it is one, unless that is asked in its type. Nothing of it runs.
     pub(super) fn asks(&self) -> Option<TokenStream> {
-        let site = Span::mixed_site();
-        let extractors: Vec<_> = self.handler.extractors().collect();
-        // What is extracted without the request stands for the call.
-        let call: Option<syn::Type> = self.call_is_second().then(|| syn::parse_quote!(()));
-        let asks = extractors.iter().enumerate().filter_map(|(index, extractor)| {
-            // What stands behind all that are there whatever the configuration may be the last.
-            let next = extractors.iter().skip(index + 1).find(|extractor| extractor.conditions.is_empty());
-            let next = next.map(|next| &next.ty).or_else(|| call.as_ref().filter(|_| index == 0));
-            let itself = asks::ask(self.kind, next, extractor, &self.private);
-            let beside = asks::ask_beside(self.kind, &extractors, index, &self.private);
-            (itself.is_some() || beside.is_some()).then(|| quote_spanned!(site=> #itself #beside))
-        });
-        let asks: Vec<_> = asks.collect();
-        let private = &self.private;
+        let all = 0..self.handler.extractors().count();
+        let asks: Vec<_> =
+            all.filter(|index| !self.is_doubtful(*index)).filter_map(|index| self.ask(index)).collect();
+        let imports = self.asks_imports();
         (!asks.is_empty()).then(|| {
-            quote_spanned! {site=>
+            quote_spanned! {Span::mixed_site()=>
                 if false {
-                    #[allow(unused_imports)]
-                    use #private::asks::{
-                        BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _, OwnState as _, Payload as _,
-                        Second as _, Seventh as _, SocketsOwn as _, Third as _,
-                    };
+                    #imports
                     #(#asks)*
                 }
             }
+        })
+    }
+
+    fn asks_imports(&self) -> TokenStream {
+        let private = &self.private;
+        quote_spanned! {Span::mixed_site()=>
+            #[allow(unused_imports)]
+            use #private::asks::{
+                BodyFirst as _, EndsOwn as _, First as _, Fourth as _, MiddlewaresOwn as _, OwnState as _, Payload as _,
+                Second as _, Seventh as _, SocketsOwn as _, Third as _,
+            };
+        }
+    }
+
+    /// Asks of one extractor whether it is one, and whether it can be beside the others.
+    fn ask(&self, index: usize) -> Option<TokenStream> {
+        let extractors: Vec<_> = self.handler.extractors().collect();
+        // What is extracted without the request stands for the call.
+        let call: Option<syn::Type> = self.call_is_second().then(|| syn::parse_quote!(()));
+        // What stands behind all that are there whatever the configuration may be the last.
+        let next = extractors.iter().skip(index + 1).find(|extractor| extractor.conditions.is_empty());
+        let next = next.map(|next| &next.ty).or_else(|| call.as_ref().filter(|_| index == 0));
+        let itself = asks::ask(self.kind, next, extractors.get(index)?, &self.private);
+        let beside = asks::ask_beside(self.kind, &extractors, index, &self.private);
+        (itself.is_some() || beside.is_some()).then(|| quote_spanned!(Span::mixed_site()=> #itself #beside))
+    }
+
+    /// The types of the extractors, as the signature has them. In that of a doubtful one it is asked whether it is one: what is
+    /// none is an error to the compiler, as a state that is none, and nothing is said of it where the handler is registered.
+    pub(super) fn argument_types(&self) -> Vec<TokenStream> {
+        let each = self.handler.extractors().enumerate().map(|(index, extractor)| {
+            let ty = &extractor.ty;
+            let ask = if self.is_doubtful(index) { self.ask(index) } else { None };
+            let Some(ask) = ask else { return ty.to_token_stream() };
+            let site = site_of(ty);
+            let (private, imports) = (self.private_at(site), self.asks_imports());
+            let question = quote_spanned! {site=>
+                {
+                    #imports
+                    let _: fn() = || { #ask };
+                    true
+                }
+            };
+            quote_spanned!(site=> <#private::Known<#question> as #private::As<#ty>>::Type)
+        });
+        each.collect()
+    }
+
+    /// Whether an extractor is called as none is. One under a condition, or of the function's own generics, is asked in the body,
+    /// where both are known.
+    pub(super) fn is_doubtful(&self, index: usize) -> bool {
+        self.handler.extractors().nth(index).is_some_and(|extractor| {
+            let ty = extractor.ty.to_token_stream();
+            extractor.conditions.is_empty()
+                && !self.names_generics(&ty)
+                && !tokens::contain_borrow(ty)
+                && asks::is_doubtful(self.kind, &extractor.ty)
         })
     }
 

@@ -36,19 +36,21 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
 
 /// The types of the extractors, as parameters of a function: they can be under a `#[cfg]` there.
 fn argument_types(expansion: &Expansion<'_>) -> TokenStream {
-    let types = expansion
-        .handler
-        .extractors()
-        .map(|Extractor { conditions, ty, .. }| quote_spanned!(Span::mixed_site()=> #(#conditions)* #ty));
+    let types =
+        expansion.handler.extractors().zip(expansion.argument_types()).map(
+            |(Extractor { conditions, .. }, ty)| quote_spanned!(Span::mixed_site()=> #(#conditions)* #ty),
+        );
     quote_spanned!(Span::mixed_site()=> #(#types),*)
 }
 
 /// Takes the arguments apart, each under its `#[cfg]`.
 fn arguments(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
-    let each = expansion.handler.extractors().enumerate().map(|(index, Extractor { conditions, .. })| {
+    let each = expansion.handler.extractors().enumerate().map(|(index, Extractor { conditions, ty, .. })| {
         let name = expansion.extractor_ident(index);
-        quote_spanned!(site=> #(#conditions)* let (#name, __arguments) = __arguments;)
+        // Of one that is an error in the signature it is not known from there.
+        let known = expansion.is_doubtful(index).then(|| quote_spanned!(site=> : (#ty, _)));
+        quote_spanned!(site=> #(#conditions)* let (#name, __arguments) #known = __arguments;)
     });
     quote_spanned! {site=>
         #(#each)*

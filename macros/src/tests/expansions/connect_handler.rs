@@ -21,6 +21,25 @@ const _: () = {
     type __State0 = <::session::__private::Known<
         { ::session::__private::is_state::<User>() },
     > as ::session::__private::As<User>>::Type;
+    type __Argument0 = <::session::__private::Known<
+        {
+            #[allow(unused_imports)]
+            use ::session::__private::asks::{
+                BodyFirst as _, EndsOwn as _, First as _, Fourth as _,
+                MiddlewaresOwn as _, OwnState as _, Payload as _, Second as _,
+                Seventh as _, SocketsOwn as _, Third as _,
+            };
+            let _: fn() = || {
+                (&&&&&&&::session::__private::asks::Asked::<
+                    ::session::__private::asks::Connect,
+                    SocketRef,
+                    ::session::__private::asks::Unknown,
+                >::new())
+                    .ask();
+            };
+            true
+        },
+    > as ::session::__private::As<SocketRef>>::Type;
     #[allow(
         clippy::unused_async,
         clippy::trivially_copy_pass_by_ref,
@@ -29,42 +48,19 @@ const _: () = {
     async fn connected(session: &User, socket: SocketRef) {
         socket.on("logout", logout);
     }
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn __asks<__A: ::session::__private::connect::Adapter>() {
-        if false {
-            #[allow(unused_imports)]
-            use ::session::__private::asks::{
-                BodyFirst as _, EndsOwn as _, First as _, Fourth as _,
-                MiddlewaresOwn as _, OwnState as _, Payload as _, Second as _,
-                Seventh as _, SocketsOwn as _, Third as _,
-            };
-            (&&&&&&&::session::__private::asks::Asked::<
-                ::session::__private::asks::Connect,
-                SocketRef,
-                ::session::__private::asks::Unknown,
-            >::new())
-                .ask();
-        }
-    }
     #[allow(deprecated, trivial_bounds)]
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
         __A: ::session::__private::connect::Adapter,
     > ::session::__private::connect::ConnectFunction<__A> for __connect_handler_connected
     where
-        SocketRef: ::session::__private::connect::FromConnectParts<__A>,
+        __Argument0: ::session::__private::connect::FromConnectParts<__A>,
     {
         const NAME: &'static ::core::primitive::str = ::core::concat!(
             ::core::module_path!(), "::", "connected"
         );
         type States = (::session::__private::Read<__State0>,);
-        type Arguments = (SocketRef,);
+        type Arguments = (__Argument0,);
         async fn run(
             mut __held: ::session::__private::connect::Held<
                 Self::States,
@@ -121,6 +117,44 @@ const _: () = {
     type __State2 = <::session::__private::Known<
         { ::session::__private::is_state::<Seen>() },
     > as ::session::__private::As<Seen>>::Type;
+    type __Argument0 = <::session::__private::Known<
+        {
+            #[allow(unused_imports)]
+            use ::session::__private::asks::{
+                BodyFirst as _, EndsOwn as _, First as _, Fourth as _,
+                MiddlewaresOwn as _, OwnState as _, Payload as _, Second as _,
+                Seventh as _, SocketsOwn as _, Third as _,
+            };
+            let _: fn() = || {
+                (&&&&&&&::session::__private::asks::Asked::<
+                    ::session::__private::asks::Connect,
+                    Data<Auth>,
+                    ::session::__private::asks::Reads<Auth>,
+                >::new())
+                    .ask();
+            };
+            true
+        },
+    > as ::session::__private::As<Data<Auth>>>::Type;
+    type __Argument1 = <::session::__private::Known<
+        {
+            #[allow(unused_imports)]
+            use ::session::__private::asks::{
+                BodyFirst as _, EndsOwn as _, First as _, Fourth as _,
+                MiddlewaresOwn as _, OwnState as _, Payload as _, Second as _,
+                Seventh as _, SocketsOwn as _, Third as _,
+            };
+            let _: fn() = || {
+                (&&&&&&&::session::__private::asks::Asked::<
+                    ::session::__private::asks::Connect,
+                    SocketRef,
+                    ::session::__private::asks::Unknown,
+                >::new())
+                    .ask();
+            };
+            true
+        },
+    > as ::session::__private::As<SocketRef>>::Type;
     const _: () = ::core::assert!(
         ::session::__private::distinct(& [< __State0 as ::session::SessionState > ::KEY,
         < __State1 as ::session::SessionState > ::KEY]),
@@ -146,43 +180,14 @@ const _: () = {
     ) -> Answer {
         greet(auth, cart, user, seen)
     }
-    #[allow(
-        warnings,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery,
-        clippy::restriction
-    )]
-    fn __asks<__A: ::session::__private::connect::Adapter>() {
-        if false {
-            #[allow(unused_imports)]
-            use ::session::__private::asks::{
-                BodyFirst as _, EndsOwn as _, First as _, Fourth as _,
-                MiddlewaresOwn as _, OwnState as _, Payload as _, Second as _,
-                Seventh as _, SocketsOwn as _, Third as _,
-            };
-            (&&&&&&&::session::__private::asks::Asked::<
-                ::session::__private::asks::Connect,
-                Data<Auth>,
-                ::session::__private::asks::Reads<Auth>,
-            >::new())
-                .ask();
-            (&&&&&&&::session::__private::asks::Asked::<
-                ::session::__private::asks::Connect,
-                SocketRef,
-                ::session::__private::asks::Unknown,
-            >::new())
-                .ask();
-        }
-    }
     #[allow(deprecated, trivial_bounds)]
     #[allow(clippy::multiple_bound_locations, clippy::trait_duplication_in_bounds)]
     impl<
         __A: ::session::__private::connect::Adapter,
     > ::session::__private::connect::ConnectFunction<__A> for __connect_handler_connected
     where
-        Data<Auth>: ::session::__private::connect::FromConnectParts<__A>,
-        SocketRef: ::session::__private::connect::FromConnectParts<__A>,
+        __Argument0: ::session::__private::connect::FromConnectParts<__A>,
+        __Argument1: ::session::__private::connect::FromConnectParts<__A>,
     {
         const NAME: &'static ::core::primitive::str = ::core::concat!(
             ::core::module_path!(), "::", "connected"
@@ -192,7 +197,7 @@ const _: () = {
             ::session::__private::Read<__State1>,
             ::session::__private::Maybe<__State2>,
         );
-        type Arguments = (Data<Auth>, SocketRef);
+        type Arguments = (__Argument0, __Argument1);
         async fn run(
             mut __held: ::session::__private::connect::Held<
                 Self::States,

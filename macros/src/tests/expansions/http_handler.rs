@@ -88,7 +88,25 @@ pub(crate) async fn checkout(
             ::session::__private::Write<Cart>,
         ),
     >,
-    __extractor1: (Path<String>, Host),
+    __extractor1: <::session::__private::Known<
+        {
+            #[allow(unused_imports)]
+            use ::session::__private::asks::{
+                BodyFirst as _, EndsOwn as _, First as _, Fourth as _,
+                MiddlewaresOwn as _, OwnState as _, Payload as _, Second as _,
+                Seventh as _, SocketsOwn as _, Third as _,
+            };
+            let _: fn() = || {
+                (&&&&&&&::session::__private::asks::Asked::<
+                    ::session::__private::asks::HttpLast,
+                    (Path<String>, Host),
+                    ::session::__private::asks::OfStd,
+                >::new())
+                    .ask();
+            };
+            true
+        },
+    > as ::session::__private::As<(Path<String>, Host)>>::Type,
 ) -> ::session::__private::http::Response {
     #[allow(
         clippy::unused_async,
@@ -135,12 +153,6 @@ pub(crate) async fn checkout(
             ::session::__private::asks::HttpParts<(Path<String>, Host)>,
             State<Prices>,
             ::session::__private::asks::OfState,
-        >::new())
-            .ask();
-        (&&&&&&&::session::__private::asks::Asked::<
-            ::session::__private::asks::HttpLast,
-            (Path<String>, Host),
-            ::session::__private::asks::OfStd,
         >::new())
             .ask();
     }
