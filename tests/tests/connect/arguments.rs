@@ -195,7 +195,7 @@ async fn is_logged_with_event_and_handler_and_without_what_the_client_sent() {
     // One line, for a client could fill the log.
     assert_eq!(log.lines("an argument cannot be extracted"), 1, "{}", log.text());
     let text = log.text();
-    for word in ["for the log", "handler=\"logged\"", "bad_argument", "Data<u64>"] {
+    for word in ["for the log", "handler=\"connect::arguments::logged\"", "bad_argument", "Data<u64>"] {
         assert!(text.contains(word), "{word} in {text}");
     }
     assert!(!text.contains("seven"), "{text}");
