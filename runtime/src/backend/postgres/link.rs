@@ -98,6 +98,8 @@ impl Link {
         let deadline = Instant::now() + self.timeout;
         let (mut first_sent, mut last, mut pause) = (None::<Instant>, None::<Error>, FIRST_PAUSE);
         loop {
+            // It was not sent before: what came to other commits since then tells whether it can have been forgotten.
+            let begun = Instant::now();
             let query = || {
                 sending();
                 query(first_sent.map(|sent| sent.elapsed()))
@@ -108,7 +110,7 @@ impl Link {
                 Err(Tried::Before(error)) => error,
                 Err(Tried::Sent(error)) => {
                     if is_lost(&error) {
-                        first_sent.get_or_insert_with(Instant::now);
+                        first_sent.get_or_insert(begun);
                     }
                     error
                 }
