@@ -305,13 +305,20 @@ async fn counts_by_events(
 
 /// A plain `Session` that writes a key of its own.
 async fn writes_plainly(mut browser: Browser) {
-    let (mut number, mut told) = (0, 0);
+    let (mut number, mut told, mut open) = (0, 0, BTreeSet::new());
     while browser.world.takes(1) {
         number += 1;
-        if let Outcome::Told(before) = browser.ask(false, &format!("/plain/{number}")).await {
-            let before = before.as_u64().unwrap_or_default();
-            assert!((told..number).contains(&before), "{before} was there, and {told} was acknowledged");
-            told = number;
+        match browser.ask(false, &format!("/plain/{number}")).await {
+            Outcome::Told(before) => {
+                let before = before.as_u64().unwrap_or_default();
+                // Of one that nobody knows of, the engine may still have read what its node had sent when that died.
+                let is_late = open.contains(&before);
+                let is_next = (told..number).contains(&before);
+                assert!(is_next || is_late, "{before} was there, and {told} was acknowledged");
+                told = number;
+            }
+            Outcome::Open => drop(open.insert(number)),
+            Outcome::Refused => {}
         }
         sleep(milliseconds(20)).await;
     }
