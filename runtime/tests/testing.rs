@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail like this")]
 
-use std::time::Duration;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Form, Json, Router,
@@ -18,7 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketioxide::{
     SocketIo,
+    adapter::Adapter,
     extract::{Data, SocketRef},
+    handler::{FromMessageParts, Value as Packed},
+    socket::Socket,
 };
 use socketioxide_session::{
     Error, Expiry, MemoryBackend, SessionControl, SessionLayer, connect_handler, connect_middleware,
@@ -93,6 +96,37 @@ async fn both(Data(number): Data<u32>) -> (u32, u32) {
 }
 
 #[socket_handler]
+async fn pair(Data((first, second)): Data<(u32, String)>) -> String {
+    format!("{first}{second}")
+}
+
+#[socket_handler]
+async fn maybe(Data(number): Data<Option<u32>>) -> Option<u32> {
+    number
+}
+
+/// All that an event carries, and its name.
+#[socket_handler]
+async fn frame(socket: SocketRef, RawPacket(packet): RawPacket) {
+    socket.emit("frame", &packet).unwrap();
+}
+
+/// The text of a packet: its event, and its arguments.
+struct RawPacket(String);
+
+impl<A: Adapter> FromMessageParts<A> for RawPacket {
+    type Error = Infallible;
+
+    fn from_message_parts(
+        _: &Arc<Socket<A>>,
+        packet: &mut Packed,
+        _: &Option<i64>,
+    ) -> Result<Self, Infallible> {
+        Ok(Self(packet.as_str().unwrap().to_string()))
+    }
+}
+
+#[socket_handler]
 async fn ask_back(socket: SocketRef) {
     let answer = socket.emit_with_ack::<_, String>("question", "how are you?").unwrap();
     socket.emit("answered", &answer.await.unwrap()).unwrap();
@@ -124,6 +158,9 @@ fn router(change: impl FnOnce(SessionLayer) -> SessionLayer) -> Router {
         .on("visit", visit)
         .on("items", items)
         .on("both", both)
+        .on("pair", pair)
+        .on("maybe", maybe)
+        .on("frame", frame)
         .on("ask back", ask_back)
         .on("leave", leave);
     io.ns("/", events.clone());
@@ -207,6 +244,61 @@ async fn sockets_and_requests_have_one_session() {
         let second = socket.emit_for_ack("visit", &[]).await;
         assert_eq!((socket.ack(second).await, socket.ack(first).await), (json!(2), json!(1)));
     }
+}
+
+#[tokio::test]
+async fn a_tuple_is_several_arguments() {
+    #[derive(Serialize)]
+    struct Pair(u32, String);
+
+    let socket = connect(&app().client(), Transport::WebSocket).await;
+    assert_eq!(socket.emit_with_ack("pair", &(1, "a")).await, "1a");
+    assert_eq!(socket.emit_with_ack("pair", &Pair(2, "b".to_owned())).await, "2b");
+    assert_eq!(carried(&socket, &(1, "a")).await, json!([1, "a"]));
+    assert_eq!(carried(&socket, &([1, 2], (), None::<u32>)).await, json!([[1, 2], null, null]));
+    assert_eq!(carried(&socket, &[1, 2]).await, json!([1, 2]));
+}
+
+#[tokio::test]
+async fn null_is_an_argument() {
+    let socket = connect(&app().client(), Transport::WebSocket).await;
+    assert_eq!(socket.emit_with_ack("maybe", &Value::Null).await, Value::Null);
+    assert_eq!(socket.emit_with_ack("maybe", &None::<u32>).await, Value::Null);
+    assert_eq!(socket.emit_with_ack("maybe", &Some(7)).await, 7);
+    assert_eq!(carried(&socket, &Value::Null).await, json!([null]));
+    assert_eq!(carried(&socket, &None::<u32>).await, json!([null]));
+}
+
+#[tokio::test]
+async fn a_unit_is_no_argument() {
+    let socket = connect(&app().client(), Transport::WebSocket).await;
+    assert_eq!(socket.emit_with_ack("maybe", &()).await["code"], "bad_argument");
+    assert_eq!(carried(&socket, &()).await, json!([]));
+}
+
+#[tokio::test]
+async fn all_else_is_one_argument() {
+    #[derive(Serialize)]
+    struct Amount(u32);
+
+    let socket = connect(&app().client(), Transport::WebSocket).await;
+    assert_eq!(carried(&socket, "a").await, json!(["a"]));
+    assert_eq!(carried(&socket, &Amount(5)).await, json!([5]));
+    assert_eq!(carried(&socket, &vec![1, 2]).await, json!([[1, 2]]));
+    assert_eq!(carried(&socket, &json!([1, 2])).await, json!([[1, 2]]));
+    assert_eq!(carried(&socket, &Some((1, 2))).await, json!([[1, 2]]));
+    assert_eq!(carried(&socket, &Login { name: "Ada".to_owned() }).await, json!([{"name": "Ada"}]));
+}
+
+/// The arguments that arrive at the server, of `emit` and of `emit_with_ack`.
+async fn carried<D: Serialize + ?Sized>(socket: &TestSocket, data: &D) -> Value {
+    socket.emit("frame", data).await;
+    let emitted = socket.event("frame").await.data::<String>();
+    socket.emit_with_ack("frame", data).await;
+    assert_eq!(socket.event("frame").await.data::<String>(), emitted);
+    let mut all: Vec<Value> = serde_json::from_str(&emitted).unwrap();
+    assert_eq!(all.remove(0), "frame");
+    all.into()
 }
 
 #[tokio::test]
@@ -356,6 +448,36 @@ async fn hours_pass_at_once_and_sockets_live_on_until_their_session_ends() {
         assert!(lived < Duration::from_mins(301), "{transport:?} {lived:?}");
         assert_eq!(ada.get("/who").await.json::<Value>(), Value::Null);
     }
+}
+
+/// On a paused clock a time passes only when nobody has anything to do: so what has not come by then does not come.
+#[tokio::test(start_paused = true)]
+async fn that_nothing_comes_is_seen() {
+    let socket = connect(&app().client(), Transport::WebSocket).await;
+    socket.emit("visit", &()).await;
+    let nothing = tokio::time::timeout(Duration::from_secs(1), socket.next_event());
+    assert!(nothing.await.is_err());
+    socket.emit("frame", &()).await;
+    assert!(tokio::time::timeout(Duration::from_secs(1), socket.next_event()).await.is_ok());
+    socket.emit_with_ack("visit", &()).await;
+    assert_eq!(socket.connection().overtaken(), []);
+    socket.emit("frame", &()).await;
+    socket.emit_with_ack("visit", &()).await;
+    assert_eq!(socket.connection().overtaken().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn days_pass_in_one_step() {
+    let days = Expiry::OnInactivity(time::Duration::days(40));
+    let app = TestApp::new(router(|layer| layer.with_expiry(days)));
+    let ada = app.seed(|user: &mut User| user.name = Some("Ada".to_owned())).await;
+    let socket = connect(&ada, Transport::WebSocket).await;
+    tokio::time::advance(Duration::from_hours(24 * 39)).await;
+    assert_eq!(ada.get("/who").await.json::<String>(), "Ada");
+    assert_eq!(socket.emit_with_ack("visit", &()).await, 1);
+    tokio::time::advance(Duration::from_hours(24 * 41)).await;
+    assert_eq!(ada.get("/who").await.json::<Value>(), Value::Null);
+    socket.disconnected().await;
 }
 
 #[tokio::test]

@@ -76,6 +76,7 @@
 //! socketioxide, not of sessions.
 
 mod app;
+mod arguments;
 mod client;
 mod connection;
 mod inbox;

@@ -6,7 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    connection::{ConnectError, TestConnection, json},
+    arguments::arguments,
+    connection::{ConnectError, TestConnection},
     packet::Packet,
 };
 
@@ -95,7 +96,8 @@ impl TestSocket {
         &self.connection
     }
 
-    /// Emits an event with one argument, or with none if it encodes as `null`, such as `&()`.
+    /// Emits an event. A tuple, a tuple struct and a `[T; N]` are several arguments, as in socketioxide, and `&()` is
+    /// none; all else is one, also a `Vec`, a struct and what encodes as `null`.
     ///
     /// # Panics
     ///
@@ -106,7 +108,7 @@ impl TestSocket {
         event: &str,
         data: &D,
     ) -> impl Future<Output = ()> + Send + use<D> {
-        self.emit_args(event, &args(data))
+        self.emit_args(event, &arguments(data))
     }
 
     /// Emits an event with these arguments.
@@ -119,8 +121,8 @@ impl TestSocket {
         self.send(&Packet::event(&self.namespace, None, event, args))
     }
 
-    /// Emits an event with one argument (none, if it encodes as `null`), and gives what acknowledges it: its one
-    /// value, `null` if it has none, a list if it has several.
+    /// Emits an event, with arguments as [`emit`](Self::emit) has them, and gives what acknowledges it: its one value,
+    /// `null` if it has none, a list if it has several.
     ///
     /// # Panics
     ///
@@ -131,7 +133,7 @@ impl TestSocket {
         event: &str,
         data: &D,
     ) -> impl Future<Output = Value> + Send + use<'_, D> {
-        let (event, args, at) = (event.to_owned(), args(data), Location::caller());
+        let (event, args, at) = (event.to_owned(), arguments(data), Location::caller());
         async move {
             let id = self.emit_for_ack_at(&event, &args, at).await;
             let what = format!("the acknowledgement of `{event}`");
@@ -203,7 +205,7 @@ impl TestSocket {
         }
     }
 
-    /// Answers an event that asked for an acknowledgement.
+    /// Answers an event that asked for an acknowledgement, with arguments as [`emit`](Self::emit) has them.
     ///
     /// # Panics
     ///
@@ -217,7 +219,7 @@ impl TestSocket {
         let Some(AckId(id)) = event.ack else {
             panic!("the event `{}` asked for no acknowledgement", event.name)
         };
-        self.send(&Packet::Ack { namespace: self.namespace.clone(), id, args: args(data) })
+        self.send(&Packet::Ack { namespace: self.namespace.clone(), id, args: arguments(data) })
     }
 
     /// Leaves the namespace; the connection goes on.
@@ -255,13 +257,6 @@ impl TestSocket {
         let wanted = |packet: &Packet| packet.namespace() == self.namespace && wanted(packet);
         let packet = self.connection.take(Some(&self.namespace), what, at, wanted).await;
         packet.unwrap_or_else(|why| panic!("`{}`: {why}, before {what} came ({at})", self.namespace))
-    }
-}
-
-fn args<D: Serialize + ?Sized>(data: &D) -> Vec<Value> {
-    match json(&data) {
-        Value::Null => Vec::new(),
-        data => vec![data],
     }
 }
 
