@@ -151,3 +151,20 @@ async fn a_role_without_rights_and_a_server_that_is_away() {
     server.run().await;
     assert_eq!(value(&node, id, "a").await, Some(1.into()));
 }
+
+/// Where roles may make no schemas, somebody else made it for them.
+#[tokio::test]
+async fn a_schema_that_is_there_needs_no_right_to_make_one() {
+    let server = PostgresServer::start_with(&["fsync=off"]).await;
+    let pool = server.pool().await;
+    for make in ["CREATE ROLE tenant LOGIN", "CREATE SCHEMA for_tenant AUTHORIZATION tenant"] {
+        sqlx::query(make).execute(&pool).await.unwrap();
+    }
+    let tenant = PgPool::connect_with(server.options().username("tenant")).await.unwrap();
+    let own = backend(tenant.clone(), "for_tenant");
+    own.migrate().await.unwrap();
+    let id = begin(&own, vec![set("a", 1)]).await;
+    assert_eq!(value(&own, id, "a").await, Some(1.into()));
+    let error = text(&backend(tenant, "not_there").migrate().await.unwrap_err());
+    assert!(error.contains("CREATE"), "{error}");
+}

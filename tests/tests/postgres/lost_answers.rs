@@ -11,11 +11,11 @@ use socketioxide_session::{
 };
 use socketioxide_session_tests::{
     postgres_server::{self, Database},
-    records::{SECOND, begin, fields, milliseconds, set, take, update, value},
+    records::{SECOND, attributes, begin, create_with, fields, load, milliseconds, set, take, update, value},
     soon,
 };
 use tokio::time::{sleep, timeout};
-use tower_sessions_sqlx_store::sqlx::postgres::PgPoolOptions;
+use tower_sessions_sqlx_store::sqlx::{self, postgres::PgPoolOptions};
 
 use crate::{
     processes::somebody_waits,
@@ -154,4 +154,107 @@ async fn a_commit_that_did_not_get_through_is_made_among_many_others() {
         assert!(proxy.all_swallowed());
     }
     assert_eq!(value(&others, id, "a").await, Some(json!({"n": 3})));
+}
+
+/// That its answer is lost shows long after it was carried out, when so many came after it that nobody remembers it.
+#[tokio::test]
+async fn a_commit_whose_loss_is_noticed_late_undoes_nothing() {
+    let (proxy, database) = proxy().await;
+    let node = node(&proxy, &database, SECOND * 20).await;
+    let others = PostgresBackend::new(database.pool().await);
+    let id = begin(&others, vec![set("a", 0)]).await;
+    proxy.keep_back_an_answer();
+    let late =
+        tokio::spawn(async move { node.commit(update(id, Lease::default(), vec![set("a", 1)])).await });
+    soon("a commit that is in", async {
+        while value(&others, id, "a").await != Some(json!(1)) {
+            sleep(milliseconds(5)).await;
+        }
+    })
+    .await;
+    for n in 2..=20 {
+        others.commit(update(id, Lease::default(), vec![set("a", n)])).await.unwrap();
+    }
+    // Longer than the second by which it is reckoned too early.
+    sleep(SECOND * 2).await;
+    proxy.lose_what_was_kept_back();
+    let late = late.await.unwrap();
+    assert!(matches!(late, Err(BackendError::OutcomeUnknown(_))), "{late:?}");
+    assert_eq!(value(&others, id, "a").await, Some(json!(20)));
+}
+
+/// Another node finds it by its key, and ends it, before it is known here that it began.
+#[tokio::test]
+async fn a_session_that_ended_does_not_begin_again_because_an_answer_is_lost() {
+    let (proxy, database) = proxy().await;
+    let node = node(&proxy, &database, SECOND * 20).await;
+    let others = PostgresBackend::new(database.pool().await);
+    let (id, key) = (SessionId::random(), SessionId::random().hidden().to_string());
+    proxy.keep_back_an_answer();
+    let create = create_with(id, attributes(&key), vec![set("a", 0)]);
+    let begins = tokio::spawn(async move { node.commit(create).await });
+    soon("a session that has begun", async {
+        while load(&others, id).await.unwrap().is_none() {
+            sleep(milliseconds(5)).await;
+        }
+    })
+    .await;
+    others.commit(Commit::new(id, Action::End)).await.unwrap();
+    proxy.lose_what_was_kept_back();
+    let begun = begins.await.unwrap();
+    assert!(matches!(begun, Err(BackendError::Gone)), "{begun:?}");
+    assert!(load(&others, id).await.unwrap().is_none());
+}
+
+/// The answer that grants a turn is lost late: the lease is as long as any, from when it is granted again.
+#[tokio::test]
+async fn a_turn_that_is_granted_again_lasts_as_long() {
+    let (proxy, database) = proxy().await;
+    let node = node(&proxy, &database, SECOND * 20).await;
+    let pool = database.pool().await;
+    let id = begin(&node, vec![set("a", 0)]).await;
+    let deadline = async || {
+        let turns = "SELECT coalesce(max(deadline), 0) FROM socketioxide_session.turns";
+        sqlx::query_scalar::<_, i64>(turns).fetch_one(&pool).await.unwrap()
+    };
+    proxy.keep_back_an_answer();
+    let takes = tokio::spawn(async move { take(&node, id, &["a"], SECOND * 10).await.unwrap().is_some() });
+    soon("a turn that is granted", async {
+        while deadline().await == 0 {
+            sleep(milliseconds(5)).await;
+        }
+    })
+    .await;
+    let first = deadline().await;
+    sleep(milliseconds(20)).await;
+    proxy.lose_what_was_kept_back();
+    assert!(takes.await.unwrap());
+    assert!(deadline().await > first);
+}
+
+/// Calls that were cancelled where nothing passes, as by visitors who have gone, leave the pool to others.
+#[tokio::test]
+async fn what_is_cancelled_on_a_silent_network_holds_up_no_later_call() {
+    let (proxy, database) = proxy().await;
+    let pool = PgPoolOptions::new().max_connections(2);
+    let pool = pool.connect_with(database.options().socket(&proxy.directory)).await.unwrap();
+    let node = PostgresBackend::builder(pool.clone()).with_polling(SECOND * 60).with_timeout(SECOND * 5);
+    let node = node.build().unwrap();
+    node.migrate().await.unwrap();
+    let id = begin(&node, vec![set("a", 0)]).await;
+    drop((pool.acquire().await.unwrap(), pool.acquire().await.unwrap()));
+    soon("two idle connections", async {
+        while pool.num_idle() < 2 {
+            sleep(milliseconds(1)).await;
+        }
+    })
+    .await;
+    proxy.go(Way::Silent);
+    let cancelled = || timeout(milliseconds(300), value(&node, id, "a"));
+    let (one, two) = tokio::join!(cancelled(), cancelled());
+    assert!(one.is_err() && two.is_err());
+    // The connections that were open stay dead.
+    proxy.go(Way::OpenForNewOnes);
+    node.commit(update(id, Lease::default(), vec![set("a", 2)])).await.unwrap();
+    assert_eq!(value(&node, id, "a").await, Some(json!(2)));
 }

@@ -11,8 +11,10 @@ mod nodes;
 mod pooler;
 mod processes;
 mod proxy;
+mod races;
 mod relays;
 mod round_trips;
+mod settings;
 mod turns;
 
 use socketioxide_session::PostgresBackend;

@@ -132,6 +132,27 @@ async fn what_was_missed_while_cut_off_is_made_good() {
     assert_eq!(stays.ask("add", &[]).await, json!(2));
 }
 
+/// As where a password is a token that is good for some minutes.
+#[tokio::test]
+async fn who_listens_again_connects_as_the_pool_does_by_then() {
+    let database = Database::create().await;
+    let proxy = Proxy::before(database.directory());
+    let nearby = PostgresBackend::new(database.pool().await);
+    nearby.migrate().await.unwrap();
+    let pool = PgPoolOptions::new().max_connections(4);
+    let pool = pool.connect_with(database.options().socket(&proxy.directory)).await.unwrap();
+    // It looks at its sessions by itself after a minute.
+    let far = PostgresBackend::builder(pool.clone()).with_cut_off(SECOND * 120).build().unwrap();
+    let apps = [serve_on(nearby), serve_on(far)];
+    let cookie = client::get(&apps[0], "/add", None).await.new_cookie();
+    let mut ends = Socket::connect(&apps[1], Some(&cookie)).await;
+    assert_eq!(ends.ask("add", &[]).await, json!(2));
+    pool.set_connect_options(database.options());
+    proxy.go(Way::Closed);
+    client::get(&apps[0], "/logout", Some(&cookie)).await.ok();
+    timeout(SECOND * 20, ends.disconnected("/")).await.expect("the end, of which it hears by another way");
+}
+
 #[tokio::test]
 async fn a_node_that_is_cut_off_disconnects_its_sockets() {
     let database = Database::create().await;

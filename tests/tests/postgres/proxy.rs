@@ -13,7 +13,7 @@ use socketioxide_session::backend::SessionId;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
-    sync::watch,
+    sync::{Notify, watch},
 };
 
 const SOCKET: &str = ".s.PGSQL.5432";
@@ -33,6 +33,9 @@ struct Faults {
     answers: AtomicU32,
     /// So many commits do not get through, where they are the first on their connection: it is closed instead.
     requests: AtomicU32,
+    /// So many answers to calls are kept back until it is noticed that they are lost.
+    late: AtomicU32,
+    noticed: Notify,
     way: watch::Sender<Way>,
 }
 
@@ -87,6 +90,16 @@ impl Proxy {
         self.faults.answers.store(1, Ordering::SeqCst);
     }
 
+    /// The answer to the next commit, or that grants the next turn, does not come, and its connection stays open.
+    pub(crate) fn keep_back_an_answer(&self) {
+        self.faults.late.store(1, Ordering::SeqCst);
+    }
+
+    /// The connection of the answer that was kept back is closed.
+    pub(crate) fn lose_what_was_kept_back(&self) {
+        self.faults.noticed.notify_one();
+    }
+
     pub(crate) fn go(&self, way: Way) {
         self.faults.way.send_replace(way);
     }
@@ -114,6 +127,10 @@ impl Faults {
             || (is_commit || says(b"granted") || says(b"wait")) && takes_one(&self.answers)
     }
 
+    fn keeps_back(&self, answer: &[u8]) -> bool {
+        (says(answer, b"done") || says(answer, b"granted")) && takes_one(&self.late)
+    }
+
     async fn hold_up(&self) {
         if *self.way.borrow() == Way::Silent {
             self.way.subscribe().wait_for(|way| matches!(way, Way::Open | Way::Closed)).await.ok();
@@ -138,6 +155,10 @@ async fn pass(mut client: UnixStream, mut server: UnixStream, faults: Arc<Faults
             },
             read = server.read(&mut down) => {
                 let count = read?;
+                if faults.keeps_back(&down[..count]) {
+                    faults.noticed.notified().await;
+                    return Ok(());
+                }
                 if count == 0 || faults.swallow(&down[..count]) {
                     return Ok(());
                 }

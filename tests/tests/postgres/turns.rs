@@ -87,7 +87,7 @@ async fn what_is_told_is_counted_once_while_connections_are_cut() {
         loop {
             sleep(milliseconds(50)).await;
             let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                       WHERE pid <> pg_backend_pid() AND query LIKE '%socketioxide_session%' LIMIT 2";
+                       WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%socketioxide_session%' LIMIT 2";
             tower_sessions_sqlx_store::sqlx::query(cut).execute(&pool).await.ok();
         }
     });

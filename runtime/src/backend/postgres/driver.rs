@@ -37,11 +37,8 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(pool: PgPool, options: &Options, registry: Registry) -> Self {
-        let listener = || {
-            let own = options.listener.clone();
-            own.unwrap_or_else(|| Box::new((*pool.connect_options()).clone()))
-        };
-        let hears = options.polling.map_or_else(|| Hears::Listening(listener()), Hears::Looking);
+        let hears =
+            options.polling.map_or_else(|| Hears::Listening(options.listener.clone()), Hears::Looking);
         let look = options.polling.unwrap_or(options.lease);
         let link = Link::new(pool, options.schema.clone(), options.timeout, options.is_pooled);
         let wire = Arc::new(Wire::new(link));

@@ -78,8 +78,10 @@ pub(super) fn explain(error: Error) -> Box<dyn StdError + Send + Sync> {
                 "a pooler between here and PostgreSQL gives each transaction another connection: say so, by \
                  `PostgresBackendBuilder::with_pooler`"
             }
+            Some("54000") => "a key of the session is too long: PostgreSQL takes some 2,700 bytes",
             Some("42501") => {
-                "the role may not use the schema of the sessions: grant it `USAGE` and its tables"
+                "the role may not do this: it needs `USAGE` on the schema of the sessions and its tables; and to migrate, \
+                 `CREATE` on that schema, or on the database where the schema is not there yet"
             }
             _ => return Box::new(error),
         },

@@ -46,7 +46,12 @@ impl Followed {
     pub(super) async fn begin(self: &Arc<Self>, id: SessionId) -> Result<Following, BackendError> {
         let hidden = self.wire.hidden(id);
         let _gate = self.gate(&hidden).lock().await;
-        self.sessions.lock().entry(hidden).or_insert(Count { here: 0, commits: 0 }).here += 1;
+        let is_first = {
+            let mut sessions = self.sessions.lock();
+            let count = sessions.entry(hidden).or_insert(Count { here: 0, commits: 0 });
+            count.here += 1;
+            count.here == 1
+        };
         let following = Following { followed: Arc::downgrade(self), hidden };
         let follow = || {
             let follow = sqlx::query(&self.wire.statements.follow).bind(hidden.as_bytes().to_vec());
@@ -54,7 +59,8 @@ impl Followed {
         };
         let row = self.wire.link.ask(follow).await?.ok_or(BackendError::Gone)?;
         let commits = get(&row, "commits")?;
-        if let Some(count) = self.sessions.lock().get_mut(&hidden) {
+        // Those who follow it already have not looked at what came since.
+        if is_first && let Some(count) = self.sessions.lock().get_mut(&hidden) {
             count.commits = count.commits.max(commits);
         }
         Ok(following)

@@ -5,6 +5,7 @@ use std::{error::Error as StdError, time::Duration};
 
 use sqlx::{
     Connection as _, Error, PgConnection, PgPool, Postgres,
+    pool::PoolConnection,
     postgres::{PgArguments, PgRow},
 };
 use tokio::{
@@ -14,7 +15,7 @@ use tokio::{
 
 use super::{
     errors::{Tried, advise, explain, is_lost, may_pass},
-    schema::{self, Schema},
+    schema::{self, Schema, Settings},
 };
 use crate::backend::BackendError;
 
@@ -34,8 +35,8 @@ pub(super) struct Link {
     /// Between this process and the server is one that gives each transaction another connection: a statement is prepared
     /// in the transaction that it runs in.
     is_pooled: bool,
-    /// The tables were found to be those of this version.
-    checked: OnceCell<()>,
+    /// The tables were found to be those of this version, on connections with these settings.
+    checked: OnceCell<Settings>,
 }
 
 /// What became of a call that has no answer.
@@ -137,38 +138,60 @@ impl Link {
         deadline: Instant,
     ) -> Result<Vec<PgRow>, Tried> {
         let at_once = if first { self.pool.try_acquire() } else { None };
-        let mut connection = match at_once {
+        let connection = match at_once {
             Some(connection) => connection,
             None => match timeout_at(deadline, self.pool.acquire()).await {
                 Ok(connection) => connection.map_err(Tried::Before)?,
                 Err(_) => return Err(Tried::TooLate { is_sent: false }),
             },
         };
+        let mut taken = Taken(None);
+        let connection = taken.0.insert(connection);
         let mut is_sent = false;
         let answered = timeout_at(deadline, async {
-            if self.checked.get().is_none() {
-                schema::check(&mut connection, &self.schema).await?;
-                self.checked.set(()).ok();
-            }
+            let settings = match self.checked.get() {
+                Some(settings) => *settings,
+                None => schema::check(connection, &self.schema).await?,
+            };
+            self.checked.set(settings).ok();
             is_sent = true;
-            self.run(&mut connection, query()).await.map_err(Tried::Sent)
+            self.run(connection, query(), settings).await.map_err(Tried::Sent)
         });
-        if let Ok(answered) = answered.await {
-            return answered;
+        match answered.await {
+            Ok(answered) => {
+                taken.0.take();
+                answered
+            }
+            Err(_) => Err(Tried::TooLate { is_sent }),
         }
-        // The pool would wait for its answer, for as long as the network takes to notice.
-        drop(connection.detach());
-        Err(Tried::TooLate { is_sent })
     }
 
-    async fn run(&self, connection: &mut PgConnection, query: Query<'_>) -> Result<Vec<PgRow>, Error> {
-        if !self.is_pooled {
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        query: Query<'_>,
+        settings: Settings,
+    ) -> Result<Vec<PgRow>, Error> {
+        if !self.is_pooled && settings.is_read_committed {
             return query.fetch_all(connection).await;
         }
-        let mut transaction = connection.begin().await?;
-        let rows = query.persistent(false).fetch_all(&mut *transaction).await?;
+        // Who had to wait for a session sees what was committed to it meanwhile.
+        let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        let rows = query.persistent(!self.is_pooled).fetch_all(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(rows)
+    }
+}
+
+/// A connection of the pool, on which an answer is awaited until it is taken out. Else the pool would wait for that answer,
+/// for as long as the network takes to notice that none comes: so it is closed, also where the call was cancelled.
+struct Taken(Option<PoolConnection<Postgres>>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
     }
 }
 

@@ -62,7 +62,7 @@ use crate::session::key::SessionKey;
 ///
 /// # Connections
 ///
-/// Calls use the pool. One connection beside it listens, with the pool's own options; behind
+/// Calls use the pool. One connection beside it listens, with the options that the pool has whenever it connects; behind
 /// [a pooler](PostgresBackendBuilder::with_pooler) give it [a direct one](PostgresBackendBuilder::with_listener), or
 /// [poll](PostgresBackendBuilder::with_polling). A `NOTIFY` takes a lock of the whole instance at its commit; so one is sent only where another node waits for that turn,
 /// follows that session, or must hear of an end.
@@ -70,6 +70,8 @@ use crate::session::key::SessionKey;
 /// Every call has an end: [`with_timeout`](PostgresBackendBuilder::with_timeout). Within it a lost connection, a deadlock or
 /// a failed serialization is tried again. A commit carries a token, so that a second sending is not a second commit; where
 /// it cannot be found out whether it took place, the error is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+///
+/// Where `default_transaction_isolation` is not `read committed`, each call is a transaction that says so: three round trips.
 ///
 /// What is acknowledged is as durable as the server's `synchronous_commit` says. Who fails over to a replica that did not
 /// have the last commits loses them. Expired sessions are removed

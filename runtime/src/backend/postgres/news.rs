@@ -45,8 +45,8 @@ const REMOVED_AT_ONCE: i32 = 500;
 /// How a node hears of others.
 #[derive(Clone)]
 pub(super) enum Hears {
-    /// On a connection of its own.
-    Listening(Box<PgConnectOptions>),
+    /// On a connection of its own: by these options, or as the pool connects by then.
+    Listening(Option<Box<PgConnectOptions>>),
     /// It looks, so often.
     Looking(Duration),
 }
@@ -146,7 +146,7 @@ impl News {
 pub(super) async fn hear(weak: Weak<News>) {
     let Some(hears) = weak.upgrade().map(|news| news.hears.clone()) else { return };
     match hears {
-        Hears::Listening(options) => listen(weak, *options).await,
+        Hears::Listening(options) => listen(weak, options.as_deref()).await,
         Hears::Looking(pause) => look_often(weak, pause).await,
     }
 }
@@ -168,12 +168,12 @@ async fn look_often(weak: Weak<News>, pause: Duration) {
     }
 }
 
-async fn listen(weak: Weak<News>, options: PgConnectOptions) {
+async fn listen(weak: Weak<News>, own: Option<&PgConnectOptions>) {
     let (mut heard, mut is_told) = (Instant::now(), false);
     loop {
         let Some(news) = weak.upgrade() else { return };
         let (cut_off, patience) = (news.cut_off, news.cut_off * 2 / 5);
-        match timeout(patience, begin(&news, &options)).await {
+        match timeout(patience, begin(&news, own)).await {
             Ok(Ok(listener)) => {
                 news.is_heard.send_replace(true);
                 news.leases.wake_all();
@@ -224,9 +224,11 @@ fn failed(error: sqlx::Error) -> BackendError {
 }
 
 /// Listens on a connection of its own, and says so.
-async fn begin(news: &News, options: &PgConnectOptions) -> Result<PgListener, BackendError> {
+async fn begin(news: &News, own: Option<&PgConnectOptions>) -> Result<PgListener, BackendError> {
+    // Their password may be another one than the last time.
+    let options = own.map_or_else(|| (*news.wire.link.pool.connect_options()).clone(), Clone::clone);
     let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-    let pool = pool.connect_with(options.clone()).await.map_err(failed)?;
+    let pool = pool.connect_with(options).await.map_err(failed)?;
     let mut listener = PgListener::connect_with(&pool).await.map_err(failed)?;
     listener.ignore_pool_close_event(true);
     listener.eager_reconnect(false);

@@ -1,6 +1,6 @@
 //! The schema: its name, its tables and functions, and of which version they are.
 
-use sqlx::{Connection as _, Error, PgConnection, PgPool};
+use sqlx::{Connection as _, Error, Executor as _, PgConnection, PgPool};
 
 use super::errors::{Tried, explain};
 use crate::backend::BackendError;
@@ -54,18 +54,34 @@ impl Schema {
     }
 }
 
+/// How the server treats the connections of the pool.
+#[derive(Clone, Copy)]
+pub(super) struct Settings {
+    /// Statements see what was committed before each of them, unless they ask for something else.
+    pub(super) is_read_committed: bool,
+}
+
 async fn version(connection: &mut PgConnection, schema: &Schema) -> Result<Option<i32>, Error> {
     let text = schema.name_in("SELECT version FROM {s}.version");
     sqlx::query_scalar(&text).persistent(false).fetch_optional(connection).await
 }
 
-/// Whether the tables are those of this build.
-pub(super) async fn check(connection: &mut PgConnection, schema: &Schema) -> Result<(), Tried> {
+async fn settings(connection: &mut PgConnection) -> Result<Settings, Error> {
+    let isolation = sqlx::query_scalar::<_, String>("SELECT current_setting('transaction_isolation')");
+    let isolation = isolation.persistent(false).fetch_one(connection).await?;
+    // What is called uncommitted is the same to PostgreSQL.
+    Ok(Settings { is_read_committed: isolation.starts_with("read ") })
+}
+
+/// Whether the tables are those of this build; and what else must be known before the first call.
+pub(super) async fn check(connection: &mut PgConnection, schema: &Schema) -> Result<Settings, Tried> {
     // A transaction, so that it goes through a pooler, too.
     let mut transaction = connection.begin().await.map_err(Tried::Before)?;
     let found = version(&mut transaction, schema).await.map_err(Tried::Before)?;
+    let settings = settings(&mut transaction).await.map_err(Tried::Before)?;
     transaction.commit().await.map_err(Tried::Before)?;
-    same(found).map_err(Tried::Refused)
+    same(found).map_err(Tried::Refused)?;
+    Ok(settings)
 }
 
 fn same(found: Option<i32>) -> Result<(), BackendError> {
@@ -107,6 +123,11 @@ async fn is_whole(connection: &mut PgConnection, schema: &Schema) -> Result<(), 
 pub(super) async fn migrate(pool: &PgPool, schema: &Schema) -> Result<(), BackendError> {
     let failed = |error| BackendError::Failed(explain(error));
     let mut transaction = pool.begin().await.map_err(failed)?;
+    // However brief the server would have it: another node may be at it.
+    (&mut *transaction)
+        .execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+        .await
+        .map_err(failed)?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .persistent(false)
         .bind(MIGRATING)
@@ -121,7 +142,8 @@ pub(super) async fn migrate(pool: &PgPool, schema: &Schema) -> Result<(), Backen
         return is_whole(&mut transaction, schema).await;
     }
     let make = schema.name_in(include_str!("schema.sql"));
-    sqlx::raw_sql(&make).execute(&mut *transaction).await.map_err(failed)?;
+    // Not by `raw_sql`, whose future is none that can be spawned.
+    (&mut *transaction).execute(&*make).await.map_err(failed)?;
     let note = schema.name_in("INSERT INTO {s}.version VALUES ($1)");
     sqlx::query(&note).persistent(false).bind(VERSION).execute(&mut *transaction).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)

@@ -3,7 +3,10 @@
 -- Moments and spans are in milliseconds. A session's row is locked first by whoever writes anything of it, so that its
 -- commits follow each other, and nobody waits in a circle. Keys, values, owners and labels are `bytea`: JSON is kept as
 -- it was written, in a database of any encoding. What is lost in a crash may be: who has a turn, who waits, who listens.
-CREATE SCHEMA IF NOT EXISTS {s};
+DO $$ BEGIN
+  -- It would need the right to make schemas, also where it is there.
+  IF to_regnamespace('{s}') IS NULL THEN CREATE SCHEMA {s}; END IF;
+END $$;
 CREATE TABLE {s}.version (version integer NOT NULL);
 
 CREATE TABLE {s}.sessions (
@@ -136,8 +139,11 @@ BEGIN
   SELECT bool_or(t.ticket = a_ticket), min(t.deadline) FILTER (WHERE t.ticket <> a_ticket) INTO mine, held_until
     FROM {s}.turns t
     WHERE t.number = session.number AND t.state = ANY (a_states) AND t.ticket IS NOT NULL AND t.deadline > now;
-  -- The answer that granted it may have been lost: it is granted again.
-  IF mine IS NOT TRUE THEN
+  IF mine THEN
+    -- The answer that granted it was lost: it is granted again, from now on.
+    UPDATE {s}.turns t SET deadline = now + least(a_lease, a_hold), last = now + a_hold
+      WHERE t.number = session.number AND t.ticket = a_ticket;
+  ELSE
     SELECT w.arrival INTO place FROM {s}.waiters w WHERE w.ticket = a_ticket;
     SELECT min(w.deadline) INTO ahead_until FROM {s}.waiters w
       WHERE w.number = session.number AND w.deadline > now AND w.ticket <> a_ticket
@@ -238,6 +244,15 @@ BEGIN
       SELECT CASE WHEN a_token = ANY (s.tokens) THEN 'done' ELSE 'exists' END INTO answer
         FROM {s}.sessions s WHERE s.hidden = a_hidden;
       RETURN;
+    END IF;
+    -- It may have begun when it was sent before, and ended since.
+    IF a_sent IS NOT NULL THEN
+      SELECT * INTO ending FROM {s}.endings e WHERE e.hidden = a_hidden AND e.until > now;
+      IF FOUND THEN
+        DELETE FROM {s}.sessions s WHERE s.number = begun;
+        answer := 'gone'; kind := ending.kind; node := ending.node;
+        RETURN;
+      END IF;
     END IF;
     INSERT INTO {s}.values (number, key, value, version)
       SELECT begun, c.key, c.value, a_token FROM unnest(a_keys, a_vals) c (key, value)

@@ -108,13 +108,18 @@ impl Statements {
                 "SELECT public_key, since FROM {s}.sessions WHERE sha256(owner) = sha256($1) AND owner = $1 \
                  AND expires > {s}.now_ms() ORDER BY since DESC, number DESC OFFSET $2 LIMIT $3",
             ),
+            // A commit that is under way did not see the follower: whoever loads after this must see that commit. So they
+            // wait for it; and those that come wait for this.
             follow: name(
                 "WITH noted AS (INSERT INTO {s}.followers (hidden, node) VALUES ($1, $2) ON CONFLICT DO NOTHING) \
-                 SELECT commits FROM {s}.sessions WHERE hidden = $1 AND expires > {s}.now_ms()",
+                 SELECT commits FROM {s}.sessions WHERE hidden = $1 AND expires > {s}.now_ms() FOR SHARE",
             ),
             follow_all: name(
-                "INSERT INTO {s}.followers (hidden, node) SELECT hidden, $2 FROM unnest($1::bytea[]) hidden \
-                 ON CONFLICT DO NOTHING",
+                "WITH noted AS (\
+                   INSERT INTO {s}.followers (hidden, node) SELECT hidden, $2 FROM unnest($1::bytea[]) hidden \
+                   ON CONFLICT DO NOTHING\
+                 ), settled AS (SELECT FROM {s}.sessions WHERE hidden = ANY ($1) FOR SHARE) \
+                 SELECT count(*) FROM settled",
             ),
             unfollow: name("DELETE FROM {s}.followers WHERE hidden = $1 AND node = $2"),
             beat: name("SELECT {s}.beat($1, $2)"),
