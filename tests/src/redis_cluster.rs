@@ -26,6 +26,8 @@ pub struct RedisCluster {
     pub nodes: Vec<RedisServer>,
     /// Which of them is the primary of each third of the slots.
     primaries: [usize; PRIMARIES],
+    /// The options that were set on all of them, also on those that come back.
+    options: Vec<[String; 2]>,
 }
 
 impl RedisCluster {
@@ -35,7 +37,7 @@ impl RedisCluster {
         for _ in 0..2 * PRIMARIES {
             nodes.push(RedisServer::start_with(&ARGUMENTS.concat()).await);
         }
-        let cluster = Self { nodes, primaries: [0, 1, 2] };
+        let cluster = Self { nodes, primaries: [0, 1, 2], options: Vec::new() };
         cluster.meet().await;
         for (at, node) in cluster.nodes.iter().enumerate().skip(PRIMARIES) {
             let primary = cluster.name(at - PRIMARIES).await;
@@ -96,10 +98,11 @@ impl RedisCluster {
     }
 
     /// Sets an option on all nodes.
-    pub async fn configure(&self, name: &str, value: &str) {
+    pub async fn configure(&mut self, name: &str, value: &str) {
         for node in &self.nodes {
             let () = node.command(&["CONFIG", "SET", name, value]).await;
         }
+        self.options.push([name.to_owned(), value.to_owned()]);
     }
 
     fn replica(&self, third: usize) -> usize {
@@ -117,24 +120,29 @@ impl RedisCluster {
         killed
     }
 
-    /// The same after its replica has not heard it for this long, while it went on to acknowledge.
-    pub async fn kill_primary_ahead(&mut self, third: usize, ahead: Duration) -> Instant {
+    /// The same after its replica has not heard it for this long, while it went on to acknowledge. Gives as well, first, the
+    /// moment from which it knew that it has no replica.
+    pub async fn kill_primary_ahead(&mut self, third: usize, ahead: Duration) -> [Instant; 2] {
         let (primary, replica) = (&self.nodes[self.primaries[third]], self.replica(third));
         self.nodes[replica].signal("STOP");
         let _: u64 = primary.command(&["CLIENT", "KILL", "TYPE", "replica"]).await;
+        let cut = Instant::now();
         sleep(ahead).await;
         self.nodes[self.primaries[third]].kill();
         let killed = Instant::now();
         self.nodes[replica].signal("CONT");
         self.until_primary(replica).await;
         self.primaries[third] = replica;
-        killed
+        [cut, killed]
     }
 
     /// What was killed is back, as the replica of whoever took its place.
     pub async fn revive_replica(&mut self, third: usize) {
         let replica = self.replica(third);
         self.nodes[replica].run().await;
+        for [name, value] in &self.options {
+            let () = self.nodes[replica].command(&["CONFIG", "SET", name, value]).await;
+        }
         let is_linked = async || {
             let about: String = self.nodes[replica].command(&["INFO", "replication"]).await;
             about.contains("role:slave") && about.contains("master_link_status:up")
