@@ -92,6 +92,30 @@ async fn a_second_sending_does_not_undo_what_came_in_between() {
     assert_eq!(value(&other, id, "a").await, Some(json!({"n": 2})));
 }
 
+/// Another node ends it before it is known here that it began.
+#[tokio::test]
+async fn a_session_that_ended_does_not_begin_again_because_an_answer_is_lost() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::before(server.port).await;
+    let backend = behind(&proxy).await;
+    let other = node(&server).await;
+    let id = SessionId::random();
+    proxy.swallow_answers(1);
+    let begins = tokio::spawn({
+        let backend = backend.clone();
+        async move { backend.commit(create(id, vec![set("a", 1)])).await }
+    });
+    while !proxy.all_swallowed() {
+        tokio::task::yield_now().await;
+    }
+    proxy.close(true);
+    other.commit(commit(id, Action::End, vec![])).await.unwrap();
+    proxy.close(false);
+    let begun = begins.await.unwrap();
+    assert!(matches!(begun, Err(BackendError::Gone)), "{begun:?}");
+    assert!(load(&other, id).await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn what_cannot_be_found_out_is_said() {
     let server = RedisServer::start().await;

@@ -69,6 +69,8 @@ local leases, waiters = {}, {}
 local ours = {}
 if action == 'create' then
   if exists then return refuse('exists') end
+  -- It took place, and the session has ended since.
+  if retried == '1' and took_place() then return { 'gone', text_at(tombstone) } end
 else
   if not exists then return gone() end
   if not is_ours then return refuse('broken') end
