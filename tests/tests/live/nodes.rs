@@ -244,7 +244,12 @@ async fn in_a_rolling_release_no_node_sends_what_the_newer_one_hides(server: Ser
     }
     on(&older, &ada).get("/visit").await.ok();
     for tab in &tabs {
-        assert_eq!(next_event(tab).await.1, sent("bea", 1));
+        let mut told = next_event(tab).await.1;
+        // Commits that lie close together may send the same state twice.
+        while told == sent("bea", 0) {
+            told = next_event(tab).await.1;
+        }
+        assert_eq!(told, sent("bea", 1));
     }
 }
 
