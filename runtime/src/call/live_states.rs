@@ -10,9 +10,9 @@ use crate::{
     backend::{Backend, Loaded},
     error::Error,
     panics::caught,
-    process::{ChangedKey, News},
+    process::{ChangedKey, Concern, News},
     session::{
-        change::{Change, Changes},
+        change::{Change, Changes, FieldChanges},
         state::{LiveState, pushed},
     },
 };
@@ -47,8 +47,11 @@ impl Live {
         caught(|| (self.read)(loaded, backend))
     }
 
-    fn is_sent(&self, field: &str) -> bool {
-        !self.server_only.contains(&field)
+    /// Whether one of these fields is sent.
+    fn concern(&self, fields: &FieldChanges) -> Option<Concern> {
+        let sent = fields.iter().filter(|(field, _)| !self.server_only.contains(field));
+        // Of an alias or a former name of a field only the removal is committed.
+        sent.map(|(_, value)| if value.is_some() { Concern::Surely } else { Concern::Perhaps }).max()
     }
 }
 
@@ -90,15 +93,12 @@ impl LiveStates {
     /// What these changes are to who listens.
     pub(crate) fn news(&self, changes: &Changes) -> News {
         let keys = changes.iter().map(|(key, change)| {
-            let is_sent = match (change, self.with_key(key)) {
-                // Of an alias or a former name of a field only the removal is committed.
-                (Change::Fields(fields), Some(live)) => {
-                    fields.iter().any(|(field, value)| value.is_some() && live.is_sent(field))
-                }
+            let concern = match (change, self.with_key(key)) {
+                (Change::Fields(fields), Some(live)) => live.concern(fields),
                 // Somebody else's view of it, or a value that was replaced whole.
-                _ => false,
+                _ => Some(Concern::Perhaps),
             };
-            ChangedKey { key: key.clone(), is_sent }
+            ChangedKey { key: key.clone(), concern }
         });
         News::Keys(keys.collect())
     }

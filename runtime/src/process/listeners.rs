@@ -27,11 +27,11 @@ pub(crate) enum News {
 #[derive(Clone, Debug)]
 pub(crate) struct ChangedKey {
     pub(crate) key: Cow<'static, str>,
-    /// Whether surely something has changed that clients are sent.
-    pub(crate) is_sent: bool,
+    /// What it is to who sends it to clients. `None`: nothing has changed that they are sent.
+    pub(crate) concern: Option<Concern>,
 }
 
-/// What one state's listener makes of news.
+/// Whether something has changed that clients are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Concern {
     Perhaps,
@@ -39,13 +39,10 @@ pub(crate) enum Concern {
 }
 
 impl News {
-    /// What they are to who listens for this key.
+    /// What they are to who sends what is under this key.
     pub(crate) fn of(&self, key: &str) -> Option<Concern> {
         match self {
-            Self::Keys(keys) => {
-                let changed = keys.iter().find(|changed| changed.key == key)?;
-                Some(if changed.is_sent { Concern::Surely } else { Concern::Perhaps })
-            }
+            Self::Keys(keys) => keys.iter().find(|changed| changed.key == key)?.concern,
             Self::Unknown => Some(Concern::Perhaps),
         }
     }

@@ -8,7 +8,7 @@ use axum::{Router, routing::get};
 use serde_json::{Value, json};
 use socketioxide::extract::{SocketRef, State};
 use socketioxide_session::{
-    EventRouter, MemoryBackend, Session, connect_handler, http_handler, testing::Packet,
+    EventRouter, MemoryBackend, Session, StoreBackend, connect_handler, http_handler, testing::Packet,
 };
 use socketioxide_session_tests::{
     PATIENCE,
@@ -16,10 +16,14 @@ use socketioxide_session_tests::{
     client::{Client, Socket},
     node::{Connect, OfficialClients, Transport},
     soon,
+    stores::TestStore,
 };
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::{
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    task::yield_now,
+};
 
-use crate::stage::{User, next_event, on_each, sent, visitor};
+use crate::stage::{Tools, User, next_event, on_each, router, routes, sent, visitor};
 
 #[tokio::test]
 async fn whoever_commits_every_tab_is_sent_it_in_every_namespace() {
@@ -64,6 +68,26 @@ async fn what_only_the_server_has_is_not_sent_and_sends_nothing() {
         ada.get("/visit").await;
         assert_eq!(next_event(&socket).await.1, sent("ada", 1), "{backend}");
     }
+}
+
+/// Such a commit is nothing that a socket reads for: what it would read might be of the next one, and be sent twice.
+#[tokio::test]
+async fn what_only_the_server_has_is_read_by_no_socket() {
+    let store = TestStore::default();
+    let layer = sessions(StoreBackend::new(store.clone())).with_live::<User>();
+    let app = App::new(router(&Tools::default(), routes(), layer));
+    let ada = visitor(&app, "ada").await;
+    let socket = Socket::connect(&app, ada.cookie().as_deref()).await;
+    assert_eq!(next_event(&socket).await.1, sent("ada", 0));
+    let before = store.loads();
+    for _ in 0..20 {
+        ada.get("/fail").await.ok();
+        // A task that would read runs now.
+        yield_now().await;
+    }
+    ada.get("/visit").await.ok();
+    assert_eq!(next_event(&socket).await.1, sent("ada", 1));
+    assert_eq!(store.loads() - before, 21 * 2 + 1, "two loads a request, and one of the socket");
 }
 
 mod renamed {
