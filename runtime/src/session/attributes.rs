@@ -110,11 +110,11 @@ impl Attributes {
 }
 
 /// A moment as one number, in nanoseconds since 1970: each load and each save copies it.
-mod nanoseconds {
+pub(crate) mod nanoseconds {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use time::OffsetDateTime;
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         moment: &OffsetDateTime,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -122,7 +122,7 @@ mod nanoseconds {
         serializer.serialize_i64(i64::try_from(moment.unix_timestamp_nanos()).unwrap_or(i64::MAX))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<OffsetDateTime, D::Error> {
         let nanoseconds = i64::deserialize(deserializer)?;

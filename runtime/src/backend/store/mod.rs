@@ -1,5 +1,6 @@
 //! Sessions in any `tower_sessions::SessionStore`.
 
+mod attributes;
 mod cleanup;
 mod dead_ids;
 mod kept;
@@ -8,12 +9,18 @@ mod newcomers;
 
 use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc, time::Duration};
 
-use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use tower_sessions::{ExpiredDeletion, SessionStore, session::Record, session_store};
 
-use self::{cleanup::Cleanup, dead_ids::DeadIds, kept::KeptRecords, locks::Locks, newcomers::Newcomers};
+use self::{
+    attributes::{ATTRIBUTES_KEY, put_attributes, stored_attributes},
+    cleanup::Cleanup,
+    dead_ids::DeadIds,
+    kept::KeptRecords,
+    locks::Locks,
+    newcomers::Newcomers,
+};
 use super::{
     Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, progress::Progress,
 };
@@ -23,9 +30,6 @@ use crate::{
     process::Registry,
     session::{change::Changes, id::SessionId, lifetimes::DEFAULT_LIFE, value::StoredValue},
 };
-
-/// The key in a store's record under which [`Attributes`] is kept. Handlers and plain `Session`s do not see it.
-const ATTRIBUTES_KEY: &str = "socketioxide-session";
 
 /// How long the first load of a session that this crate did not write waits for the store to take that down.
 const WELCOME: Duration = Duration::from_secs(1);
@@ -436,18 +440,6 @@ fn loaded(record: Record, load: Load) -> Result<Option<Loaded>, BackendError> {
     let values = record.data.into_iter().filter(|(key, _)| wanted(key));
     let values = values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect();
     Ok(Some(Loaded { attributes, expires: record.expiry_date, values, lease: Lease::default() }))
-}
-
-/// `None`: tower-sessions wrote the record alone.
-fn stored_attributes(record: &Record) -> Result<Option<Attributes>, BackendError> {
-    let stored = record.data.get(ATTRIBUTES_KEY);
-    stored.map(Attributes::deserialize).transpose().map_err(BackendError::failed)
-}
-
-fn put_attributes(record: &mut Record, attributes: &Attributes) -> Result<(), BackendError> {
-    let json = serde_json::to_value(attributes).map_err(BackendError::failed)?;
-    record.data.insert(ATTRIBUTES_KEY.to_owned(), json);
-    Ok(())
 }
 
 fn apply(record: &mut Record, changes: &Changes) -> Result<(), BackendError> {

@@ -55,7 +55,7 @@ impl<'a, T: SessionState> Reading<'a, T> {
     /// `None`: the field begins with its first value.
     fn stored_field<F: DeserializeOwned>(&self, names: &[&'static str]) -> Result<Option<F>, Error> {
         let Some(json) = self.stored.get(names) else { return Ok(None) };
-        serde_path_to_error::deserialize(json).map(Some).or_else(|error| {
+        decode(json).map(Some).or_else(|error| {
             let name = names.first().copied().unwrap_or_default();
             let place = format!("field `{name}{}`", inside(error.path()));
             if T::BEGINS_ANEW {
@@ -68,11 +68,17 @@ impl<'a, T: SessionState> Reading<'a, T> {
 
     /// The state as serde reads it.
     pub(super) fn whole(&self) -> Result<T, Error> {
-        serde_path_to_error::deserialize(&*self.stored.to_object()).map_err(|error| {
+        let fields = self.stored.to_object();
+        T::deserialize(&*fields).or_else(|_| serde_path_to_error::deserialize(&*fields)).map_err(|error| {
             let place = format!("field `{}`", inside(error.path()).trim_start_matches('.'));
             undecodable(T::KEY, T::NAME, &place).because(error.into_inner())
         })
     }
+}
+
+/// Only what does not decode is read again with its path, which costs an allocation for each key of a map.
+fn decode<F: DeserializeOwned>(json: &Value) -> Result<F, serde_path_to_error::Error<serde_json::Error>> {
+    F::deserialize(json).or_else(|_| serde_path_to_error::deserialize(json))
 }
 
 /// The fields of a stored value. serde would take an array for a struct's fields in their order; a state is an object.
