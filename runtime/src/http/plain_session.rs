@@ -444,7 +444,7 @@ impl SessionStore for PlainStore {
         let id = self.with(|open| {
             let state = open.state();
             for (key, change) in &state.unsaved {
-                if let Ok(Some(value)) = change.apply_to_json(data.remove(&**key)) {
+                if let Ok(Some(value)) = change.clone().into_json(data.remove(&**key)) {
                     data.insert(key.to_string(), value);
                 }
             }

@@ -1,6 +1,6 @@
 //! What a commit writes: the changed fields of states, whole values, and how both are applied to what is stored.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt};
 
 use serde_json::Value;
 use smallvec::SmallVec;
@@ -113,6 +113,13 @@ impl Change {
         }
     }
 
+    /// Lets go of the state that it makes, and of what that came from: JSON is all that is asked for.
+    pub(crate) fn forget_state(&mut self) {
+        if let Self::Fields(changes) = self {
+            changes.result = None;
+        }
+    }
+
     /// What is stored after this change where `stored` was before it.
     ///
     /// # Errors
@@ -127,9 +134,9 @@ impl Change {
     }
 
     /// [`apply`](Self::apply) where what is stored is JSON and stays JSON.
-    pub(crate) fn apply_to_json(&self, stored: Option<Value>) -> Result<Option<Value>, NotAnObject> {
+    pub(crate) fn into_json(self, stored: Option<Value>) -> Result<Option<Value>, NotAnObject> {
         let changes = match self {
-            Self::Set(value) => return Ok(Some(value.clone())),
+            Self::Set(value) => return Ok(Some(value)),
             Self::Remove => return Ok(None),
             Self::Fields(changes) => changes,
         };
@@ -138,13 +145,20 @@ impl Change {
             Some(_) => return Err(NotAnObject),
             None => Fields::new(),
         };
-        for (name, value) in changes.iter() {
-            match value {
-                Some(value) => drop(fields.insert(name.to_owned(), value.clone())),
-                None => drop(fields.remove(name)),
+        for (name, value) in changes.fields {
+            match value.into_value() {
+                Some(value) => put(&mut fields, name, value),
+                None => drop(fields.remove(&*name)),
             }
         }
         Ok(Some(Value::Object(fields)))
+    }
+}
+
+fn put(fields: &mut Fields, name: Cow<'static, str>, value: Value) {
+    match fields.get_mut(&*name) {
+        Some(stored) => *stored = value,
+        None => drop(fields.insert(name.into_owned(), value)),
     }
 }
 
@@ -152,8 +166,8 @@ impl Change {
 /// it was read; if that is no object, one begins in its place.
 pub(crate) fn change_of(fields: ChangedFields, from: Option<StoredValue>, state: Option<Decoded>) -> Change {
     if from.as_ref().is_some_and(|from| !from.is_object()) {
-        let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value.into_json()?)));
-        return Change::Set(fields.map(|(name, json)| (name, Arc::unwrap_or_clone(json))).collect());
+        let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value.into_value()?)));
+        return Change::Set(fields.collect());
     }
     Change::Fields(FieldChanges { fields, result: state.map(|state| Resulting { from, state }) })
 }

@@ -96,6 +96,15 @@ impl NewValue {
             Self::Nothing => None,
         }
     }
+
+    /// The same for who shares it with nobody.
+    pub(super) fn into_value(self) -> Option<Value> {
+        match self {
+            Self::Live(_, json) => Some(json),
+            Self::Json(json) => Some(Arc::unwrap_or_clone(json)),
+            Self::Nothing => None,
+        }
+    }
 }
 
 impl From<Option<Value>> for NewValue {

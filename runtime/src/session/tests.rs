@@ -142,7 +142,7 @@ proptest! {
                 }
             };
             let Some(change) = change else { continue };
-            let expected = change.apply_to_json(json_of(stored.as_ref())).unwrap();
+            let expected = change.clone().into_json(json_of(stored.as_ref())).unwrap();
             let after = change.apply(stored.as_ref()).unwrap();
             prop_assert_eq!(json_of(after.as_ref()), expected);
             if let (Some(written), Some(after)) = (written, &after) {

@@ -93,6 +93,12 @@ impl StoredValue {
         })
     }
 
+    /// The same for who may be the last that has it: then nothing is copied.
+    pub(crate) fn into_json(mut self) -> Value {
+        let own = Arc::get_mut(&mut self.0).and_then(|inner| inner.json.take());
+        own.map_or_else(|| self.json().clone(), |json| *json)
+    }
+
     /// What a value is made of that comes out of this one, if this is an object. Fields stay in the state only if the
     /// new value has one of the same type.
     pub(crate) fn parts(&self, state: Option<&Decoded>) -> Option<Parts> {

@@ -61,9 +61,8 @@ pub(crate) fn count(write: bool) -> io::Result<()> {
     let mut table = format!("{HEAD}{}.\n\n{COLUMNS}", compiler());
     for work in Work::ALL {
         let floor = of(Server::None, work, Size::Small)?;
-        let sessions = Size::ALL
-            .into_iter()
-            .flat_map(|size| [Server::ByHand, Server::Memory, Server::Store].map(|server| (server, size)));
+        let servers = [Server::ByHand, Server::Memory, Server::Store, Server::Exclusive];
+        let sessions = Size::ALL.into_iter().flat_map(|size| servers.map(|server| (server, size)));
         for (server, size) in [(Server::None, Size::Small)].into_iter().chain(sessions) {
             let counted = if server == Server::None { floor } else { of(server, work, size)? };
             let what = format!("{} | {} | {}", work.title(), size.title(), server.title());

@@ -15,6 +15,8 @@ pub(crate) enum Server {
     Memory,
     /// This crate on `StoreBackend` over tower-sessions' `MemoryStore`.
     Store,
+    /// The same where the store is this process's alone.
+    Exclusive,
     /// tower-sessions on its store for Redis, by hand.
     RedisByHand,
     /// This crate on `RedisBackend`.
@@ -51,12 +53,13 @@ struct About {
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::None,
         Self::Control,
         Self::ByHand,
         Self::Memory,
         Self::Store,
+        Self::Exclusive,
         Self::RedisByHand,
         Self::Redis,
         Self::RedisCached,
@@ -73,6 +76,7 @@ impl Server {
             Self::ByHand => ("by-hand", "by hand", Needs::Nothing, Self::None),
             Self::Memory => ("memory", "`MemoryBackend`", Needs::Nothing, Self::None),
             Self::Store => ("store", "`StoreBackend`", Needs::Nothing, Self::None),
+            Self::Exclusive => ("exclusive", "`StoreBackend::exclusive`", Needs::Nothing, Self::None),
             Self::RedisByHand => ("redis-by-hand", "by hand, Redis", Needs::Redis, Self::None),
             Self::Redis => ("redis", "`RedisBackend`", Needs::Redis, Self::None),
             Self::RedisCached => ("redis-cached", "`RedisBackend`, read cache", Needs::Redis, Self::None),

@@ -1,12 +1,38 @@
 //! An example, built and running.
 
-use std::{fs::File, process::Stdio};
+use std::{collections::HashMap, fs::File, process::Stdio};
 
+use serde_json::Value;
 use socketioxide_session_tests::process::Process;
-use tokio::{process::Command, sync::Mutex};
+use tokio::{process::Command, sync::OnceCell};
 
-/// One build at a time; cargo would wait anyway, and say so.
-static BUILD: Mutex<()> = Mutex::const_new(());
+const EXAMPLES: [&str; 4] = ["auth", "chat", "cluster", "counter"];
+
+/// The examples' programs, by their names.
+static BUILT: OnceCell<HashMap<String, String>> = OnceCell::const_new();
+
+async fn build_all() -> HashMap<String, String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--bins", "--message-format", "json-render-diagnostics"])
+        // The tests' own package asks for what they were built with.
+        .args(
+            ["socketioxide-session-tests"].iter().chain(&EXAMPLES).flat_map(|package| ["--package", package]),
+        )
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .stderr(Stdio::inherit())
+        .output()
+        .await
+        .expect("cargo, which built this test");
+    assert!(built.status.success(), "the examples are built");
+    let messages = String::from_utf8(built.stdout).expect("cargo's JSON");
+    let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).expect("cargo's JSON"));
+    let programs = messages.filter_map(|message| {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Some((text(&message["target"]["name"])?, text(&message["executable"])?))
+    });
+    programs.collect()
+}
 
 /// A running example; it ends when this is dropped.
 #[derive(Debug)]
@@ -18,7 +44,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Builds the package alone, so that nothing of the workspace's other packages helps it, and starts it.
+    /// Builds the example, and starts it.
     pub(crate) async fn start(package: &str) -> Self {
         let (program, [_]) = Self::start_nodes(package).await;
         program
@@ -47,25 +73,11 @@ impl Program {
         program
     }
 
+    /// Where the example's program is. They are built together: one after the other, each would build anew what it has with
+    /// other features. That each can be built alone is checked beside the tests.
     async fn build(package: &str) -> String {
-        let building = BUILD.lock().await;
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "--package", package, "--message-format", "json-render-diagnostics"])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .stderr(Stdio::inherit())
-            .output()
-            .await
-            .expect("cargo, which built this test");
-        assert!(built.status.success(), "cargo build --package {package}");
-        drop(building);
-
-        let messages = String::from_utf8(built.stdout).expect("cargo's JSON");
-        messages
-            .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("cargo's JSON"))
-            .find_map(|message| message["executable"].as_str().map(str::to_owned))
-            .expect("the program that was built")
+        let built = BUILT.get_or_init(build_all).await;
+        built.get(package).expect("an example").clone()
     }
 
     async fn launch<const N: usize>(

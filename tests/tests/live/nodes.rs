@@ -285,9 +285,14 @@ async fn who_follows_hears_of_other_nodes(server: Server) {
     on(&follows, &ada).get("/await").await.ok();
     ada.get("/elsewhere").await.ok();
     on(&follows, &ada).get("/visit").await.ok();
-    assert_eq!(soon("a name", told.recv()).await, Some(json!("ada")), "once for the visit");
+    assert_eq!(soon("a name", told.recv()).await, Some(json!("ada")), "for the visit");
     ada.get("/rename?name=bea").await.ok();
-    assert_eq!(soon("a name", told.recv()).await, Some(json!("bea")));
+    let mut name = Some(json!("ada"));
+    // What was read for the commit before the visit may have been the visit's already, and then came twice.
+    while name == Some(json!("ada")) {
+        name = soon("a name", told.recv()).await;
+    }
+    assert_eq!(name, Some(json!("bea")));
     ada.get("/logout").await.ok();
     assert_eq!(soon("an end", told.recv()).await, Some(json!("logout")));
 }

@@ -171,41 +171,29 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
     fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
         let records = self.records();
         Answer::pending(async move {
-            let Some(mut record) = records.record_for(id, &load).await? else { return Ok(None) };
-            if !record.data.contains_key(ATTRIBUTES_KEY) {
-                // Boxed: most loads need no room for it.
-                match Box::pin(records.welcome_in_time(id, &record)).await? {
-                    Some(with_attributes) => record = with_attributes,
-                    None => return Ok(None),
-                }
+            // Beside a commit nothing is kept: it is not known whether what is loaded is from before it.
+            let lock = (records.kept.are_kept() && !load.turns.is_empty()).then(|| records.locks.of(id));
+            let alone = lock.as_ref().and_then(|lock| lock.try_lock().ok());
+            let Some(record) = records.record(id).await? else { return Ok(None) };
+            if let Some(attributes) = stored_attributes(&record)? {
+                let kept = alone.is_some().then_some(&records.kept);
+                return Ok(Some(loaded(id, attributes, record, load, kept)));
             }
-            loaded(record, load)
+            drop(alone);
+            // Boxed: most loads need no room for it.
+            let record = Box::pin(records.welcome_in_time(id, &record)).await?;
+            let attributes = record.as_ref().map(stored_attributes).transpose()?.flatten();
+            Ok(record.zip(attributes).map(|(record, attributes)| loaded(id, attributes, record, load, None)))
         })
     }
 
     fn commit(&self, commit: Commit) -> Answer<Result<(), BackendError>> {
         let records = self.records();
-        Answer::pending(async move { records.commit(&commit).await })
+        Answer::pending(async move { records.commit(commit).await })
     }
 }
 
 impl<S: SessionStore> Records<S> {
-    /// The record for a call, whose commit has it again where it takes a turn, and nobody else writes.
-    async fn record_for(&self, id: SessionId, load: &Load) -> Result<Option<Record>, BackendError> {
-        if load.turns.is_empty() || !self.kept.are_kept() {
-            return self.record(id).await;
-        }
-        let lock = self.locks.of(id);
-        // Beside a commit nothing is kept: it is not known whether this is from before it.
-        let Ok(_guard) = lock.try_lock() else { return self.record(id).await };
-        let record = self.record(id).await?;
-        // One that has none yet is about to be saved with its attributes.
-        if let Some(record) = record.as_ref().filter(|record| record.data.contains_key(ATTRIBUTES_KEY)) {
-            self.kept.keep(id, record);
-        }
-        Ok(record)
-    }
-
     async fn record(&self, id: SessionId) -> Result<Option<Record>, BackendError> {
         if self.dead_ids.has(id) {
             return Ok(None);
@@ -278,12 +266,12 @@ impl<S: SessionStore> Records<S> {
     async fn create(
         &self,
         attributes: &Attributes,
-        commit: &Commit,
+        commit: Commit,
         progress: &Progress,
     ) -> Result<(), BackendError> {
         let expiry_date = commit.expires.map_or_else(|| clock::now() + DEFAULT_LIFE, |expires| expires.at);
         let mut record = Record { id: commit.id.expose(), data: HashMap::new(), expiry_date };
-        apply(&mut record, &commit.changes)?;
+        apply(&mut record, commit.changes)?;
         put_attributes(&mut record, attributes)?;
         self.put_new(record, progress).await
     }
@@ -300,7 +288,7 @@ impl<S: SessionStore> Records<S> {
         Err(BackendError::failed("the store has a record under a fresh id already"))
     }
 
-    async fn update(&self, commit: &Commit, progress: &Progress) -> Result<(), BackendError> {
+    async fn update(&self, commit: Commit, progress: &Progress) -> Result<(), BackendError> {
         let record = self.changed(commit).await?;
         progress.may_have_written();
         self.store.save(&record).await.map_err(unknown)
@@ -308,10 +296,11 @@ impl<S: SessionStore> Records<S> {
 
     async fn change_id(
         self: &Arc<Self>,
-        commit: &Commit,
+        commit: Commit,
         new: SessionId,
         progress: &Progress,
     ) -> Result<(), BackendError> {
+        let id = commit.id;
         let mut record = self.changed(commit).await?;
         let expires = record.expiry_date;
         record.id = new.expose();
@@ -321,8 +310,8 @@ impl<S: SessionStore> Records<S> {
             self.declare_dead(new, expires);
             return Err(unknown("the new record came too late"));
         }
-        let mut old = self.dies(commit.id, expires);
-        self.delete(commit.id).await.map_err(|error| BackendError::OldIdMayLive(error.into()))?;
+        let mut old = self.dies(id, expires);
+        self.delete(id).await.map_err(|error| BackendError::OldIdMayLive(error.into()))?;
         old.is_gone();
         Ok(())
     }
@@ -375,13 +364,14 @@ impl<S: SessionStore> Records<S> {
         }
     }
 
-    async fn changed(&self, commit: &Commit) -> Result<Record, BackendError> {
+    async fn changed(&self, mut commit: Commit) -> Result<Record, BackendError> {
+        commit.changes.iter_mut().for_each(|(_, change)| change.forget_state());
         let mut record = self.record_to_change(commit.id).await?.ok_or(BackendError::Gone)?;
-        apply(&mut record, &commit.changes)?;
+        apply(&mut record, commit.changes)?;
         let stored = stored_attributes(&record)?;
         let mut attributes = stored.clone().unwrap_or_else(|| self.newcomers.attributes_of(&record));
         commit.attributes.apply(&mut attributes);
-        if let Some(expires) = commit.expires_beside(&attributes) {
+        if let Some(expires) = commit.expires.and_then(|expires| expires.beside(&attributes)) {
             record.expiry_date = expires;
         }
         if stored.as_ref() != Some(&attributes) {
@@ -390,7 +380,7 @@ impl<S: SessionStore> Records<S> {
         Ok(record)
     }
 
-    async fn commit(self: &Arc<Self>, commit: &Commit) -> Result<(), BackendError> {
+    async fn commit(self: &Arc<Self>, commit: Commit) -> Result<(), BackendError> {
         let progress = Progress::of_commit();
         progress.has_written_nothing();
         let lock = self.locks.of(commit.id);
@@ -405,10 +395,10 @@ impl<S: SessionStore> Records<S> {
         } else {
             lock.lock().await
         };
-        match &commit.action {
-            Action::Create(attributes) => self.create(attributes, commit, &progress).await,
+        match commit.action.clone() {
+            Action::Create(attributes) => self.create(&attributes, commit, &progress).await,
             Action::Update => self.update(commit, &progress).await,
-            &Action::ChangeId(new) => self.change_id(commit, new, &progress).await,
+            Action::ChangeId(new) => self.change_id(commit, new, &progress).await,
             Action::End => {
                 self.kept.take(commit.id);
                 self.end(commit.id, &progress).await
@@ -432,22 +422,35 @@ fn is_of(record: &Record, id: SessionId) -> Result<(), BackendError> {
     Err(BackendError::failed("the store gave the record of another session than it was asked for"))
 }
 
-/// What `load` asks for, of a record with attributes.
-fn loaded(record: Record, load: Load) -> Result<Option<Loaded>, BackendError> {
-    let attributes =
-        stored_attributes(&record)?.unwrap_or_else(|| Attributes::new(SessionId::from(record.id)));
-    let wanted = |key: &String| key != ATTRIBUTES_KEY && load.keys.want(key);
-    let values = record.data.into_iter().filter(|(key, _)| wanted(key));
-    let values = values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect();
-    Ok(Some(Loaded { attributes, expires: record.expiry_date, values, lease: Lease::default() }))
+/// What `load` asks for, of a record with these attributes. `kept`: its commit is to have the record again.
+fn loaded(
+    id: SessionId,
+    attributes: Attributes,
+    record: Record,
+    load: Load,
+    kept: Option<&KeptRecords>,
+) -> Loaded {
+    let expires = record.expiry_date;
+    let wanted = |key: &str| key != ATTRIBUTES_KEY && load.keys.want(key);
+    let values = if let Some(kept) = kept {
+        kept.keep(id, record).into_iter().filter(|(key, _)| wanted(key)).collect()
+    } else {
+        let values = record.data.into_iter().filter(|(key, _)| wanted(key));
+        values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect()
+    };
+    Loaded { attributes, expires, values, lease: Lease::default() }
 }
 
-fn apply(record: &mut Record, changes: &Changes) -> Result<(), BackendError> {
+fn apply(record: &mut Record, changes: Changes) -> Result<(), BackendError> {
     for (key, change) in changes {
-        let stored = record.data.remove(&**key);
-        let result = change.apply_to_json(stored).map_err(|_| BackendError::NotAnObject(key.to_string()))?;
-        if let Some(value) = result {
-            record.data.insert(key.to_string(), value);
+        let (key, stored) = match record.data.remove_entry(&*key) {
+            Some((key, stored)) => (key, Some(stored)),
+            None => (key.into_owned(), None),
+        };
+        match change.into_json(stored) {
+            Ok(Some(value)) => drop(record.data.insert(key, value)),
+            Ok(None) => {}
+            Err(_) => return Err(BackendError::NotAnObject(key)),
         }
     }
     Ok(())

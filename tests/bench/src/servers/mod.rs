@@ -45,6 +45,7 @@ pub(crate) async fn app(server: Server, behind: &str) -> io::Result<Router> {
         Server::ByHand => by_hand::app(MemoryStore::default()),
         Server::Memory => annotated::app(MemoryBackend::default()),
         Server::Store => annotated::app(StoreBackend::new(MemoryStore::default())),
+        Server::Exclusive => annotated::app(StoreBackend::exclusive(MemoryStore::default())),
         Server::RedisByHand => by_hand::app(RedisStore::new(pool(behind).await.map_err(io::Error::other)?)),
         Server::Redis => annotated::app(RedisBackend::connect(behind).await.map_err(io::Error::other)?),
         Server::RedisCached => annotated::app(cached(behind).await.map_err(io::Error::other)?),
