@@ -6,24 +6,22 @@ use serde_json::Value;
 use socketioxide_session_tests::process::Process;
 use tokio::{process::Command, sync::OnceCell};
 
-const EXAMPLES: [&str; 4] = ["auth", "chat", "cluster", "counter"];
-
 /// The examples' programs, by their names.
 static BUILT: OnceCell<HashMap<String, String>> = OnceCell::const_new();
 
 async fn build_all() -> HashMap<String, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--bins", "--message-format", "json-render-diagnostics"])
-        // The tests' own package asks for what they were built with.
-        .args(
-            ["socketioxide-session-tests"].iter().chain(&EXAMPLES).flat_map(|package| ["--package", package]),
-        )
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .stderr(Stdio::inherit())
-        .output()
-        .await
-        .expect("cargo, which built this test");
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--workspace", "--bins", "--message-format", "json-render-diagnostics"]);
+    // What cargo tells this test of its package would have some dependencies built anew, that look at it.
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(name);
+        }
+    }
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let built = build.current_dir(directory).stderr(Stdio::inherit()).output().await;
+    let built = built.expect("cargo, which built this test");
     assert!(built.status.success(), "the examples are built");
     let messages = String::from_utf8(built.stdout).expect("cargo's JSON");
     let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).expect("cargo's JSON"));
@@ -73,8 +71,8 @@ impl Program {
         program
     }
 
-    /// Where the example's program is. They are built together: one after the other, each would build anew what it has with
-    /// other features. That each can be built alone is checked beside the tests.
+    /// Where the example's program is. All are built together, with the tests' own dependencies: alone, each would build anew
+    /// what it has with other features. That each can be built alone is checked beside the tests.
     async fn build(package: &str) -> String {
         let built = BUILT.get_or_init(build_all).await;
         built.get(package).expect("an example").clone()
