@@ -12,7 +12,8 @@ static BUILT: OnceCell<HashMap<String, String>> = OnceCell::const_new();
 async fn build_all() -> HashMap<String, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--workspace", "--bins", "--message-format", "json-render-diagnostics"]);
+    build.args(["build", "--quiet", "--workspace", "--exclude", "bench", "--bins"]);
+    build.args(["--message-format", "json-render-diagnostics"]);
     // What cargo tells this test of its package would have some dependencies built anew, that look at it.
     for (name, _) in std::env::vars() {
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
