@@ -12,28 +12,44 @@ pub(crate) type Fields = Map<String, Value>;
 pub(crate) type Field = (Cow<'static, str>, Arc<Value>);
 
 /// Where the fields of a state are stored that are not in a state.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one at a time, on the stack; a box would be an allocation for each state read"
+)]
 pub(crate) enum StoredFields<'a> {
     Nowhere,
-    Object(&'a Fields),
+    /// Of an object with few fields also these side by side: a tree takes longer to find each.
+    Object(&'a Fields, SmallVec<[(&'a str, &'a Value); FEW]>),
     List(&'a [Field]),
 }
 
+const FEW: usize = 16;
+
 impl<'a> StoredFields<'a> {
+    pub(super) fn of_object(fields: &'a Fields) -> Self {
+        let are_few = fields.len() <= FEW;
+        let entries = fields.iter().take(if are_few { FEW } else { 0 });
+        Self::Object(fields, entries.map(|(name, value)| (&**name, value)).collect())
+    }
+
     /// The value under the first of these names that there is.
-    pub(super) fn get(self, names: &[&str]) -> Option<&'a Value> {
+    pub(super) fn get(&self, names: &[&str]) -> Option<&'a Value> {
         names.iter().find_map(|name| match self {
             Self::Nowhere => None,
-            Self::Object(fields) => fields.get(*name),
+            Self::Object(fields, entries) if entries.is_empty() => fields.get(*name),
+            Self::Object(_, entries) => {
+                entries.iter().find(|(stored, _)| stored == name).map(|(_, value)| *value)
+            }
             Self::List(fields) => fields.iter().find(|(stored, _)| stored == name).map(|(_, value)| &**value),
         })
     }
 
     /// All of them.
-    pub(super) fn to_object(self) -> Cow<'a, Fields> {
+    pub(super) fn to_object(&self) -> Cow<'a, Fields> {
         match self {
             Self::Nowhere => Cow::Owned(Fields::new()),
-            Self::Object(fields) => Cow::Borrowed(fields),
+            Self::Object(fields, _) => Cow::Borrowed(*fields),
             Self::List(fields) => Cow::Owned(
                 fields.iter().map(|(name, value)| (name.to_string(), Value::clone(value))).collect(),
             ),
@@ -132,6 +148,20 @@ pub(crate) fn changed_fields(before: &Fields, after: &Fields) -> ChangedFields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_are_found_in_small_and_in_large_objects() {
+        for number in [0, 1, FEW, FEW + 1, 4 * FEW] {
+            let fields: Fields = (0..number).map(|at| (format!("f{at}"), Value::from(at))).collect();
+            let stored = StoredFields::of_object(&fields);
+            for at in 0..number {
+                let name = format!("f{at}");
+                assert_eq!(stored.get(&["former", &name]), Some(&Value::from(at)), "{name} of {number}");
+            }
+            assert_eq!(stored.get(&["f", "former"]), None);
+            assert_eq!(&*stored.to_object(), &fields);
+        }
+    }
 
     #[test]
     fn a_set_holds_fields_up_to_its_end() {

@@ -84,7 +84,7 @@ fn decode<F: DeserializeOwned>(json: &Value) -> Result<F, serde_path_to_error::E
 /// The fields of a stored value. serde would take an array for a struct's fields in their order; a state is an object.
 pub(crate) fn fields_of_json<T: SessionState>(json: &Value) -> Result<StoredFields<'_>, Error> {
     match json.as_object() {
-        Some(fields) => Ok(StoredFields::Object(fields)),
+        Some(fields) => Ok(StoredFields::of_object(fields)),
         None if T::BEGINS_ANEW => {
             warn_once(T::KEY, type_name::<T>(), "it is no object");
             Ok(StoredFields::Nowhere)
