@@ -11,20 +11,20 @@ static BUILT: OnceCell<HashMap<String, String>> = OnceCell::const_new();
 
 async fn build_all() -> HashMap<String, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--workspace", "--exclude", "bench", "--bins"]);
-    build.args(["--message-format", "json-render-diagnostics"]);
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--workspace", "--exclude", "bench", "--bins"]);
+    command.args(["--message-format", "json-render-diagnostics"]);
     // What cargo tells this test of its package would have some dependencies built anew, that look at it.
     for (name, _) in std::env::vars() {
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-            build.env_remove(name);
+            command.env_remove(name);
         }
     }
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let built = build.current_dir(directory).stderr(Stdio::inherit()).output().await;
-    let built = built.expect("cargo, which built this test");
-    assert!(built.status.success(), "the examples are built");
-    let messages = String::from_utf8(built.stdout).expect("cargo's JSON");
+    let output = command.current_dir(directory).stderr(Stdio::inherit()).output().await;
+    let output = output.expect("cargo, which built this test");
+    assert!(output.status.success(), "the examples are built");
+    let messages = String::from_utf8(output.stdout).expect("cargo's JSON");
     let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).expect("cargo's JSON"));
     let programs = messages.filter_map(|message| {
         let text = |value: &Value| value.as_str().map(str::to_owned);
