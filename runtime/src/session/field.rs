@@ -28,9 +28,8 @@ const FEW: usize = 16;
 
 impl<'a> StoredFields<'a> {
     pub(super) fn of_object(fields: &'a Fields) -> Self {
-        let are_few = fields.len() <= FEW;
-        let entries = fields.iter().take(if are_few { FEW } else { 0 });
-        Self::Object(fields, entries.map(|(name, value)| (&**name, value)).collect())
+        let entries = fields.iter().map(|(name, value)| (&**name, value));
+        Self::Object(fields, if fields.len() <= FEW { entries.collect() } else { SmallVec::new() })
     }
 
     /// The value under the first of these names that there is.

@@ -7,7 +7,7 @@ mod kept;
 mod locks;
 mod newcomers;
 
-use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, fmt, mem, sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -365,13 +365,14 @@ impl<S: SessionStore> Records<S> {
     }
 
     async fn changed(&self, mut commit: Commit) -> Result<Record, BackendError> {
-        commit.changes.iter_mut().for_each(|(_, change)| change.forget_state());
+        let mut changes = mem::take(&mut commit.changes);
+        changes.iter_mut().for_each(|(_, change)| change.forget_state());
         let mut record = self.record_to_change(commit.id).await?.ok_or(BackendError::Gone)?;
-        apply(&mut record, commit.changes)?;
+        apply(&mut record, changes)?;
         let stored = stored_attributes(&record)?;
         let mut attributes = stored.clone().unwrap_or_else(|| self.newcomers.attributes_of(&record));
         commit.attributes.apply(&mut attributes);
-        if let Some(expires) = commit.expires.and_then(|expires| expires.beside(&attributes)) {
+        if let Some(expires) = commit.expires_beside(&attributes) {
             record.expiry_date = expires;
         }
         if stored.as_ref() != Some(&attributes) {
