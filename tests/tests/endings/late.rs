@@ -36,9 +36,10 @@ async fn a_logout_over_a_socket_is_acknowledged_and_then_ends_every_socket() {
         browser.get("/visit").await.ok();
         let cookie = browser.session();
         let clients = OfficialClients::start();
-        let connect = || Connect::to(&app, transport).browser("page").cookie(cookie.clone()).come_back();
+        let connect = || Connect::to(&app, transport).browser("page").cookie(cookie.clone());
+        // One alone comes back: of two, each would begin a session, and the cookie of one would end the other's connection.
         let first = clients.connect(connect()).await;
-        let second = clients.connect(connect()).await;
+        let second = clients.connect(connect().come_back()).await;
         assert_eq!(first.ask("logout", &[json!("now")]).await, "bye");
         for socket in [&first, &second] {
             assert_eq!(socket.event("disconnect").await, json!(["io server disconnect"]));
