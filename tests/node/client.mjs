@@ -143,17 +143,20 @@ serve({
     return within(timeout, "the outcome of a connection", Promise.race([connected, refused]));
   },
 
-  // Emits all events in one go; with `ack`, waits for all acknowledgements and gives them in the events' order.
+  // Emits all events in one go; with `ack`, waits for all acknowledgements and gives them in the events' order. A
+  // connection that is lost meanwhile is an error: what was under way then is not acknowledged any more.
   async emit({ socket: name, events, ack, timeout }) {
     const { socket } = sockets.get(name);
     if (!ack) {
       for (const [event, ...values] of events) socket.emit(event, ...values);
       return null;
     }
-    const answers = events.map(
-      ([event, ...values]) => new Promise((resolve) => socket.emit(event, ...values, (...answer) => resolve(answer))),
-    );
-    return within(timeout, `${events.length} acknowledgements`, Promise.all(answers));
+    const ask = ([event, ...values]) =>
+      new Promise((resolve, reject) => {
+        const heard = (error, ...answer) => (error ? reject(error) : resolve(answer));
+        socket.timeout(timeout).emit(event, ...values, heard);
+      });
+    return Promise.all(events.map(ask));
   },
 
   // The values of the next event of that name that nobody has asked for yet.

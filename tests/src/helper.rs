@@ -39,7 +39,6 @@ impl Helper {
         Self { _process: process, stdin: Mutex::new(stdin), answers, next: AtomicU64::new(0) }
     }
 
-    /// Carries out one command; `Err` is what went wrong there.
     async fn call(&self, command: &str, mut options: Value) -> Result<Value, String> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         options["id"] = id.into();
@@ -51,10 +50,15 @@ impl Helper {
         answer.await.unwrap_or_else(|_| Err("the process ended".to_owned()))
     }
 
+    /// Carries out one command; `Err` is what went wrong there.
+    pub(crate) async fn try_done(&self, command: &str, options: Value) -> Result<Value, String> {
+        let what = format!("{command} {options}");
+        soon(&what, self.call(command, options)).await
+    }
+
     pub(crate) async fn done(&self, command: &str, options: Value) -> Value {
         let what = format!("{command} {options}");
-        let answer = soon(&what, self.call(command, options)).await;
-        answer.unwrap_or_else(|error| panic!("{what}: {error}"))
+        self.try_done(command, options).await.unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 }
 

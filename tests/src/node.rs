@@ -131,10 +131,14 @@ pub struct OfficialSocket {
 }
 
 impl OfficialSocket {
-    async fn done(&self, command: &str, mut options: Value) -> Value {
+    fn told(&self, mut options: Value) -> Value {
         options["socket"] = self.name.as_str().into();
         options["timeout"] = milliseconds();
-        self.node.done(command, options).await
+        options
+    }
+
+    async fn done(&self, command: &str, options: Value) -> Value {
+        self.node.done(command, self.told(options)).await
     }
 
     /// Emits and gives the one value of the acknowledgement.
@@ -142,16 +146,18 @@ impl OfficialSocket {
         self.ask_all(&[(event, values)]).await.remove(0)
     }
 
+    /// The same; `Err` says that the connection was lost before the acknowledgement.
+    pub async fn try_ask(&self, event: &str, values: &[Value]) -> Result<Value, String> {
+        let options = json!({ "events": [whole(event, values)], "ack": true });
+        let answers = self.node.try_done("emit", self.told(options)).await?;
+        Ok(one_value(&answers[0]))
+    }
+
     /// Emits all in one go and gives their acknowledgements.
     pub async fn ask_all(&self, events: &[(&str, &[Value])]) -> Vec<Value> {
         let events: Vec<_> = events.iter().map(|(event, values)| whole(event, values)).collect();
         let answers = self.done("emit", json!({ "events": events, "ack": true })).await;
-        let answers = answers.as_array().expect("a list of acknowledgements");
-        let one = |values: &Value| match values.as_array().map(Vec::as_slice) {
-            Some([value]) => value.clone(),
-            _ => panic!("one value in the acknowledgement: {values}"),
-        };
-        answers.iter().map(one).collect()
+        answers.as_array().expect("a list of acknowledgements").iter().map(one_value).collect()
     }
 
     pub async fn emit(&self, event: &str, values: &[Value]) {
@@ -187,6 +193,13 @@ impl OfficialSocket {
     /// Shows this cookie from the next connection on.
     pub async fn keep(&self, cookie: &str) {
         self.done("setCookie", json!({ "cookie": cookie })).await;
+    }
+}
+
+fn one_value(acknowledgement: &Value) -> Value {
+    match acknowledgement.as_array().map(Vec::as_slice) {
+        Some([value]) => value.clone(),
+        _ => panic!("one value in the acknowledgement: {acknowledgement}"),
     }
 }
 

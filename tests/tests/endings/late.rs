@@ -37,7 +37,7 @@ async fn a_logout_over_a_socket_is_acknowledged_and_then_ends_every_socket() {
         let cookie = browser.session();
         let clients = OfficialClients::start();
         let connect = || Connect::to(&app, transport).browser("page").cookie(cookie.clone());
-        // One alone comes back: of two, each would begin a session, and the cookie of one would end the other's connection.
+        // One alone comes back: what two see is the next test.
         let first = clients.connect(connect()).await;
         let second = clients.connect(connect().come_back()).await;
         assert_eq!(first.ask("logout", &[json!("now")]).await, "bye");
@@ -50,6 +50,24 @@ async fn a_logout_over_a_socket_is_acknowledged_and_then_ends_every_socket() {
         assert_eq!(second.ask("visits", &[]).await, 0);
         assert_eq!(client::get(&app, "/visits", Some(&cookie)).await.json(), 0);
     }
+}
+
+/// Two tabs of one browser come back at the same moment: each begins a session, and the browser keeps the later cookie.
+#[tokio::test]
+async fn two_tabs_that_begin_a_session_each_meet_in_one_over_polling() {
+    let Site { app, .. } = Site::open();
+    let clients = OfficialClients::start();
+    let connect = |tab| clients.connect(Connect::to(&app, Transport::Polling).browser(tab).come_back());
+    let first = connect("first").await;
+    let second = connect("second").await;
+    let later = second.cookie("id").await.expect("a session of its own");
+    first.keep(&format!("id={later}")).await;
+    // It is not what the first connection was bound to.
+    assert_eq!(first.try_ask("visits", &[]).await, Err("socket has been disconnected".to_owned()));
+    assert_eq!(first.event("disconnect").await, json!(["transport error"]));
+    assert_eq!(first.event("connect").await, json!([]));
+    assert_eq!(second.ask("visit", &[]).await, 1);
+    assert_eq!(first.ask("visits", &[]).await, 1);
 }
 
 #[tokio::test]
