@@ -30,15 +30,15 @@ pub(super) fn expand(expansion: &Expansion<'_>) -> TokenStream {
 fn answer(expansion: &Expansion<'_>) -> TokenStream {
     let site = Span::mixed_site();
     let Expansion { private, .. } = expansion;
-    let into_response = {
+    let response = {
         let (site, private) = (expansion.return_site(), expansion.private_at(expansion.return_site()));
-        quote_spanned!(site=> #private::http::into_response(__value))
+        quote_spanned!(site=> #private::http::respond(__result))
     };
     expansion.run(
         &quote_spanned! {site=>
             #[allow(unused_imports)]
             use #private::{ShapeOfResult as _, ShapeOfValue as _};
         },
-        &quote_spanned!(site=> (#private::Shape(&__result).is_err(), __result.map(|__value| #private::http::respond(|| #into_response)))),
+        &quote_spanned!(site=> (#private::Shape(&__result).is_err(), #response)),
     )
 }

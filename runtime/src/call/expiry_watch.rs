@@ -16,10 +16,7 @@ use crate::{
         write::{Write, write},
     },
     clock,
-    process::{
-        Ending,
-        disconnects::{Cause, disconnect},
-    },
+    process::disconnects::{Cause, disconnect},
     session::{id::SessionId, lifetimes::Lifetimes},
 };
 
@@ -98,7 +95,7 @@ async fn look_at(backend: &Arc<dyn Backend>, settings: &Settings, id: SessionId)
             let look = moment_to_look(lifetimes, id, &loaded.attributes, renewed.unwrap_or(end));
             registry.sockets().note_expiry(id, look);
         }
-        Ok(None) => disconnect(registry.end(id, Ending::Expired), Cause::Expiry),
+        Ok(None) => disconnect(registry.end(id, registry.ending_of_missing(id)), Cause::Expiry),
         Err(error) => {
             registry.unwatched().log(|left_out| {
                 tracing::warn!(%error, left_out, "whether a session with sockets has expired could not be found out");

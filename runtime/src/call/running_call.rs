@@ -10,17 +10,17 @@
 use std::{
     future::Future,
     mem,
-    panic::AssertUnwindSafe,
-    pin::Pin,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker},
+    thread,
     time::Duration,
 };
 
-use futures_util::{FutureExt, future::CatchUnwind};
 use pin_project_lite::pin_project;
 use time::OffsetDateTime;
-use tokio::{task::futures::TaskLocalFuture, time::Instant};
+use tokio::time::Instant;
 
 use super::outcome::{Decision, Outcome};
 use crate::{
@@ -365,9 +365,33 @@ impl Scope {
     ///
     /// If it panics.
     pub fn run<R>(&mut self, function: impl Future<Output = R>) -> impl Future<Output = Result<R, Panicked>> {
-        let Some(call) = self.call.take() else { unreachable!("a call runs once") };
-        let function = CURRENT_CALL.scope(call, AssertUnwindSafe(function).catch_unwind());
-        Running { function, scope: self }
+        Running { started: Started { function: Some(function), returned: None }, scope: self }
+    }
+
+    /// Runs a part of the user's function. It does not depend on the function's type: it is compiled once, and not for each
+    /// handler.
+    fn within(
+        &mut self,
+        function: Pin<&mut dyn Function>,
+        part: Part,
+        context: &mut Context<'_>,
+    ) -> Result<(), Panicked> {
+        let Some(call) = self.call.take() else { unreachable!("it is there unless a part runs") };
+        let mut ran = pin!(CURRENT_CALL.scope(call, Runs { function, part }));
+        let outcome = self.observed.inside(|| ran.as_mut().poll(context));
+        self.call = ran.take_value();
+        match outcome {
+            Poll::Ready(outcome) => outcome.map_err(|payload| Panicked(panicked(payload))),
+            Poll::Pending => unreachable!("a part waits for nothing"),
+        }
+    }
+
+    /// The function does not run to its end. What it leaves behind belongs to its call, too.
+    fn drops(&mut self, function: Pin<&mut dyn Function>) {
+        let context = &mut Context::from_waker(Waker::noop());
+        if let Err(Panicked(error)) = self.within(function, Part::End, context) {
+            error.log("a handler that was dropped");
+        }
     }
 
     fn conclude(self, outcome: Outcome) -> Verdict {
@@ -376,12 +400,70 @@ impl Scope {
     }
 }
 
+/// What runs at one time of the user's function.
+#[derive(Clone, Copy)]
+enum Part {
+    /// From one wait to the next.
+    ToNextWait,
+    /// What it leaves behind goes.
+    End,
+}
+
+/// The user's function, whatever its type.
+trait Function {
+    fn run(self: Pin<&mut Self>, part: Part, context: &mut Context<'_>);
+}
+
+/// A part of it, as a future that is ready at once.
+struct Runs<'a> {
+    function: Pin<&'a mut dyn Function>,
+    part: Part,
+}
+
+impl Future for Runs<'_> {
+    type Output = thread::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let part = self.part;
+        Poll::Ready(catch_unwind(AssertUnwindSafe(|| self.function.as_mut().run(part, context))))
+    }
+}
+
+pin_project! {
+    /// The user's function, and what it returned.
+    struct Started<F: Future> {
+        #[pin]
+        function: Option<F>,
+        returned: Option<F::Output>,
+    }
+}
+
+impl<F: Future> Function for Started<F> {
+    fn run(self: Pin<&mut Self>, part: Part, context: &mut Context<'_>) {
+        let mut this = self.project();
+        if let (Part::ToNextWait, Some(function)) = (part, this.function.as_mut().as_pin_mut()) {
+            let Poll::Ready(returned) = function.poll(context) else { return };
+            *this.returned = Some(returned);
+        }
+        this.function.set(None);
+    }
+}
+
 pin_project! {
     /// The user's function while it runs.
-    struct Running<'a, F> {
+    struct Running<'a, F: Future> {
         #[pin]
-        function: TaskLocalFuture<CurrentCall, CatchUnwind<AssertUnwindSafe<F>>>,
+        started: Started<F>,
         scope: &'a mut Scope,
+    }
+
+    impl<F: Future> PinnedDrop for Running<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if this.started.function.is_some() {
+                this.scope.drops(this.started);
+            }
+        }
     }
 }
 
@@ -390,8 +472,12 @@ impl<F: Future> Future for Running<'_, F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let result = ready!(this.scope.observed.inside(|| this.function.as_mut().poll(context)));
-        this.scope.call = this.function.take_value();
-        Poll::Ready(result.map_err(|payload| Panicked(panicked(payload))))
+        match this.scope.within(this.started.as_mut(), Part::ToNextWait, context) {
+            Ok(()) => match this.started.project().returned.take() {
+                Some(returned) => Poll::Ready(Ok(returned)),
+                None => Poll::Pending,
+            },
+            Err(panicked) => Poll::Ready(Err(panicked)),
+        }
     }
 }

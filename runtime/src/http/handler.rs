@@ -118,18 +118,13 @@ impl<T: IntoResponse> IsResponse for T {
     }
 }
 
-/// The user's value as a response.
-pub fn into_response<T: IsResponse>(value: T) -> Response {
-    value.respond()
-}
-
-/// The response that the user's value makes.
+/// The response that the user's value makes; or its panic, with which the call has failed as one whose answer is a 5xx.
 ///
 /// # Errors
 ///
-/// If that panics: the call has failed, as one whose answer is a 5xx.
-pub fn respond(make: impl FnOnce() -> Response) -> Result<Response, Panicked> {
-    caught(|| Ok(make())).map_err(Panicked::of)
+/// If there is no value: the user's function panicked.
+pub fn respond<T: IsResponse>(result: Result<T, Panicked>) -> Result<Result<Response, Panicked>, Panicked> {
+    result.map(|value| caught(|| Ok(value.respond())).map_err(Panicked::of))
 }
 
 /// Commits or discards, and gives the response. `answer`: whether the user's function returned an `Err`, and what it

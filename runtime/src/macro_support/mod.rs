@@ -28,9 +28,7 @@ pub use crate::{
 
 /// For `#[http_handler]`.
 pub mod http {
-    pub use crate::http::handler::{
-        Call, IntoResponse, Request, Response, begin, finish, into_response, respond,
-    };
+    pub use crate::http::handler::{Call, IntoResponse, Request, Response, begin, finish, respond};
 }
 
 /// For `#[socket_handler]`.

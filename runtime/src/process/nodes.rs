@@ -109,14 +109,19 @@ impl Registry {
 
     /// A session was looked for and is not there any more.
     pub fn session_is_gone(&self, id: SessionId) {
-        match self.ending(id) {
-            Some(Ending::IdChanged) => {
-                self.end_and_disconnect(id, Ending::IdChanged, Cause::ChangedElsewhere);
-            }
-            known => {
-                self.end_and_disconnect(id, known.unwrap_or(Ending::Expired), Cause::EndedElsewhere);
-            }
-        }
+        let ending = self.ending_of_missing(id);
+        let cause = match ending {
+            Ending::IdChanged => Cause::ChangedElsewhere,
+            Ending::Ended | Ending::Expired | Ending::Revoked => Cause::EndedElsewhere,
+        };
+        self.end_and_disconnect(id, ending, cause);
+    }
+
+    /// How the session ended that is not there any more, and may be listened to here by another id than its own: it has
+    /// expired, if nobody has heard anything else.
+    pub(crate) fn ending_of_missing(&self, id: SessionId) -> Ending {
+        let known = self.ending(id).or_else(|| self.ending_as(self.0.sockets.stands_for(id)?));
+        known.unwrap_or(Ending::Expired)
     }
 
     /// The sessions that have sockets in this process.
@@ -132,5 +137,49 @@ impl Registry {
         let count = sockets.len();
         disconnects::disconnect(sockets, Cause::CutOff);
         count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future,
+        pin::Pin,
+        sync::{Arc, Weak},
+    };
+
+    use tokio::sync::SetOnce;
+
+    use super::*;
+    use crate::process::sockets::SessionSocket;
+
+    #[derive(Default)]
+    struct Listens(SetOnce<Option<Ending>>);
+
+    impl SessionSocket for Listens {
+        fn leave_rooms(&self) {}
+
+        fn disconnect(self: Arc<Self>, ended: Option<Ending>) {
+            self.0.set(ended).ok();
+        }
+
+        fn close_server(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(async {})
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_listens_by_another_id_is_told_how_the_session_ended_that_is_found_gone() {
+        for ending in [Ending::Ended, Ending::Revoked, Ending::IdChanged] {
+            let registry = Registry::among_nodes();
+            let (session, alias) = (SessionId::random().hidden(), SessionId::random());
+            let listens = Arc::new(Listens::default());
+            let socket = Arc::downgrade(&listens) as Weak<dyn SessionSocket>;
+            registry.sockets().bind_as(session, alias, socket);
+            // A call of this node ended it, and has not come to its own end yet.
+            registry.remember_ending(session, ending);
+            registry.session_is_gone(alias);
+            assert_eq!(*listens.0.wait().await, Some(ending));
+        }
     }
 }

@@ -112,6 +112,12 @@ impl BoundSockets {
         self.0.lock().aliases.get(&hidden).copied()
     }
 
+    /// The session that this id stands for, if it stands for another than its own and somebody listens under it.
+    pub(super) fn stands_for(&self, id: SessionId) -> Option<HiddenId> {
+        let inner = self.0.lock();
+        inner.aliases.iter().find(|(_, alias)| **alias == id).map(|(hidden, _)| *hidden)
+    }
+
     /// Unbinds the socket that is at this address.
     pub(crate) fn unbind(&self, id: SessionId, socket: *const ()) {
         let mut inner = self.0.lock();

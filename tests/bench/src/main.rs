@@ -7,6 +7,7 @@
 //!   and plots of the documentation (ten minutes). `--only sessions` for a part of it; `--small` to try it.
 //! - `cargo run --release -p bench -- instructions` counts instructions and allocations and compares them with
 //!   `instructions.md`, which `--write` renews; it needs valgrind.
+//! - `cargo run --release -p bench -- compile` measures what the attributes cost a compiler.
 //! - `bench profile SERVER WORK SIZE OPERATIONS [REDIS]` is the work itself, on one thread, for a profiler to look at; a
 //!   server with Redis needs its address.
 //!
@@ -16,6 +17,7 @@
 #![allow(clippy::cast_precision_loss, reason = "measurements are far below 2^52")]
 
 mod client;
+mod compile;
 mod instructions;
 mod measure;
 mod node;
@@ -42,7 +44,8 @@ use self::side_by_side::Options;
 
 const USAGE: &str = "usage: bench [--cycles N] [--ops N] [--only WORK] [--servers NAME,..]
        bench scale [--cycles N] [--only MEASURE] [--small]
-       bench instructions [--write]";
+       bench instructions [--write]
+       bench compile [CYCLES]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
         ["scale", ref options @ ..] => scale(options),
         ["instructions"] => instructions::count(false),
         ["instructions", "--write"] => instructions::count(true),
+        ["compile"] => compile::run(7),
+        ["compile", cycles] => cycles.parse().map_err(|_| usage()).and_then(compile::run),
         // What this program starts itself as.
         ["serve", server, behind] => serve(server, behind),
         ["states", number] => states(number),

@@ -4,6 +4,7 @@
 //! Clauses: 5.
 
 use std::{
+    future::pending,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -67,6 +68,21 @@ async fn change_and_end(left: &mut Left, right: &mut Right, control: SessionCont
     control.flush()
 }
 
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("as the test wants");
+    }
+}
+
+#[http_handler(left, right)]
+async fn change_and_panic_when_dropped(left: &mut Left, right: &mut Right) {
+    let _panics = PanicsWhenDropped;
+    raise(left, right).await;
+    pending::<()>().await;
+}
+
 #[http_handler(left, right)]
 async fn read(left: &Left, right: &Right) -> String {
     assert!(left.one == left.two && right.one == right.two);
@@ -91,6 +107,7 @@ fn app() -> (Client, TestStore, Kept) {
         .route("/change-beside-plain", get(change_beside_plain))
         .route("/change-with-id", get(change_with_id))
         .route("/change-and-end", get(change_and_end))
+        .route("/change-and-panic-when-dropped", get(change_and_panic_when_dropped))
         .route("/read", get(read))
         .route("/keep", get(keep))
         .with_state(Arc::clone(&kept));
@@ -205,6 +222,18 @@ async fn a_change_of_id() {
         }
     }
     panic!("not ready after {MANY} polls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_what_a_handler_leaves_behind_goes_no_further() {
+    for polls in 0..20 {
+        let (client, store, _) = app();
+        client.get("/change").await.ok();
+        assert!(dropped_after(polls, client.get("/change-and-panic-when-dropped")).await.is_none());
+        everything_has_run().await;
+        client.get("/change").await.ok();
+        assert_eq!(count(&store, &client.session()), Some(2), "after {polls} polls");
+    }
 }
 
 /// A flush, once asked for, is carried out; before it the session is as it was.

@@ -56,10 +56,7 @@ async fn login(
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -181,10 +178,7 @@ pub(crate) async fn checkout(
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -220,10 +214,7 @@ async fn ping(
         let __result = __scope.run(::session::__private::sent(ping())).await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -266,10 +257,7 @@ async fn visit(
         let __result = __scope.run(::session::__private::sent(visit(__state0))).await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -312,10 +300,7 @@ async fn name(
         let __result = __scope.run(::session::__private::sent(name(__state0))).await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -387,10 +372,7 @@ where
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -446,10 +428,7 @@ async fn page<'a>(
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -520,10 +499,7 @@ where
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -585,10 +561,7 @@ async fn peer(
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -650,10 +623,7 @@ async fn peer(
         let __result = __scope.run(::session::__private::sent(peer(host))).await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -749,10 +719,7 @@ async fn all(
             .await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
@@ -798,10 +765,7 @@ async fn login(
         let __result = __scope.run(::session::__private::sent(login())).await;
         (
             ::session::__private::Shape(&__result).is_err(),
-            __result
-                .map(|__value| ::session::__private::http::respond(|| ::session::__private::http::into_response(
-                    __value,
-                ))),
+            ::session::__private::http::respond(__result),
         )
     };
     ::session::__private::http::finish(__held, __answer).await
