@@ -55,6 +55,7 @@ app.post("/begin/:size", (request, response) => {
   }
   response.send("0");
 });
+app.get("/idle", (request, response) => response.send("1"));
 app.get("/read", (request, response) => response.send(String(read(request.session))));
 app.post("/write", (request, response) => response.send(String(write(request.session))));
 

@@ -83,19 +83,32 @@ fn parts(bytes: usize) -> usize {
     bytes.saturating_sub(64) / 28
 }
 
-#[session_state(key = "state")]
-pub(crate) struct State {
-    pub count: u64,
-    pub name: String,
-    pub email: Option<String>,
-    pub language: String,
-    pub dark: bool,
-    pub seen: Option<u64>,
-    pub scale: f64,
-    pub tags: Vec<String>,
-    pub cart: BTreeMap<String, u32>,
-    pub note: String,
+macro_rules! state {
+    ($(#[$attribute:meta])* $name:ident) => {
+        #[session_state(key = "state")]
+        $(#[$attribute])*
+        pub(crate) struct $name {
+            pub count: u64,
+            pub name: String,
+            pub email: Option<String>,
+            pub language: String,
+            pub dark: bool,
+            pub seen: Option<u64>,
+            pub scale: f64,
+            pub tags: Vec<String>,
+            pub cart: BTreeMap<String, u32>,
+            pub note: String,
+        }
+    };
 }
+
+// As README shows states.
+state!(State);
+// A `Clone` is not used: this shows what that costs.
+state!(
+    #[derive(Clone)]
+    StateWithClone
+);
 
 impl State {
     pub(crate) fn of(size: Size) -> Self {
@@ -120,6 +133,13 @@ impl State {
             }
         }
         state
+    }
+}
+
+impl StateWithClone {
+    pub(crate) fn of(size: Size) -> Self {
+        let State { count, name, email, language, dark, seen, scale, tags, cart, note } = State::of(size);
+        Self { count, name, email, language, dark, seen, scale, tags, cart, note }
     }
 }
 

@@ -9,10 +9,14 @@ pub(crate) enum Server {
     None,
     /// The same once more: what it differs by from [`None`](Self::None) is the noise of the measurement.
     Control,
-    /// tower-sessions, by hand.
+    /// tower-sessions, by hand: one struct under one key.
     ByHand,
+    /// The same with a key for each field.
+    ByHandKeys,
     /// This crate on `MemoryBackend`.
     Memory,
+    /// The same with a state that has `Clone`.
+    MemoryClone,
     /// This crate on `StoreBackend` over tower-sessions' `MemoryStore`.
     Store,
     /// The same where the store is this process's alone.
@@ -53,11 +57,13 @@ struct About {
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::None,
         Self::Control,
         Self::ByHand,
+        Self::ByHandKeys,
         Self::Memory,
+        Self::MemoryClone,
         Self::Store,
         Self::Exclusive,
         Self::RedisByHand,
@@ -74,7 +80,11 @@ impl Server {
             Self::None => ("none", "no session", Needs::Nothing, Self::None),
             Self::Control => ("control", "no session, again", Needs::Nothing, Self::None),
             Self::ByHand => ("by-hand", "by hand", Needs::Nothing, Self::None),
+            Self::ByHandKeys => ("by-hand-keys", "by hand, a key for each field", Needs::Nothing, Self::None),
             Self::Memory => ("memory", "`MemoryBackend`", Needs::Nothing, Self::None),
+            Self::MemoryClone => {
+                ("memory-clone", "`MemoryBackend`, a state with `Clone`", Needs::Nothing, Self::None)
+            }
             Self::Store => ("store", "`StoreBackend`", Needs::Nothing, Self::None),
             Self::Exclusive => ("exclusive", "`StoreBackend::exclusive`", Needs::Nothing, Self::None),
             Self::RedisByHand => ("redis-by-hand", "by hand, Redis", Needs::Redis, Self::None),
@@ -118,16 +128,19 @@ pub(crate) enum Work {
     EventRead16,
     EventWrite,
     EventWrite16,
+    /// A request that has a session and does not use it.
+    HttpIdle,
     HttpRead,
     HttpWrite,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::EventRead,
         Self::EventRead16,
         Self::EventWrite,
         Self::EventWrite16,
+        Self::HttpIdle,
         Self::HttpRead,
         Self::HttpWrite,
     ];
@@ -138,6 +151,7 @@ impl Work {
             Self::EventRead16 => "event-read-16",
             Self::EventWrite => "event-write",
             Self::EventWrite16 => "event-write-16",
+            Self::HttpIdle => "http-idle",
             Self::HttpRead => "http-read",
             Self::HttpWrite => "http-write",
         }
@@ -149,6 +163,7 @@ impl Work {
             Self::EventRead16 => "event that reads, 16 in flight",
             Self::EventWrite => "event that writes",
             Self::EventWrite16 => "event that writes, 16 in flight",
+            Self::HttpIdle => "HTTP request that uses no session",
             Self::HttpRead => "HTTP request that reads",
             Self::HttpWrite => "HTTP request that writes",
         }
@@ -165,7 +180,7 @@ impl Work {
             Self::EventRead16 => Some(("read", 16)),
             Self::EventWrite => Some(("write", 1)),
             Self::EventWrite16 => Some(("write", 16)),
-            Self::HttpRead | Self::HttpWrite => None,
+            Self::HttpIdle | Self::HttpRead | Self::HttpWrite => None,
         }
     }
 }

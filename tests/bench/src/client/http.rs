@@ -3,12 +3,13 @@
 use std::{io, time::Instant};
 
 use super::{Connection, Tally};
-use crate::{broken, state::Size};
+use crate::{broken, state::Size, work::Work};
 
 #[derive(Debug)]
 pub(super) struct Http {
     connection: Connection,
     cookie: String,
+    idle: Vec<u8>,
     read: Vec<u8>,
     write: Vec<u8>,
 }
@@ -32,7 +33,8 @@ impl Http {
     pub(super) async fn connect(port: u16) -> io::Result<Self> {
         // What a server without a session is shown: as long as any other.
         let cookie = "id=AAAAAAAAAAAAAAAAAAAAAA".to_owned();
-        Ok(Self { connection: Connection::open(port).await?, cookie, read: Vec::new(), write: Vec::new() })
+        let (idle, read, write) = Default::default();
+        Ok(Self { connection: Connection::open(port).await?, cookie, idle, read, write })
     }
 
     pub(super) fn cookie(&self) -> &str {
@@ -50,7 +52,9 @@ impl Http {
             cookie.clone_into(&mut self.cookie);
         }
         let cookie = &self.cookie;
-        self.read = format!("GET /read HTTP/1.1\r\nHost: bench\r\nCookie: {cookie}\r\n\r\n").into_bytes();
+        let get =
+            |path| format!("GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {cookie}\r\n\r\n").into_bytes();
+        (self.idle, self.read) = (get("/idle"), get("/read"));
         self.write =
             format!("POST /write HTTP/1.1\r\nHost: bench\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n")
                 .into_bytes();
@@ -69,8 +73,12 @@ impl Http {
         answer.body.parse().map_err(|_| broken(&answer.head))
     }
 
-    pub(super) async fn run(&mut self, writes: bool, operations: usize) -> io::Result<Tally> {
-        let request = if writes { self.write.clone() } else { self.read.clone() };
+    pub(super) async fn run(&mut self, work: Work, operations: usize) -> io::Result<Tally> {
+        let request = match work {
+            Work::HttpIdle => self.idle.clone(),
+            work if work.writes() => self.write.clone(),
+            _ => self.read.clone(),
+        };
         let mut tally = Tally::default();
         for _ in 0..operations {
             let asked = Instant::now();

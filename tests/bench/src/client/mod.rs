@@ -60,7 +60,7 @@ impl Clients {
             Some((event, in_flight)) => {
                 try_join_all(self.sockets.iter_mut().map(|socket| socket.run(event, each, in_flight))).await?
             }
-            None => try_join_all(self.https.iter_mut().map(|http| http.run(work.writes(), each))).await?,
+            None => try_join_all(self.https.iter_mut().map(|http| http.run(work, each))).await?,
         };
         let mut sum = Tally::default();
         for tally in &tallies {

@@ -1,4 +1,7 @@
-//! tower-sessions as one writes it by hand: one struct under one key. Nobody waits for a turn, and updates can be lost.
+//! tower-sessions as one writes it by hand: one struct under one key, or a key for each field. Nobody waits for a turn, and
+//! updates can be lost.
+
+use std::future::Future;
 
 use axum::{
     Router,
@@ -6,42 +9,86 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use socketioxide::extract::{AckSender, SocketRef};
 use tower_sessions::{Session, SessionManagerLayer, SessionStore, session::Error, session_store};
 
 use crate::state::{Size, State};
 
 const KEY: &str = "state";
+const COUNT: &str = "count";
 
 type Answer = Result<String, StatusCode>;
+
+/// How the state stands in a session.
+pub(super) trait Layout: 'static {
+    fn begin(session: &Session, state: State) -> impl Future<Output = Result<(), Error>> + Send;
+    fn count(session: &Session) -> impl Future<Output = Result<u64, Error>> + Send;
+    fn count_up(session: &Session) -> impl Future<Output = Result<u64, Error>> + Send;
+}
+
+/// As one struct.
+pub(super) enum OneStruct {}
+
+/// Each of its fields by itself.
+pub(super) enum KeyForEachField {}
+
+impl Layout for OneStruct {
+    async fn begin(session: &Session, state: State) -> Result<(), Error> {
+        session.insert(KEY, state).await
+    }
+
+    async fn count(session: &Session) -> Result<u64, Error> {
+        Ok(session.get::<State>(KEY).await?.unwrap_or_default().count)
+    }
+
+    async fn count_up(session: &Session) -> Result<u64, Error> {
+        let mut state = session.get::<State>(KEY).await?.unwrap_or_default();
+        state.count += 1;
+        session.insert(KEY, &state).await?;
+        Ok(state.count)
+    }
+}
+
+impl Layout for KeyForEachField {
+    async fn begin(session: &Session, state: State) -> Result<(), Error> {
+        let Value::Object(fields) = serde_json::to_value(state)? else { return Ok(()) };
+        for (field, value) in fields {
+            session.insert_value(&field, value).await?;
+        }
+        Ok(())
+    }
+
+    async fn count(session: &Session) -> Result<u64, Error> {
+        Ok(session.get(COUNT).await?.unwrap_or_default())
+    }
+
+    async fn count_up(session: &Session) -> Result<u64, Error> {
+        let count = Self::count(session).await? + 1;
+        session.insert(COUNT, count).await?;
+        Ok(count)
+    }
+}
 
 fn answer(result: Result<u64, Error>) -> Answer {
     result.map(|count| count.to_string()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-async fn begin(session: Session, Path(size): Path<Size>) -> Answer {
-    answer(session.insert(KEY, State::of(size)).await.map(|()| 0))
+async fn begin<L: Layout>(session: Session, Path(size): Path<Size>) -> Answer {
+    answer(L::begin(&session, State::of(size)).await.map(|()| 0))
 }
 
-async fn read(session: Session) -> Answer {
-    answer(count(&session).await)
+async fn idle() -> String {
+    1_u64.to_string()
 }
 
-async fn write(session: Session) -> Answer {
+async fn read<L: Layout>(session: Session) -> Answer {
+    answer(L::count(&session).await)
+}
+
+async fn write<L: Layout>(session: Session) -> Answer {
     // The layer saves.
-    answer(count_up(&session).await)
-}
-
-async fn count(session: &Session) -> Result<u64, Error> {
-    Ok(session.get::<State>(KEY).await?.unwrap_or_default().count)
-}
-
-async fn count_up(session: &Session) -> Result<u64, Error> {
-    let mut state = session.get::<State>(KEY).await?.unwrap_or_default();
-    state.count += 1;
-    session.insert(KEY, &state).await?;
-    Ok(state.count)
+    answer(L::count_up(&session).await)
 }
 
 /// The socket's `Session` is that of its handshake: it must be loaded anew to see what others wrote.
@@ -52,15 +99,15 @@ async fn session_of(socket: &SocketRef) -> Result<Session, Error> {
     Ok(session)
 }
 
-async fn read_by_event(socket: SocketRef, ack: AckSender) {
-    let read = async { count(&session_of(&socket).await?).await };
+async fn read_by_event<L: Layout>(socket: SocketRef, ack: AckSender) {
+    let read = async { L::count(&session_of(&socket).await?).await };
     acknowledge(ack, read.await);
 }
 
-async fn write_by_event(socket: SocketRef, ack: AckSender) {
+async fn write_by_event<L: Layout>(socket: SocketRef, ack: AckSender) {
     let write = async {
         let session = session_of(&socket).await?;
-        let count = count_up(&session).await?;
+        let count = L::count_up(&session).await?;
         session.save().await?;
         Ok(count)
     };
@@ -75,18 +122,19 @@ fn acknowledge(ack: AckSender, result: Result<u64, Error>) {
     .ok();
 }
 
-async fn connected(socket: SocketRef) {
-    socket.on("read", read_by_event);
-    socket.on("write", write_by_event);
+async fn connected<L: Layout>(socket: SocketRef) {
+    socket.on("read", read_by_event::<L>);
+    socket.on("write", write_by_event::<L>);
 }
 
-pub(super) fn app(store: impl SessionStore + Clone) -> Router {
+pub(super) fn app<L: Layout>(store: impl SessionStore + Clone) -> Router {
     let (sockets, io) = super::sockets();
-    io.ns("/", connected);
+    io.ns("/", connected::<L>);
     Router::new()
-        .route("/begin/{size}", post(begin))
-        .route("/read", get(read))
-        .route("/write", post(write))
+        .route("/begin/{size}", post(begin::<L>))
+        .route("/idle", get(idle))
+        .route("/read", get(read::<L>))
+        .route("/write", post(write::<L>))
         .layer(sockets)
         .layer(SessionManagerLayer::new(store).with_secure(false))
 }

@@ -24,6 +24,7 @@ use tower_sessions_sqlx_store::{
     sqlx::postgres::{PgPool, PgPoolOptions},
 };
 
+use self::by_hand::{KeyForEachField, OneStruct};
 use crate::{broken, work::Server};
 
 /// Never within a run: a ping would be measured, and clients that wait for their turn answer none.
@@ -42,17 +43,21 @@ const CACHED: usize = 10_000;
 pub(crate) async fn app(server: Server, behind: &str) -> io::Result<Router> {
     Ok(match server {
         Server::None | Server::Control => without::app(),
-        Server::ByHand => by_hand::app(MemoryStore::default()),
+        Server::ByHand => by_hand::app::<OneStruct>(MemoryStore::default()),
+        Server::ByHandKeys => by_hand::app::<KeyForEachField>(MemoryStore::default()),
         Server::Memory => annotated::app(MemoryBackend::default()),
+        Server::MemoryClone => annotated::with_clone::app(MemoryBackend::default()),
         Server::Store => annotated::app(StoreBackend::new(MemoryStore::default())),
         Server::Exclusive => annotated::app(StoreBackend::exclusive(MemoryStore::default())),
-        Server::RedisByHand => by_hand::app(RedisStore::new(pool(behind).await.map_err(io::Error::other)?)),
+        Server::RedisByHand => {
+            by_hand::app::<OneStruct>(RedisStore::new(pool(behind).await.map_err(io::Error::other)?))
+        }
         Server::Redis => annotated::app(RedisBackend::connect(behind).await.map_err(io::Error::other)?),
         Server::RedisCached => annotated::app(cached(behind).await.map_err(io::Error::other)?),
         Server::PostgresByHand => {
             let store = PostgresStore::new(connections(behind).await?);
             store.migrate().await.map_err(io::Error::other)?;
-            by_hand::app(store)
+            by_hand::app::<OneStruct>(store)
         }
         Server::Postgres => {
             let backend = PostgresBackend::new(connections(behind).await?);

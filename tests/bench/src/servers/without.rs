@@ -29,6 +29,7 @@ pub(super) fn app() -> Router {
     io.ns("/", connected);
     Router::new()
         .route("/begin/{size}", post(begin))
+        .route("/idle", get(answer))
         .route("/read", get(answer))
         .route("/write", post(answer))
         .layer(sockets)
