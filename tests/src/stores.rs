@@ -27,6 +27,8 @@ use crate::gate::Gate;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     Load,
+    /// `load`, when it has read.
+    HasLoaded,
     /// `create` and `save`.
     Write,
     Delete,
@@ -256,6 +258,7 @@ impl SessionStore for TestStore {
         *lock(&self.loads) += 1;
         self.suffer(Step::Load).await?.or_failure()?;
         let found = lock(&self.records).get(id).cloned();
+        self.suffer(Step::HasLoaded).await?.or_failure()?;
         Ok(found.filter(|record| record.expiry_date > OffsetDateTime::now_utc()))
     }
 

@@ -45,74 +45,77 @@ async fn is_at_once(answer: impl Future<Output = Answer>) -> Answer {
 
 #[tokio::test(start_paused = true)]
 async fn a_save_that_lands_late_overwrites_nothing() {
-    let site = Site::with(limited);
-    let browser = site.visitor().await;
-    let cookie = browser.session();
-    let mut socket = browser.socket().await;
-    site.store.save_late_once(Duration::from_secs(2));
-    let (first, took) = timed(browser.get("/visit")).await;
-    assert_eq!(first.status, 500, "{}", first.body);
-    assert!(first.body.contains("may or may not"), "{}", first.body);
-    in_time(took);
+    for site in Site::on_both_stores(limited) {
+        let browser = site.visitor().await;
+        let cookie = browser.session();
+        let mut socket = browser.socket().await;
+        site.store.save_late_once(Duration::from_secs(2));
+        let (first, took) = timed(browser.get("/visit")).await;
+        assert_eq!(first.status, 500, "{}", first.body);
+        assert!(first.body.contains("may or may not"), "{}", first.body);
+        in_time(took);
 
-    // Until it has come back the session is read and not written: also by writers that name other states, or none.
-    for path in ["/visit", "/plain/visit", "/login", "/renew"] {
-        nothing_was_saved(&is_at_once(browser.get(path)).await);
-    }
-    assert_eq!(code(&socket.ask("visit", &[]).await), "backend");
-    for (path, expected) in [("/visits", json!(1)), ("/who", json!(null)), ("/plain/who", json!(null))] {
-        assert_eq!(is_at_once(browser.get(path)).await.json(), expected, "{path}");
-    }
-    assert_eq!(socket.ask("visits", &[]).await, 1);
-    // Others are written to.
-    assert_eq!(Client::new(&site.app).get("/visit").await.json(), 1);
+        // Until it has come back the session is read and not written: also by writers that name other states, or none.
+        for path in ["/visit", "/plain/visit", "/login", "/renew"] {
+            nothing_was_saved(&is_at_once(browser.get(path)).await);
+        }
+        assert_eq!(code(&socket.ask("visit", &[]).await), "backend");
+        for (path, expected) in [("/visits", json!(1)), ("/who", json!(null)), ("/plain/who", json!(null))] {
+            assert_eq!(is_at_once(browser.get(path)).await.json(), expected, "{path}");
+        }
+        assert_eq!(socket.ask("visits", &[]).await, 1);
+        // Others are written to.
+        assert_eq!(Client::new(&site.app).get("/visit").await.json(), 1);
 
-    sleep(LIMIT + Duration::from_millis(10)).await;
-    assert_eq!(site.store.stored(&cookie, "user")["visits"], 2, "it has landed");
-    assert_eq!(browser.get("/visit").await.json(), 3, "the next write begins with what has landed");
-    assert_eq!(socket.ask("visit", &[]).await, 4);
-    assert_eq!(browser.get("/plain/visit").await.json(), 1);
+        sleep(LIMIT + Duration::from_millis(10)).await;
+        assert_eq!(site.store.stored(&cookie, "user")["visits"], 2, "it has landed");
+        assert_eq!(browser.get("/visit").await.json(), 3, "the next write begins with what has landed");
+        assert_eq!(socket.ask("visit", &[]).await, 4);
+        assert_eq!(browser.get("/plain/visit").await.json(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_save_that_never_comes_back_holds_nobody_up() {
-    let site = Site::with(limited);
-    let browser = site.visitor().await;
-    let _gate = site.store.hold(Step::Write);
-    let writer = tokio::spawn(browser.get("/visit"));
-    tokio::task::yield_now().await;
-    // A reader of the same state waits behind the writer, and no longer.
-    let ((read, took), write) = tokio::join!(timed(browser.get("/visits")), writer);
-    assert_eq!((read.json(), write.unwrap().status), (json!(1), 500));
-    in_time(took);
-    nothing_was_saved(&is_at_once(browser.get("/visit")).await);
-    // After a minute it is waited for no more.
-    site.store.recover();
-    sleep(59 * LIMIT).await;
-    nothing_was_saved(&is_at_once(browser.get("/visit")).await);
-    sleep(2 * LIMIT).await;
-    assert_eq!(browser.get("/visit").await.json(), 2);
+    for site in Site::on_both_stores(limited) {
+        let browser = site.visitor().await;
+        let _gate = site.store.hold(Step::Write);
+        let writer = tokio::spawn(browser.get("/visit"));
+        tokio::task::yield_now().await;
+        // A reader of the same state waits behind the writer, and no longer.
+        let ((read, took), write) = tokio::join!(timed(browser.get("/visits")), writer);
+        assert_eq!((read.json(), write.unwrap().status), (json!(1), 500));
+        in_time(took);
+        nothing_was_saved(&is_at_once(browser.get("/visit")).await);
+        // After a minute it is waited for no more.
+        site.store.recover();
+        sleep(59 * LIMIT).await;
+        nothing_was_saved(&is_at_once(browser.get("/visit")).await);
+        sleep(2 * LIMIT).await;
+        assert_eq!(browser.get("/visit").await.json(), 2);
+    }
 }
 
 /// One that waits for a lock of ours has written nothing, and does not do it later.
 #[tokio::test(start_paused = true)]
 async fn a_write_that_was_not_begun_is_not_begun_late() {
-    let site = Site::with(limited);
-    let browser = site.visitor().await;
-    let cookie = browser.session();
-    let gate = site.store.hold(Step::Write);
-    let first = tokio::spawn(browser.get("/visit"));
-    gate.reached().await;
-    sleep(LIMIT / 2).await;
-    let (second, took) = timed(browser.get("/plain/visit")).await;
-    nothing_was_saved(&second);
-    in_time(took);
-    assert_eq!(first.await.unwrap().status, 500);
-    gate.open_for_all();
-    sleep(LIMIT).await;
-    assert_eq!(site.store.stored(&cookie, "plain visits"), json!(null));
-    assert_eq!(browser.get("/visit").await.json(), 3);
-    assert_eq!(browser.get("/plain/visit").await.json(), 1);
+    for site in Site::on_both_stores(limited) {
+        let browser = site.visitor().await;
+        let cookie = browser.session();
+        let gate = site.store.hold(Step::Write);
+        let first = tokio::spawn(browser.get("/visit"));
+        gate.reached().await;
+        sleep(LIMIT / 2).await;
+        let (second, took) = timed(browser.get("/plain/visit")).await;
+        nothing_was_saved(&second);
+        in_time(took);
+        assert_eq!(first.await.unwrap().status, 500);
+        gate.open_for_all();
+        sleep(LIMIT).await;
+        assert_eq!(site.store.stored(&cookie, "plain visits"), json!(null));
+        assert_eq!(browser.get("/visit").await.json(), 3);
+        assert_eq!(browser.get("/plain/visit").await.json(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,8 +143,10 @@ async fn what_cannot_be_read_in_time_has_failed_and_wrote_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_logout_waits_for_no_save() {
     for of in Of::ALL {
-        for comes_back in [true, false] {
-            let site = Site::with(limited);
+        let both = || Site::on_both_stores(limited).into_iter();
+        for (comes_back, site) in
+            [true, false].into_iter().flat_map(|comes_back| both().map(move |site| (comes_back, site)))
+        {
             let browser = site.visitor().await;
             let cookie = browser.session();
             let socket = browser.socket().await;
@@ -171,24 +176,25 @@ async fn a_logout_waits_for_no_save() {
 #[tokio::test(start_paused = true)]
 async fn a_login_that_comes_late_leaves_the_session_as_it_was() {
     for of in Of::ALL {
-        let site = Site::with(limited);
-        let browser = site.visitor().await;
-        let old = browser.session();
-        let gate = site.store.hold(Step::Write);
-        let (login, took) = timed(browser.get(&of.path("login"))).await;
-        assert_eq!(login.status, 500, "{of:?}");
-        assert_eq!(login.set_cookies(), [""; 0], "{of:?}");
-        in_time(took);
-        gate.open_for_all();
-        soon("the new record's end", async {
-            sleep(LIMIT).await;
-            while site.store.len() != 1 {
+        for site in Site::on_both_stores(limited) {
+            let browser = site.visitor().await;
+            let old = browser.session();
+            let gate = site.store.hold(Step::Write);
+            let (login, took) = timed(browser.get(&of.path("login"))).await;
+            assert_eq!(login.status, 500, "{of:?}");
+            assert_eq!(login.set_cookies(), [""; 0], "{of:?}");
+            in_time(took);
+            gate.open_for_all();
+            soon("the new record's end", async {
                 sleep(LIMIT).await;
-            }
-        })
-        .await;
-        assert!(site.store.has(&old), "{of:?}");
-        assert_eq!(browser.get("/visit").await.json(), 2, "{of:?}");
+                while site.store.len() != 1 {
+                    sleep(LIMIT).await;
+                }
+            })
+            .await;
+            assert!(site.store.has(&old), "{of:?}");
+            assert_eq!(browser.get("/visit").await.json(), 2, "{of:?}");
+        }
     }
 }
 
@@ -196,8 +202,10 @@ async fn a_login_that_comes_late_leaves_the_session_as_it_was() {
 #[tokio::test(start_paused = true)]
 async fn a_login_whose_old_record_goes_late_took_place() {
     for of in Of::ALL {
-        for comes_back in [true, false] {
-            let site = Site::with(limited);
+        let both = || Site::on_both_stores(limited).into_iter();
+        for (comes_back, site) in
+            [true, false].into_iter().flat_map(|comes_back| both().map(move |site| (comes_back, site)))
+        {
             let browser = site.visitor().await;
             let old = browser.session();
             let gate = site.store.hold(Step::Delete);

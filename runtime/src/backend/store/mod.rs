@@ -7,7 +7,7 @@ mod kept;
 mod locks;
 mod newcomers;
 
-use std::{borrow::Cow, collections::HashMap, fmt, mem, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, mem, sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -17,18 +17,16 @@ use self::{
     attributes::{ATTRIBUTES_KEY, put_attributes, stored_attributes},
     cleanup::Cleanup,
     dead_ids::DeadIds,
-    kept::KeptRecords,
+    kept::{Kept, KeptSessions, loaded},
     locks::Locks,
     newcomers::Newcomers,
 };
-use super::{
-    Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, progress::Progress,
-};
+use super::{Action, Answer, Attributes, Backend, BackendError, Commit, Load, Loaded, progress::Progress};
 use crate::{
     background::Background,
     clock,
     process::Registry,
-    session::{change::Changes, id::SessionId, lifetimes::DEFAULT_LIFE, value::StoredValue},
+    session::{change::Changes, id::SessionId, lifetimes::DEFAULT_LIFE},
 };
 
 /// How long the first load of a session that this crate did not write waits for the store to take that down.
@@ -67,7 +65,7 @@ struct Records<S> {
     store: S,
     registry: Registry,
     locks: Locks,
-    kept: KeptRecords,
+    kept: KeptSessions,
     newcomers: Newcomers,
     dead_ids: DeadIds,
     /// The task of `with_cleanup`.
@@ -90,15 +88,16 @@ impl<S> fmt::Debug for StoreBackend<S> {
 impl<S: SessionStore> StoreBackend<S> {
     /// Keeps sessions in this store.
     pub fn new(store: S) -> Self {
-        Self::keeping(store, KeptRecords::default())
+        Self::keeping(store, KeptSessions::default())
     }
 
     /// Keeps sessions in this store, to which nobody else writes while this backend lives: no other process, and no other
-    /// backend of this one. (A clone of a backend is the same one.) Then a commit need not load again what its call has
-    /// loaded: a write costs the store one load and one save, where it else costs two loads.
+    /// backend of this one. (A clone of a backend is the same one.) Then what was loaded or saved once need not be loaded
+    /// again: a read costs the store nothing, and a write one save, where they else cost one load, and two loads and a save. Of
+    /// 1,024 sessions at most that is kept in memory; the store itself has all of them at any time.
     ///
-    /// If somebody writes all the same, what they wrote to a session is lost with the next commit here of a call that had
-    /// loaded it before.
+    /// If somebody writes all the same, or deletes a record, that is not seen here while the session is kept, and lost with
+    /// its next commit.
     ///
     /// ```
     /// use socketioxide_session::{SessionLayer, StoreBackend};
@@ -107,10 +106,10 @@ impl<S: SessionStore> StoreBackend<S> {
     /// let layer = SessionLayer::new(StoreBackend::exclusive(MemoryStore::default()));
     /// ```
     pub fn exclusive(store: S) -> Self {
-        Self::keeping(store, KeptRecords::of_an_exclusive_store())
+        Self::keeping(store, KeptSessions::of_an_exclusive_store())
     }
 
-    fn keeping(store: S, kept: KeptRecords) -> Self {
+    fn keeping(store: S, kept: KeptSessions) -> Self {
         let (registry, locks, newcomers, dead_ids, cleanup) = Default::default();
         let records = Records { store, registry, locks, kept, newcomers, dead_ids, cleanup };
         Self { records: Arc::new(records), cleanup: None }
@@ -170,20 +169,20 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
 
     fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
         let records = self.records();
+        if let Some(loaded) = records.kept.get(id, load, clock::now) {
+            return Answer::Ready(Ok(Some(loaded)));
+        }
         Answer::pending(async move {
-            // Beside a commit nothing is kept: it is not known whether what is loaded is from before it.
-            let lock = (records.kept.are_kept() && !load.turns.is_empty()).then(|| records.locks.of(id));
-            let alone = lock.as_ref().and_then(|lock| lock.try_lock().ok());
+            let loading = records.kept.begin_load(id);
             let Some(record) = records.record(id).await? else { return Ok(None) };
             if let Some(attributes) = stored_attributes(&record)? {
-                let kept = alone.is_some().then_some(&records.kept);
-                return Ok(Some(loaded(id, attributes, record, load, kept)));
+                return Ok(Some(loading.found(attributes, record, load)));
             }
-            drop(alone);
+            drop(loading);
             // Boxed: most loads need no room for it.
             let record = Box::pin(records.welcome_in_time(id, &record)).await?;
             let attributes = record.as_ref().map(stored_attributes).transpose()?.flatten();
-            Ok(record.zip(attributes).map(|(record, attributes)| loaded(id, attributes, record, load, None)))
+            Ok(record.zip(attributes).map(|(record, attributes)| loaded(attributes, record, load)))
         })
     }
 
@@ -206,13 +205,21 @@ impl<S: SessionStore> Records<S> {
         Ok(Some(record).filter(|record| record.expiry_date > clock::now()))
     }
 
-    /// The record as it is before a commit, under the session's lock.
-    async fn record_to_change(&self, id: SessionId) -> Result<Option<Record>, BackendError> {
-        match self.kept.take(id) {
-            Some(record) if self.dead_ids.has(id) || record.expiry_date <= clock::now() => Ok(None),
-            Some(record) => Ok(Some(record)),
-            None => self.record(id).await,
+    /// The record as it is before a commit, under the session's lock, and its attributes if this crate wrote it. `kept`: what
+    /// is known to be stored.
+    async fn record_to_change(
+        &self,
+        id: SessionId,
+        kept: Option<Kept>,
+    ) -> Result<(Record, Option<Attributes>), BackendError> {
+        if let Some(kept) = kept {
+            let (record, attributes) = kept.into_record(id);
+            let lives = !self.dead_ids.has(id) && record.expiry_date > clock::now();
+            return if lives { Ok((record, Some(attributes))) } else { Err(BackendError::Gone) };
         }
+        let record = self.record(id).await?.ok_or(BackendError::Gone)?;
+        let attributes = stored_attributes(&record)?;
+        Ok((record, attributes))
     }
 
     /// A [`welcome`](Self::welcome) that goes on by itself where the store takes its time, or the reader goes: a save that
@@ -289,9 +296,12 @@ impl<S: SessionStore> Records<S> {
     }
 
     async fn update(&self, commit: Commit, progress: &Progress) -> Result<(), BackendError> {
-        let record = self.changed(commit).await?;
+        let (writing, kept) = self.kept.begin_write(commit.id);
+        let (record, attributes) = self.changed(commit, kept).await?;
         progress.may_have_written();
-        self.store.save(&record).await.map_err(unknown)
+        self.store.save(&record).await.map_err(unknown)?;
+        writing.saved(attributes, record);
+        Ok(())
     }
 
     async fn change_id(
@@ -301,7 +311,8 @@ impl<S: SessionStore> Records<S> {
         progress: &Progress,
     ) -> Result<(), BackendError> {
         let id = commit.id;
-        let mut record = self.changed(commit).await?;
+        let (_writing, kept) = self.kept.begin_write(id);
+        let (mut record, _) = self.changed(commit, kept).await?;
         let expires = record.expiry_date;
         record.id = new.expose();
         self.put_new(record, progress).await?;
@@ -317,6 +328,7 @@ impl<S: SessionStore> Records<S> {
     }
 
     async fn end(&self, id: SessionId, progress: &Progress) -> Result<(), BackendError> {
+        let _writing = self.kept.begin_write(id);
         self.expiry_of(id).await?.ok_or(BackendError::Gone)?;
         progress.may_have_written();
         self.delete(id).await.map_err(unknown)
@@ -328,6 +340,7 @@ impl<S: SessionStore> Records<S> {
         id: SessionId,
         progress: &Progress,
     ) -> Result<(), BackendError> {
+        let _writing = self.kept.begin_write(id);
         let expires = self.expiry_of(id).await?.ok_or(BackendError::Gone)?;
         self.declare_dead(id, expires);
         progress.may_have_written();
@@ -364,12 +377,15 @@ impl<S: SessionStore> Records<S> {
         }
     }
 
-    async fn changed(&self, mut commit: Commit) -> Result<Record, BackendError> {
+    async fn changed(
+        &self,
+        mut commit: Commit,
+        kept: Option<Kept>,
+    ) -> Result<(Record, Attributes), BackendError> {
         let mut changes = mem::take(&mut commit.changes);
         changes.iter_mut().for_each(|(_, change)| change.forget_state());
-        let mut record = self.record_to_change(commit.id).await?.ok_or(BackendError::Gone)?;
+        let (mut record, stored) = self.record_to_change(commit.id, kept).await?;
         apply(&mut record, changes)?;
-        let stored = stored_attributes(&record)?;
         let mut attributes = stored.clone().unwrap_or_else(|| self.newcomers.attributes_of(&record));
         commit.attributes.apply(&mut attributes);
         if let Some(expires) = commit.expires_beside(&attributes) {
@@ -378,7 +394,7 @@ impl<S: SessionStore> Records<S> {
         if stored.as_ref() != Some(&attributes) {
             put_attributes(&mut record, &attributes)?;
         }
-        Ok(record)
+        Ok((record, attributes))
     }
 
     async fn commit(self: &Arc<Self>, commit: Commit) -> Result<(), BackendError> {
@@ -400,10 +416,7 @@ impl<S: SessionStore> Records<S> {
             Action::Create(attributes) => self.create(&attributes, commit, &progress).await,
             Action::Update => self.update(commit, &progress).await,
             Action::ChangeId(new) => self.change_id(commit, new, &progress).await,
-            Action::End => {
-                self.kept.take(commit.id);
-                self.end(commit.id, &progress).await
-            }
+            Action::End => self.end(commit.id, &progress).await,
         }
     }
 }
@@ -421,25 +434,6 @@ fn is_of(record: &Record, id: SessionId) -> Result<(), BackendError> {
         return Ok(());
     }
     Err(BackendError::failed("the store gave the record of another session than it was asked for"))
-}
-
-/// What `load` asks for, of a record with these attributes. `kept`: its commit is to have the record again.
-fn loaded(
-    id: SessionId,
-    attributes: Attributes,
-    record: Record,
-    load: Load,
-    kept: Option<&KeptRecords>,
-) -> Loaded {
-    let expires = record.expiry_date;
-    let wanted = |key: &str| key != ATTRIBUTES_KEY && load.keys.want(key);
-    let values = if let Some(kept) = kept {
-        kept.keep(id, record).into_iter().filter(|(key, _)| wanted(key)).collect()
-    } else {
-        let values = record.data.into_iter().filter(|(key, _)| wanted(key));
-        values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect()
-    };
-    Loaded { attributes, expires, values, lease: Lease::default() }
 }
 
 fn apply(record: &mut Record, changes: Changes) -> Result<(), BackendError> {
