@@ -32,7 +32,7 @@ struct Table {
 }
 
 enum Entry {
-    Kept(Kept),
+    Kept(Box<Kept>),
     /// The load, or the commit, of this number is under way.
     Underway(u64),
 }
@@ -80,7 +80,7 @@ impl KeptSessions {
     }
 
     /// Begins to write to a session. What was kept of it is the commit's alone.
-    pub(super) fn begin_write(&self, id: SessionId) -> (Underway<'_>, Option<Kept>) {
+    pub(super) fn begin_write(&self, id: SessionId) -> (Underway<'_>, Option<Box<Kept>>) {
         let Some(table) = &self.0 else { return (Underway { sessions: self, id, number: None }, None) };
         let mut table = table.lock();
         let kept = table.take(id);
@@ -90,7 +90,7 @@ impl KeptSessions {
 }
 
 impl Table {
-    fn take(&mut self, id: SessionId) -> Option<Kept> {
+    fn take(&mut self, id: SessionId) -> Option<Box<Kept>> {
         let Some(Entry::Kept(kept)) = self.sessions.remove(&id) else { return None };
         self.kept -= 1;
         Some(kept)
@@ -131,7 +131,7 @@ impl Underway<'_> {
         }
     }
 
-    fn keep(self, kept: Kept) {
+    fn keep(self, kept: Box<Kept>) {
         let (Some(table), Some(number)) = (&self.sessions.0, self.number) else { return };
         let mut table = table.lock();
         if !matches!(table.sessions.get(&self.id), Some(Entry::Underway(other)) if *other == number) {
@@ -154,11 +154,11 @@ impl Drop for Underway<'_> {
 }
 
 impl Kept {
-    fn of(attributes: Attributes, mut record: Record) -> Self {
+    fn of(attributes: Attributes, mut record: Record) -> Box<Self> {
         let stored_attributes = record.data.remove(ATTRIBUTES_KEY).unwrap_or_default();
         let values = mem::take(&mut record.data).into_iter();
         let values = values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect();
-        Self { attributes, stored_attributes, values, expiry_date: record.expiry_date }
+        Box::new(Self { attributes, stored_attributes, values, expiry_date: record.expiry_date })
     }
 
     fn loaded(&self, load: Load) -> Loaded {
@@ -179,7 +179,7 @@ impl Kept {
     }
 
     /// The record that it was, with its attributes.
-    pub(super) fn into_record(self, id: SessionId) -> (Record, Attributes) {
+    pub(super) fn into_record(self: Box<Self>, id: SessionId) -> (Record, Attributes) {
         let values = self.values.into_iter().map(|(key, value)| (key.into_owned(), value.into_json()));
         let data = values.chain([(ATTRIBUTES_KEY.to_owned(), self.stored_attributes)]).collect();
         (Record { id: id.expose(), data, expiry_date: self.expiry_date }, self.attributes)

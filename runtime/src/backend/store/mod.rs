@@ -210,7 +210,7 @@ impl<S: SessionStore> Records<S> {
     async fn record_to_change(
         &self,
         id: SessionId,
-        kept: Option<Kept>,
+        kept: Option<Box<Kept>>,
     ) -> Result<(Record, Option<Attributes>), BackendError> {
         if let Some(kept) = kept {
             let (record, attributes) = kept.into_record(id);
@@ -380,7 +380,7 @@ impl<S: SessionStore> Records<S> {
     async fn changed(
         &self,
         mut commit: Commit,
-        kept: Option<Kept>,
+        kept: Option<Box<Kept>>,
     ) -> Result<(Record, Attributes), BackendError> {
         let mut changes = mem::take(&mut commit.changes);
         changes.iter_mut().for_each(|(_, change)| change.forget_state());
