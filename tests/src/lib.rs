@@ -26,6 +26,7 @@ pub mod postgres_server;
 pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod random;
 pub mod raw;
 pub mod records;
 pub mod redis_cluster;

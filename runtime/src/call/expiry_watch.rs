@@ -16,7 +16,10 @@ use crate::{
         write::{Write, write},
     },
     clock,
-    process::disconnects::{Cause, disconnect},
+    process::{
+        Ending,
+        disconnects::{Cause, disconnect},
+    },
     session::{id::SessionId, lifetimes::Lifetimes},
 };
 
@@ -95,7 +98,10 @@ async fn look_at(backend: &Arc<dyn Backend>, settings: &Settings, id: SessionId)
             let look = moment_to_look(lifetimes, id, &loaded.attributes, renewed.unwrap_or(end));
             registry.sockets().note_expiry(id, look);
         }
-        Ok(None) => disconnect(registry.end(id, registry.ending_of_missing(id)), Cause::Expiry),
+        // A call that ends it, or changes its id, has not come to its own end.
+        Ok(None) if registry.is_about_to_end(id) => registry.sockets().note_expiry(id, clock::now() + TICK),
+        Ok(None) if registry.ending_of_missing(id).is_some() => registry.session_is_gone(id),
+        Ok(None) => disconnect(registry.end(id, Ending::Expired), Cause::Expiry),
         Err(error) => {
             registry.unwatched().log(|left_out| {
                 tracing::warn!(%error, left_out, "whether a session with sockets has expired could not be found out");

@@ -365,14 +365,14 @@ impl Scope {
     ///
     /// If it panics.
     pub fn run<R>(&mut self, function: impl Future<Output = R>) -> impl Future<Output = Result<R, Panicked>> {
-        Running { started: Started { function: Some(function), returned: None }, scope: self }
+        Running { function: Some(function), scope: self }
     }
 
     /// Runs a part of the user's function. It does not depend on the function's type: it is compiled once, and not for each
     /// handler.
     fn within(
         &mut self,
-        function: Pin<&mut dyn Function>,
+        function: &mut dyn Function,
         part: Part,
         context: &mut Context<'_>,
     ) -> Result<(), Panicked> {
@@ -386,10 +386,15 @@ impl Scope {
         }
     }
 
-    /// The function does not run to its end. What it leaves behind belongs to its call, too.
-    fn drops(&mut self, function: Pin<&mut dyn Function>) {
+    /// The function does not run to its end. What it leaves behind belongs to its call, too; and a panic there, or of who
+    /// observes the call, goes no further, also where this is dropped because of another one.
+    fn drops(&mut self, function: &mut dyn Function) {
+        if self.call.is_none() {
+            return;
+        }
         let context = &mut Context::from_waker(Waker::noop());
-        if let Err(Panicked(error)) = self.within(function, Part::End, context) {
+        let dropped = caught(|| self.within(function, Part::End, context).map_err(|Panicked(error)| error));
+        if let Err(error) = dropped {
             error.log("a handler that was dropped");
         }
     }
@@ -411,12 +416,12 @@ enum Part {
 
 /// The user's function, whatever its type.
 trait Function {
-    fn run(self: Pin<&mut Self>, part: Part, context: &mut Context<'_>);
+    fn run(&mut self, part: Part, context: &mut Context<'_>);
 }
 
 /// A part of it, as a future that is ready at once.
 struct Runs<'a> {
-    function: Pin<&'a mut dyn Function>,
+    function: &'a mut dyn Function,
     part: Part,
 }
 
@@ -425,27 +430,23 @@ impl Future for Runs<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let part = self.part;
-        Poll::Ready(catch_unwind(AssertUnwindSafe(|| self.function.as_mut().run(part, context))))
+        Poll::Ready(catch_unwind(AssertUnwindSafe(|| self.function.run(part, context))))
     }
 }
 
-pin_project! {
-    /// The user's function, and what it returned.
-    struct Started<F: Future> {
-        #[pin]
-        function: Option<F>,
-        returned: Option<F::Output>,
-    }
+/// The function of a future, and what it returns: that is in no future, for it need not be `Send`.
+struct Lent<'a, F: Future> {
+    function: Pin<&'a mut Option<F>>,
+    returned: Option<F::Output>,
 }
 
-impl<F: Future> Function for Started<F> {
-    fn run(self: Pin<&mut Self>, part: Part, context: &mut Context<'_>) {
-        let mut this = self.project();
-        if let (Part::ToNextWait, Some(function)) = (part, this.function.as_mut().as_pin_mut()) {
+impl<F: Future> Function for Lent<'_, F> {
+    fn run(&mut self, part: Part, context: &mut Context<'_>) {
+        if let (Part::ToNextWait, Some(function)) = (part, self.function.as_mut().as_pin_mut()) {
             let Poll::Ready(returned) = function.poll(context) else { return };
-            *this.returned = Some(returned);
+            self.returned = Some(returned);
         }
-        this.function.set(None);
+        self.function.set(None);
     }
 }
 
@@ -453,15 +454,15 @@ pin_project! {
     /// The user's function while it runs.
     struct Running<'a, F: Future> {
         #[pin]
-        started: Started<F>,
+        function: Option<F>,
         scope: &'a mut Scope,
     }
 
     impl<F: Future> PinnedDrop for Running<'_, F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if this.started.function.is_some() {
-                this.scope.drops(this.started);
+            if this.function.is_some() {
+                this.scope.drops(&mut Lent { function: this.function, returned: None });
             }
         }
     }
@@ -471,9 +472,10 @@ impl<F: Future> Future for Running<'_, F> {
     type Output = Result<F::Output, Panicked>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        match this.scope.within(this.started.as_mut(), Part::ToNextWait, context) {
-            Ok(()) => match this.started.project().returned.take() {
+        let this = self.project();
+        let mut lent = Lent { function: this.function, returned: None };
+        match this.scope.within(&mut lent, Part::ToNextWait, context) {
+            Ok(()) => match lent.returned {
                 Some(returned) => Poll::Ready(Ok(returned)),
                 None => Poll::Pending,
             },

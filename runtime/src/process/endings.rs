@@ -90,6 +90,12 @@ impl Endings {
         self.on_any_node.lock().get(&hidden).map(|(_, ending)| ending)
     }
 
+    /// Whether an id is about to end, or to change, and has not yet.
+    pub(super) fn is_announced(&self, id: SessionId) -> bool {
+        let mut here = self.here.lock();
+        here.announced.contains_key(&id) && here.ended.get(&id).is_none()
+    }
+
     pub(super) fn announce(&self, id: SessionId, ending: Ending) {
         self.here.lock().announced.entry(id).or_default().push((Instant::now(), ending));
     }

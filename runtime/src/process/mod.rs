@@ -168,6 +168,11 @@ impl Registry {
         self.0.endings.of(id).map(|(_, ending)| ending)
     }
 
+    /// Whether a call of this process is about to end an id, or to change it.
+    pub(crate) fn is_about_to_end(&self, id: SessionId) -> bool {
+        self.0.endings.is_announced(id)
+    }
+
     /// Whether a handshake that shows this id must try again, because its cookie is about to change.
     pub(crate) fn has_just_ended(&self, id: SessionId) -> bool {
         match self.0.endings.of(id) {
@@ -188,7 +193,8 @@ impl Registry {
 
     /// Remembers that an id is dead, and gives its sockets, which are out of every room from now on.
     pub(crate) fn end(&self, id: SessionId, ending: Ending) -> Sockets {
-        if self.0.endings.insert(id, ending) {
+        // An id that stands for another session's is no session of its own.
+        if self.0.endings.insert(id, ending) && self.0.sockets.stands_for(id).is_none() {
             figures::ended(ending.reason());
         }
         self.take_out_of_rooms(id, ending)

@@ -109,7 +109,7 @@ impl Registry {
 
     /// A session was looked for and is not there any more.
     pub fn session_is_gone(&self, id: SessionId) {
-        let ending = self.ending_of_missing(id);
+        let ending = self.ending_of_missing(id).unwrap_or(Ending::Expired);
         let cause = match ending {
             Ending::IdChanged => Cause::ChangedElsewhere,
             Ending::Ended | Ending::Expired | Ending::Revoked => Cause::EndedElsewhere,
@@ -117,11 +117,10 @@ impl Registry {
         self.end_and_disconnect(id, ending, cause);
     }
 
-    /// How the session ended that is not there any more, and may be listened to here by another id than its own: it has
-    /// expired, if nobody has heard anything else.
-    pub(crate) fn ending_of_missing(&self, id: SessionId) -> Ending {
-        let known = self.ending(id).or_else(|| self.ending_as(self.0.sockets.stands_for(id)?));
-        known.unwrap_or(Ending::Expired)
+    /// How the session ended that is not there any more, and may be listened to here by another id than its own. `None`:
+    /// nobody has heard of it, so it has expired.
+    pub(crate) fn ending_of_missing(&self, id: SessionId) -> Option<Ending> {
+        self.ending(id).or_else(|| self.ending_as(self.0.sockets.stands_for(id)?))
     }
 
     /// The sessions that have sockets in this process.

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use socketioxide_session::{
     Backend, StoreBackend,
-    backend::{Action, BackendError, Change, Lease, Loaded, SessionId},
+    backend::{Action, BackendError, Change, Expires, Lease, Loaded, SessionId},
 };
 use socketioxide_session_tests::{
-    records::{SECOND, begin, commit, load, milliseconds, set, take, update, value},
+    random::Random,
+    records::{SECOND, attributes, begin, commit, load, milliseconds, set, take, update, value},
     stores::{Step, TestStore},
 };
+use time::OffsetDateTime;
 use tokio::{
     task::{JoinSet, yield_now},
     time::{sleep, timeout},
@@ -138,6 +140,23 @@ async fn a_session_that_has_ended_is_not_brought_back() {
     assert!(load(&backend, id).await.unwrap().is_none());
 }
 
+/// Some stores drop a session by themselves, a moment before.
+#[tokio::test]
+async fn a_session_that_is_about_to_expire_is_asked_for() {
+    let store = TestStore::default();
+    let backend = StoreBackend::exclusive(store.clone());
+    let id = session(&backend).await;
+    let mut renewed = update(id, Lease::default(), vec![]);
+    let expires = OffsetDateTime::now_utc() + SECOND;
+    renewed.expires = Some(Expires::reckoned(expires, &attributes("k")));
+    backend.commit(renewed).await.unwrap();
+    let before = store.loads();
+    for _ in 0..3 {
+        assert_eq!(value(&backend, id, "a").await, Some(json!(1)));
+    }
+    assert_eq!(store.loads() - before, 3);
+}
+
 #[tokio::test]
 async fn of_many_sessions_not_all_are_kept() {
     let store = TestStore::default();
@@ -159,7 +178,7 @@ async fn of_many_sessions_not_all_are_kept() {
 #[tokio::test(start_paused = true)]
 async fn what_is_kept_is_what_is_stored() {
     for seed in 1..=300_u64 {
-        let mut random = Random(seed);
+        let mut random = Random::of(seed);
         let store = TestStore::default();
         let backend = StoreBackend::exclusive(store.clone());
         let mut ids = Vec::new();
@@ -168,12 +187,12 @@ async fn what_is_kept_is_what_is_stored() {
         }
         let mut calls = JoinSet::new();
         for number in 0..40 {
-            let (backend, store, id) = (backend.clone(), store.clone(), ids[random.below(3)]);
+            let (backend, store, id) = (backend.clone(), store.clone(), random.one_of(&ids));
             let (begins, what, trouble) = (random.below(40), random.below(12), random.below(8));
-            let step = [Step::Load, Step::HasLoaded, Step::Write][random.below(3)];
-            let pause = milliseconds(random.below(9) as u64);
+            let step = random.one_of(&[Step::Load, Step::HasLoaded, Step::Write]);
+            let pause = milliseconds(random.below(9));
             calls.spawn(async move {
-                sleep(milliseconds(begins as u64)).await;
+                sleep(milliseconds(begins)).await;
                 match trouble {
                     0 => store.fail_once(step),
                     1 => store.lose_answer_once(Step::Write),
@@ -209,17 +228,5 @@ async fn what_is_kept_is_what_is_stored() {
                 assert!(kept.contains_key(key), "{key} was acknowledged, seed {seed}");
             }
         }
-    }
-}
-
-/// Marsaglia's xorshift: the same numbers for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % most as u64).expect("a small number")
     }
 }

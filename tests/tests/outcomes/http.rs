@@ -2,7 +2,7 @@
 //!
 //! Clauses: 5.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -81,6 +81,21 @@ async fn hidden_err(counter: &mut Counter) -> impl IntoResponse {
     Err::<(), _>(Failure(400))
 }
 
+/// What is returned need not be `Send`: axum does not ask for that.
+struct NotSend(Rc<str>);
+
+impl IntoResponse for NotSend {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, self.0.to_string()).into_response()
+    }
+}
+
+#[http_handler(counter)]
+async fn not_send(counter: &mut Counter) -> Result<String, NotSend> {
+    counter.count += 1;
+    Err(NotSend("not sent to another thread".into()))
+}
+
 #[http_handler]
 async fn flush_and_fail(control: SessionControl) -> Answered {
     control.flush().map_err(|_| Failure(200))?;
@@ -128,6 +143,7 @@ fn open(layer: SessionLayer) -> (App, Gate) {
         .route("/status-500", get(status_500))
         .route("/status-404", get(status_404))
         .route("/hidden-err", get(hidden_err))
+        .route("/not-send", get(not_send))
         .route("/flush-and-fail", get(flush_and_fail))
         .route("/flush-and-panic", get(flush_and_panic))
         .route("/flush-and-wait", get(flush_and_wait))

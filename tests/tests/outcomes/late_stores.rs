@@ -2,7 +2,7 @@
 //!
 //! Clauses: 4, 6, 10, 11.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use serde_json::json;
 use socketioxide_session::{MemoryBackend, SessionLayer};
@@ -11,10 +11,15 @@ use socketioxide_session_tests::{
     client::{self, Client},
     fixture::site::{Of, Site, code, parts},
     http::Answer,
+    random::Random,
+    soak::short_or_long,
     soon,
     stores::Step,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::{JoinSet, yield_now},
+    time::{Instant, sleep},
+};
 
 const LIMIT: Duration = Duration::from_secs(1);
 
@@ -81,7 +86,7 @@ async fn a_save_that_never_comes_back_holds_nobody_up() {
         let browser = site.visitor().await;
         let _gate = site.store.hold(Step::Write);
         let writer = tokio::spawn(browser.get("/visit"));
-        tokio::task::yield_now().await;
+        yield_now().await;
         // A reader of the same state waits behind the writer, and no longer.
         let ((read, took), write) = tokio::join!(timed(browser.get("/visits")), writer);
         assert_eq!((read.json(), write.unwrap().status), (json!(1), 500));
@@ -160,7 +165,7 @@ async fn a_logout_waits_for_no_save() {
             site.store.recover();
             if comes_back {
                 gate.open_for_all();
-                tokio::task::yield_now().await;
+                yield_now().await;
             }
             for _ in 0..100 {
                 let visits = client::get(&site.app, "/visits", Some(&cookie)).await.json();
@@ -228,6 +233,94 @@ async fn a_login_whose_old_record_goes_late_took_place() {
                 sleep(LIMIT).await;
             }
             assert!(!site.store.has(&old) && site.store.has(&new), "{of:?}");
+        }
+    }
+}
+
+/// Another write can have begun meanwhile: that one is saved before the session ends.
+#[tokio::test(start_paused = true)]
+async fn a_logout_beside_a_save_that_has_come_back_is_the_last_word() {
+    for site in Site::on_both_stores(limited) {
+        let browser = site.visitor().await;
+        let cookie = browser.session();
+        let late = site.store.hold(Step::Write);
+        assert_eq!(browser.get("/visit").await.status, 500);
+        let leaving = site.store.hold(Step::Load);
+        let logout = tokio::spawn(browser.get("/logout"));
+        // The first load is for the handler, the second one for the end.
+        leaving.reached().await;
+        leaving.open();
+        leaving.reached().await;
+        site.store.recover();
+        late.open_for_all();
+        let answer = async || client::get(&site.app, "/visit", Some(&cookie)).await.status;
+        while site.store.stored(&cookie, "user")["visits"] != 2 {
+            yield_now().await;
+        }
+        let saving = site.store.hold(Step::Write);
+        let both = async {
+            saving.reached().await;
+            leaving.open_for_all();
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            saving.open_for_all();
+        };
+        assert_eq!(tokio::join!(answer(), both).0, 200);
+        assert_eq!(logout.await.unwrap().status, 200);
+        sleep(LIMIT).await;
+        assert!(!site.store.has(&cookie), "its record is back");
+        assert_eq!(client::get(&site.app, "/visits", Some(&cookie)).await.json(), 0);
+    }
+}
+
+/// Calls of one session at once, on a store that is slower than they wait for, fails and loses answers, and a logout beside
+/// them: when all has come back what is read is what is stored, all of it that was acknowledged, and nothing of what has
+/// ended.
+#[tokio::test(start_paused = true)]
+async fn nothing_that_comes_back_is_at_odds_with_what_was_told() {
+    for seed in 600..600 + short_or_long(60, 5_000) {
+        for site in Site::on_both_stores(limited) {
+            let site = Arc::new(site);
+            let mut random = Random::of(seed);
+            let cookie = site.visitor().await.session();
+            let mut calls = JoinSet::new();
+            for number in 0..16 {
+                let (site, cookie) = (Arc::clone(&site), cookie.clone());
+                let (begins, trouble) = (Duration::from_millis(random.below(6_000)), random.below(6));
+                let pause = Duration::from_millis(random.below(2_500));
+                let step = random.one_of(&[Step::Load, Step::HasLoaded, Step::Write, Step::Delete]);
+                let path = match number {
+                    0 if seed % 3 > 0 => "/logout",
+                    _ => random.one_of(&["/visit", "/visit", "/visits", "/plain/visit"]),
+                };
+                calls.spawn(async move {
+                    sleep(begins).await;
+                    match trouble {
+                        0 => site.store.fail_once(step),
+                        1 => site.store.lose_answer_once(step),
+                        2 => site.store.save_late_once(pause),
+                        3 | 4 => site.store.slow(step, pause),
+                        _ => site.store.recover(),
+                    }
+                    let answer = client::get(&site.app, path, Some(&cookie)).await;
+                    // Of another session, after a logout.
+                    let counts = answer.set_cookies().is_empty() || path == "/logout";
+                    (path, answer.status == 200 && counts)
+                });
+            }
+            let told = calls.join_all().await;
+            let acknowledged = |path| told.iter().filter(|told| **told == (path, true)).count();
+            site.store.recover();
+            sleep(90 * LIMIT).await;
+            let visits = async || client::get(&site.app, "/visits", Some(&cookie)).await.json();
+            let stored = site.store.stored(&cookie, "user")["visits"].as_u64();
+            assert_eq!(visits().await, stored.unwrap_or(0), "seed {seed}");
+            if acknowledged("/logout") > 0 {
+                assert_eq!(stored, None, "seed {seed}: it is back");
+            } else if let Some(stored) = stored {
+                assert!(stored > acknowledged("/visit") as u64, "seed {seed}: {stored}");
+            }
         }
     }
 }

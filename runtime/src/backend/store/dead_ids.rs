@@ -81,14 +81,16 @@ impl<S: SessionStore> Records<S> {
         let now = clock::now();
         let ids: Vec<_> = {
             let mut ids = self.dead_ids.ids.lock();
-            ids.retain(|_, expires| *expires > now);
+            // What may still be written can expire later than that.
+            ids.retain(|id, expires| *expires > now || self.registry.unsettled().has(*id));
             ids.keys().copied().collect()
         };
         for id in ids {
-            // What may still be written would be there again.
-            if self.registry.unsettled().has(id) {
+            // What may still be written, or is being written, would be there again.
+            let lock = self.locks.of(id);
+            let Some(_guard) = lock.try_lock().ok().filter(|_| !self.registry.unsettled().has(id)) else {
                 continue;
-            }
+            };
             match timeout(PATIENCE, self.store.delete(&id.expose())).await {
                 Ok(Ok(())) => drop(self.dead_ids.ids.lock().remove(&id)),
                 Ok(Err(error)) => self.log_dead(&error),

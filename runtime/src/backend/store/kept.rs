@@ -1,9 +1,10 @@
 //! Sessions as the store has them: where nobody else writes to it, what was loaded or saved once need not be loaded again.
 //!
-//! A load keeps what it has found only if no commit of the session began since it did, and a commit what it has saved only
-//! if no other one began: so what is kept is what the store has, whichever of them is slow, fails or is given up.
+//! A load keeps what it has found only if no commit of the session began since it did. A commit keeps what it has saved only
+//! if no other one began; where one did, nothing is kept once both have ended. So what is kept is what the store has, whichever
+//! of them is slow, fails or is given up.
 
-use std::{borrow::Cow, collections::HashMap, mem};
+use std::{borrow::Cow, collections::HashMap, mem, time::Duration};
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -13,11 +14,15 @@ use tower_sessions::session::Record;
 use super::attributes::ATTRIBUTES_KEY;
 use crate::{
     backend::{Attributes, Keys, Lease, Load, Loaded},
+    clock,
     session::{id::SessionId, value::StoredValue},
 };
 
 /// Of so many sessions at most.
 const MOST: usize = 1024;
+
+/// So long before it expires a session is asked for again: some stores drop it by themselves, by a coarser clock.
+const NEAR_ITS_END: Duration = Duration::from_secs(2);
 
 /// Nothing is kept where others may write.
 #[derive(Default)]
@@ -51,6 +56,7 @@ pub(super) struct Underway<'a> {
     sessions: &'a KeptSessions,
     id: SessionId,
     number: Option<u64>,
+    writes: bool,
 }
 
 impl KeptSessions {
@@ -58,16 +64,11 @@ impl KeptSessions {
         Self(Some(Mutex::default()))
     }
 
-    /// What a load asks for, if the session is kept and lives by then.
-    pub(super) fn get(
-        &self,
-        id: SessionId,
-        load: Load,
-        now: impl FnOnce() -> OffsetDateTime,
-    ) -> Option<Loaded> {
+    /// What a load asks for, if the session is kept.
+    pub(super) fn get(&self, id: SessionId, load: Load) -> Option<Loaded> {
         let table = self.0.as_ref()?.lock();
         let Some(Entry::Kept(kept)) = table.sessions.get(&id) else { return None };
-        (kept.expiry_date > now()).then(|| kept.loaded(load))
+        kept.lives_on().then(|| kept.loaded(load))
     }
 
     /// Begins to load a session. Beside a commit, or another load, it will keep nothing.
@@ -76,16 +77,18 @@ impl KeptSessions {
             let mut table = table.lock();
             if table.sessions.contains_key(&id) { None } else { Some(table.begin(id)) }
         });
-        Underway { sessions: self, id, number }
+        Underway { sessions: self, id, number, writes: false }
     }
 
     /// Begins to write to a session. What was kept of it is the commit's alone.
     pub(super) fn begin_write(&self, id: SessionId) -> (Underway<'_>, Option<Box<Kept>>) {
-        let Some(table) = &self.0 else { return (Underway { sessions: self, id, number: None }, None) };
-        let mut table = table.lock();
-        let kept = table.take(id);
-        let number = Some(table.begin(id));
-        (Underway { sessions: self, id, number }, kept)
+        let begun = self.0.as_ref().map(|table| {
+            let mut table = table.lock();
+            let kept = table.take(id).filter(|kept| kept.lives_on());
+            (table.begin(id), kept)
+        });
+        let (number, kept) = begun.unzip();
+        (Underway { sessions: self, id, number, writes: true }, kept.flatten())
     }
 }
 
@@ -94,6 +97,10 @@ impl Table {
         let Some(Entry::Kept(kept)) = self.sessions.remove(&id) else { return None };
         self.kept -= 1;
         Some(kept)
+    }
+
+    fn is_underway(&self, id: SessionId, number: u64) -> bool {
+        matches!(self.sessions.get(&id), Some(Entry::Underway(underway)) if *underway == number)
     }
 
     fn begin(&mut self, id: SessionId) -> u64 {
@@ -131,15 +138,16 @@ impl Underway<'_> {
         }
     }
 
-    fn keep(self, kept: Box<Kept>) {
+    fn keep(mut self, kept: Box<Kept>) {
         let (Some(table), Some(number)) = (&self.sessions.0, self.number) else { return };
         let mut table = table.lock();
-        if !matches!(table.sessions.get(&self.id), Some(Entry::Underway(other)) if *other == number) {
-            return;
+        if table.is_underway(self.id, number) {
+            table.make_room();
+            table.sessions.insert(self.id, Entry::Kept(kept));
+            table.kept += 1;
+            // It is under way no more.
+            self.number = None;
         }
-        table.make_room();
-        table.sessions.insert(self.id, Entry::Kept(kept));
-        table.kept += 1;
     }
 }
 
@@ -147,8 +155,9 @@ impl Drop for Underway<'_> {
     fn drop(&mut self) {
         let (Some(table), Some(number)) = (&self.sessions.0, self.number) else { return };
         let mut table = table.lock();
-        if matches!(table.sessions.get(&self.id), Some(Entry::Underway(other)) if *other == number) {
-            table.sessions.remove(&self.id);
+        // What another one has left beside a write may be from before it.
+        if self.writes || table.is_underway(self.id, number) {
+            table.take(self.id);
         }
     }
 }
@@ -159,6 +168,10 @@ impl Kept {
         let values = mem::take(&mut record.data).into_iter();
         let values = values.map(|(key, value)| (Cow::Owned(key), StoredValue::new(value))).collect();
         Box::new(Self { attributes, stored_attributes, values, expiry_date: record.expiry_date })
+    }
+
+    fn lives_on(&self) -> bool {
+        self.expiry_date > clock::now() + NEAR_ITS_END
     }
 
     fn loaded(&self, load: Load) -> Loaded {
@@ -179,7 +192,7 @@ impl Kept {
     }
 
     /// The record that it was, with its attributes.
-    pub(super) fn into_record(self: Box<Self>, id: SessionId) -> (Record, Attributes) {
+    pub(super) fn into_record(self, id: SessionId) -> (Record, Attributes) {
         let values = self.values.into_iter().map(|(key, value)| (key.into_owned(), value.into_json()));
         let data = values.chain([(ATTRIBUTES_KEY.to_owned(), self.stored_attributes)]).collect();
         (Record { id: id.expose(), data, expiry_date: self.expiry_date }, self.attributes)

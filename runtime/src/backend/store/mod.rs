@@ -169,7 +169,7 @@ impl<S: SessionStore> Backend for StoreBackend<S> {
 
     fn load(&self, id: SessionId, load: Load) -> Answer<Result<Option<Loaded>, BackendError>> {
         let records = self.records();
-        if let Some(loaded) = records.kept.get(id, load, clock::now) {
+        if let Some(loaded) = records.kept.get(id, load).filter(|_| !records.dead_ids.has(id)) {
             return Answer::Ready(Ok(Some(loaded)));
         }
         Answer::pending(async move {
@@ -214,8 +214,11 @@ impl<S: SessionStore> Records<S> {
     ) -> Result<(Record, Option<Attributes>), BackendError> {
         if let Some(kept) = kept {
             let (record, attributes) = kept.into_record(id);
-            let lives = !self.dead_ids.has(id) && record.expiry_date > clock::now();
-            return if lives { Ok((record, Some(attributes))) } else { Err(BackendError::Gone) };
+            return if self.dead_ids.has(id) {
+                Err(BackendError::Gone)
+            } else {
+                Ok((record, Some(attributes)))
+            };
         }
         let record = self.record(id).await?.ok_or(BackendError::Gone)?;
         let attributes = stored_attributes(&record)?;
@@ -338,11 +341,18 @@ impl<S: SessionStore> Records<S> {
     async fn end_beside_a_write(
         self: &Arc<Self>,
         id: SessionId,
+        lock: &tokio::sync::Mutex<()>,
         progress: &Progress,
     ) -> Result<(), BackendError> {
         let _writing = self.kept.begin_write(id);
         let expires = self.expiry_of(id).await?.ok_or(BackendError::Gone)?;
         self.declare_dead(id, expires);
+        // It may have come back by now, and another one have begun before the id was dead: that one saves first.
+        let _guard = tokio::select! {
+            biased;
+            guard = lock.lock() => Some(guard),
+            () = self.registry.unsettled().until_there_is_one(id) => None,
+        };
         progress.may_have_written();
         self.delete(id).await.map_err(unknown)
     }
@@ -406,7 +416,7 @@ impl<S: SessionStore> Records<S> {
                 biased;
                 guard = lock.lock() => guard,
                 () = self.registry.unsettled().until_there_is_one(commit.id) => {
-                    return self.end_beside_a_write(commit.id, &progress).await;
+                    return self.end_beside_a_write(commit.id, &lock, &progress).await;
                 }
             }
         } else {
