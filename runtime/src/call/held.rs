@@ -1,9 +1,6 @@
 //! What an expansion holds between `begin` and `finish`, whatever the attribute.
 
-use super::{
-    access::States,
-    running_call::{RunningCall, Scope},
-};
+use super::{access::States, running_call::RunningCall, scope::Scope};
 
 /// A call that has its states, and what its end needs beside it.
 pub struct Held<P, C = ()> {

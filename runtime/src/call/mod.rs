@@ -21,6 +21,7 @@ pub(crate) mod outcome;
 pub(crate) mod removed;
 pub(crate) mod returned;
 pub(crate) mod running_call;
+pub(crate) mod scope;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod shared;

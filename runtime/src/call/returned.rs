@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use serde::{Serialize, Serializer};
 
-use crate::call::running_call::Panicked;
+use crate::call::scope::Panicked;
 
 /// What a handler returned.
 #[derive(Debug)]

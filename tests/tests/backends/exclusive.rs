@@ -16,7 +16,7 @@ use socketioxide_session_tests::{
 };
 use time::OffsetDateTime;
 use tokio::{
-    task::{JoinSet, yield_now},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -77,9 +77,7 @@ async fn what_is_loaded_beside_a_commit_is_not_kept() {
         let backend = backend.clone();
         tokio::spawn(async move { write(&backend, id, "b", 2).await })
     };
-    while !gate.is_reached() {
-        yield_now().await;
-    }
+    gate.reached().await;
     // The store gives what was there before the commit.
     take_a(&backend, id).await;
     store.recover();
@@ -100,9 +98,7 @@ async fn a_load_that_a_commit_overtakes_keeps_nothing() {
         let backend = backend.clone();
         tokio::spawn(async move { stored(&backend, id).await })
     };
-    while !gate.is_reached() {
-        yield_now().await;
-    }
+    gate.reached().await;
     store.recover();
     write(&backend, id, "a", 2).await;
     gate.open_for_all();
