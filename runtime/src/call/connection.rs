@@ -3,7 +3,10 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use super::{backlog::Backlog, live_session::LiveSession};
@@ -15,6 +18,10 @@ pub(crate) struct Binding(Arc<Connection>);
 
 struct Connection {
     live: Arc<LiveSession>,
+    /// How many events have come.
+    events: AtomicUsize,
+    /// Up to which of them answers are sent together.
+    together: AtomicUsize,
     /// Boxed: there are many connections, most of them opened by WebSocket by clients that read what they are sent.
     rare: OnceLock<Box<Rare>>,
 }
@@ -32,11 +39,27 @@ struct Rare {
 
 impl Binding {
     pub(crate) fn new(live: LiveSession) -> Self {
-        Self(Arc::new(Connection { live: Arc::new(live), rare: OnceLock::new() }))
+        let (events, together, rare) = Default::default();
+        Self(Arc::new(Connection { live: Arc::new(live), events, together, rare }))
     }
 
     pub(crate) fn live(&self) -> &Arc<LiveSession> {
         &self.0.live
+    }
+
+    /// An event has come. Gives its number.
+    pub(crate) fn event_comes(&self) -> usize {
+        self.0.events.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether the answer to this event is the first of several that can be sent together: other events came after it.
+    pub(crate) fn begins_several_answers(&self, event: usize) -> bool {
+        let last = self.0.events.load(Ordering::Relaxed);
+        let begins = event < last && event > self.0.together.load(Ordering::Relaxed);
+        if begins {
+            self.0.together.store(last, Ordering::Relaxed);
+        }
+        begins
     }
 
     /// The connection was opened by polling: its later requests must show this cookie of its session.

@@ -123,6 +123,8 @@ fn not_encoded(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 pub(super) struct Reply {
     peer: Arc<dyn Peer>,
     binding: Option<Binding>,
+    /// Of the event, among those of its connection.
+    number: usize,
     kind: ReplyKind,
 }
 
@@ -140,7 +142,9 @@ enum ReplyKind {
 impl Reply {
     pub(super) fn to_event<A: Adapter>(socket: &Arc<Socket<A>>, ack_id: Option<i64>) -> Self {
         let kind = ack_id.map_or(ReplyKind::NoAck, ReplyKind::Ack);
-        Self { peer: Arc::clone(socket) as _, binding: binding::bound_by_event(socket), kind }
+        let binding = binding::bound_by_event(socket);
+        let number = binding.as_ref().map_or(0, Binding::event_comes);
+        Self { peer: Arc::clone(socket) as _, binding, number, kind }
     }
 
     pub(super) fn binding(&self) -> Option<&Binding> {
@@ -173,8 +177,26 @@ impl Reply {
     /// Says it, if that can be done now: there is room, and it encodes.
     pub(super) fn say_now(&self, said: Said<'_>) -> bool {
         let Some(packet) = self.packet(said) else { return true };
-        let others_wait = self.binding().is_some_and(Binding::has_backlog);
-        !others_wait && matches!(self.try_to_send(packet, said), Sent::Yes | Sent::Gone)
+        if self.binding().is_some_and(Binding::has_backlog) {
+            return false;
+        }
+        match self.try_to_send(packet, said) {
+            Sent::Yes => {
+                self.leave_with_others();
+                true
+            }
+            Sent::Gone => true,
+            Sent::Full | Sent::NotEncoded(_) => false,
+        }
+    }
+
+    /// Answers to events that came together leave together. The first one wakes the task that writes to the connection. A
+    /// worker of tokio runs next what was woken last, so it would send that answer alone, and then each of the others. It is
+    /// woken less recently than this task, which does nothing; so it comes behind the handlers that are ready by now.
+    fn leave_with_others(&self) {
+        if self.binding().is_some_and(|binding| binding.begins_several_answers(self.number)) {
+            tokio::spawn(async {});
+        }
     }
 
     /// Says it, as soon as there is room.
