@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::poll;
+use futures_util::{FutureExt as _, poll};
 use tokio::time::timeout;
 
 use crate::{
@@ -46,21 +46,21 @@ pub(crate) fn load(backend: &dyn Backend, id: SessionId, load: Load, limit: Dura
     let asks = Asks::begins("load");
     let mut answer = backend.load(id, load);
     if let Answer::Pending(loading) = &mut answer {
-        let mut inner = mem::replace(loading, Box::pin(pending()));
-        let (registry, is_to_write) = (backend.registry().clone(), !load.turns.is_empty());
+        let is_to_write = !load.turns.is_empty();
+        if is_to_write && backend.registry().unsettled().has(id) {
+            return Answer::Ready(Err(BackendError::failed(Late::EarlierWrite)));
+        }
+        // What a store has at hand needs no timer.
+        if let Some(loaded) = loading.as_mut().now_or_never() {
+            return Answer::Ready(loaded);
+        }
+        let inner = mem::replace(loading, Box::pin(pending()));
+        let waits_for_turns = is_to_write && backend.registry().is_among_nodes();
+        let longest = if waits_for_turns { limit.saturating_add(load.wait) } else { limit };
         *loading = Box::pin(async move {
-            // It is over when this is.
-            let _ = &asks;
-            if is_to_write && registry.unsettled().has(id) {
-                return Err(BackendError::failed(Late::EarlierWrite));
-            }
-            // What a store has at hand needs no timer.
-            if let Poll::Ready(loaded) = poll!(&mut inner) {
-                return loaded;
-            }
-            let waits_for_turns = is_to_write && registry.is_among_nodes();
-            let longest = if waits_for_turns { limit.saturating_add(load.wait) } else { limit };
             let loaded = timeout(longest, inner).await;
+            // It is over when this is.
+            drop(asks);
             loaded.unwrap_or_else(|_| Err(BackendError::failed(Late::NoAnswer(limit))))
         });
     }
