@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::session::id::{HiddenId, SessionId};
+use crate::session::id::{BySession, HiddenId, SessionId};
 
 /// So many are remembered; who still has an older one finds its session anew.
 const MOST: usize = 100_000;
@@ -22,7 +22,7 @@ pub(crate) struct Aliases {
 
 #[derive(Default)]
 struct Inner {
-    sessions: HashMap<SessionId, HiddenId>,
+    sessions: BySession<HiddenId>,
     /// So that those who look for one session get one id, and wait in one queue.
     aliases: HashMap<HiddenId, SessionId>,
     order: VecDeque<SessionId>,

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::ErrorKind,
-    session::id::{HiddenId, SessionId},
+    session::id::{BySession, HiddenId, SessionId},
 };
 
 /// How long an id that ended or changed is remembered.
@@ -62,7 +62,7 @@ pub(super) struct Endings {
 struct Here {
     ended: Recent<SessionId>,
     /// What is about to end, but may not.
-    announced: HashMap<SessionId, Vec<(Instant, Ending)>>,
+    announced: BySession<Vec<(Instant, Ending)>>,
 }
 
 impl Endings {

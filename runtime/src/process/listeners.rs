@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
+    collections::hash_map::Entry,
     ptr,
     sync::{
         Arc, Weak,
@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use crate::session::id::SessionId;
+use crate::session::id::{BySession, SessionId};
 
 /// What has changed in a session, as far as is known.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ pub(crate) trait Listener: Send + Sync {
 pub(crate) struct Listeners {
     /// So that where there are none, a commit costs one look.
     count: AtomicUsize,
-    by_session: Mutex<HashMap<SessionId, Vec<Weak<dyn Listener>>>>,
+    by_session: Mutex<BySession<Vec<Weak<dyn Listener>>>>,
 }
 
 impl Listeners {

@@ -17,7 +17,7 @@ use super::{
     disconnects::{Leaving, Sockets},
     endings::Ending,
 };
-use crate::session::id::{HiddenId, SessionId};
+use crate::session::id::{BySession, HiddenId, SessionId};
 
 /// A connected socket, as far as this room needs to know it.
 pub(crate) trait SessionSocket: Send + Sync {
@@ -34,7 +34,7 @@ pub(crate) struct BoundSockets(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    by_session: HashMap<SessionId, OfSession>,
+    by_session: BySession<OfSession>,
     expiries: BTreeSet<(Moment, SessionId)>,
     /// By what stands for the id in the messages of nodes, where there are any.
     hidden: Option<HashMap<HiddenId, SessionId>>,

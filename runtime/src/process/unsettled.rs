@@ -1,12 +1,12 @@
 //! Writes that nobody waits for any more, because their backend did not answer in time, and that may still arrive.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout};
 
 use super::Registry;
-use crate::session::id::SessionId;
+use crate::session::id::{BySession, SessionId};
 
 /// How long such a write is waited for, before its session is written to without knowing what became of it.
 pub(crate) const LONGEST: Duration = Duration::from_mins(1);
@@ -14,7 +14,7 @@ pub(crate) const LONGEST: Duration = Duration::from_mins(1);
 /// How many of them each session has.
 #[derive(Default)]
 pub(crate) struct Unsettled {
-    writes: Mutex<HashMap<SessionId, usize>>,
+    writes: Mutex<BySession<usize>>,
     one_more: Notify,
 }
 

@@ -1,8 +1,9 @@
 //! Session ids, which nothing prints, and the public key that stands for a session in rooms and logs.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 use tower_sessions::session::Id;
 
@@ -60,6 +61,9 @@ impl SessionId {
         hash.finalize().into()
     }
 }
+
+/// A table by session ids. They are random, and each table hashes with a secret of its own: a fast hash will do.
+pub(crate) type BySession<V> = HashMap<SessionId, V, RandomState>;
 
 /// What stands for a session's id in the keys and messages of an engine: a hash, which leads nobody back to the id. So it
 /// may be shown, and `Display` does: 43 letters, digits, `-` and `_`.

@@ -12,12 +12,11 @@
 //! that nobody polls (`aside`).
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{VecDeque, hash_map::Entry},
     sync::Arc,
     task::Waker,
 };
 
-use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -33,7 +32,7 @@ use super::{
 use crate::{
     clock,
     error::{Error, ErrorKind},
-    session::id::SessionId,
+    session::id::{BySession, SessionId},
 };
 
 const SHARDS: usize = 64;
@@ -44,7 +43,7 @@ pub(crate) struct Turns {
     pub(super) alarm: Arc<Alarm>,
 }
 
-type Shard = HashMap<SessionId, Arc<Queues>, RandomState>;
+type Shard = BySession<Arc<Queues>>;
 
 /// The queues of one session, as its calls know them.
 pub(super) struct Queues {

@@ -3,7 +3,7 @@
 use std::{io, time::Instant};
 
 use crate::{
-    client::Clients,
+    client::{self, Clients},
     measure::{Measured, measure, micros},
     process::Process,
     random::Random,
@@ -62,6 +62,9 @@ pub(crate) async fn run(options: &Options) -> io::Result<()> {
             }
         });
     }
+    if world.pinned.0 {
+        client::stay_awake();
+    }
     let mut rows = options.rows();
     let mut random = Random::seeded();
     let began = Instant::now();
@@ -101,7 +104,7 @@ impl Options {
 
     fn rows(&self) -> Vec<Row> {
         let works = Work::ALL.into_iter().filter(|work| work.name().starts_with(&self.only));
-        let row = |work| (0..if std::env::var_os("SMALL").is_some() { 1 } else { Size::ALL.len() }).map(move |size| Row { work, size, cycles: Vec::new() });
+        let row = |work| (0..Size::ALL.len()).map(move |size| Row { work, size, cycles: Vec::new() });
         works.flat_map(row).collect()
     }
 }

@@ -4,13 +4,11 @@ mod index;
 mod room;
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
-use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use time::OffsetDateTime;
@@ -21,7 +19,7 @@ use super::{
     Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Owners, Stored, Values,
     apply,
 };
-use crate::{background::Background, clock::Now, process::Registry, session::id::SessionId};
+use crate::{background::Background, clock::Now, process::Registry, session::id::{BySession, SessionId}};
 
 const SHARDS: usize = 64;
 
@@ -53,7 +51,7 @@ struct Sessions {
 }
 
 /// Records are boxed, for a table that grows has up to twice the room that it needs.
-type Shard = HashMap<SessionId, Box<Record>, RandomState>;
+type Shard = BySession<Box<Record>>;
 
 struct Record {
     attributes: Attributes,

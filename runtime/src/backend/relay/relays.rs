@@ -7,7 +7,7 @@
 //! commit ends the lease. Each call is told after its own data is in. If a commit fails, the calls after it saw what was
 //! never saved: they fail, too, and nothing of theirs is sent.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{
     backend::{BackendError, Commit, Lease, Line, Load, Loaded},
-    session::id::SessionId,
+    session::id::{BySession, SessionId},
 };
 
 /// The relays that are under way. All commits under a lease pass here.
 pub(in crate::backend) struct Relays<E: Engine> {
     engine: E,
-    running: Mutex<HashMap<SessionId, Vec<Running<E>>>>,
+    running: Mutex<BySession<Vec<Running<E>>>>,
 }
 
 type Running<E> = Arc<Relay<<E as Engine>::Own>>;

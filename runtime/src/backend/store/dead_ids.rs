@@ -2,7 +2,6 @@
 //! are dead, and their records are deleted as soon as the store lets that happen.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tower_sessions::SessionStore;
 
 use super::Records;
-use crate::{background::Background, clock, log_limit::LogLimit, session::id::SessionId};
+use crate::{background::Background, clock, log_limit::LogLimit, session::id::{BySession, SessionId}};
 
 /// How long after a deletion that failed the next one is tried.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -24,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// With the moment at which each record expires by itself.
 #[derive(Default)]
 pub(super) struct DeadIds {
-    ids: Mutex<HashMap<SessionId, OffsetDateTime>>,
+    ids: Mutex<BySession<OffsetDateTime>>,
     deletion: Background,
     log: LogLimit,
 }

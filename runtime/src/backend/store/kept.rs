@@ -4,7 +4,7 @@
 //! if no other one began; where one did, nothing is kept once both have ended. So what is kept is what the store has, whichever
 //! of them is slow, fails or is given up.
 
-use std::{borrow::Cow, collections::HashMap, mem, time::Duration};
+use std::{borrow::Cow, mem, time::Duration};
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -15,7 +15,10 @@ use super::attributes::ATTRIBUTES_KEY;
 use crate::{
     backend::{Attributes, Keys, Lease, Load, Loaded},
     clock,
-    session::{id::SessionId, value::StoredValue},
+    session::{
+        id::{BySession, SessionId},
+        value::StoredValue,
+    },
 };
 
 /// Of so many sessions at most.
@@ -30,7 +33,7 @@ pub(super) struct KeptSessions(Option<Mutex<Table>>);
 
 #[derive(Default)]
 struct Table {
-    sessions: HashMap<SessionId, Entry>,
+    sessions: BySession<Entry>,
     kept: usize,
     /// How many loads and commits have begun.
     begun: u64,

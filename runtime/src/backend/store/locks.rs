@@ -1,16 +1,13 @@
 //! A lock a session, so that a record is read, changed and saved by one commit at a time.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::session::id::SessionId;
+use crate::session::id::{BySession, SessionId};
 
 #[derive(Debug, Default)]
-pub(super) struct Locks(Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>);
+pub(super) struct Locks(Mutex<BySession<Weak<tokio::sync::Mutex<()>>>>);
 
 impl Locks {
     pub(super) fn of(&self, id: SessionId) -> Arc<tokio::sync::Mutex<()>> {

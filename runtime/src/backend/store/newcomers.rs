@@ -1,17 +1,15 @@
 //! Sessions that this crate did not write, while the store has not taken down what they were given at their first load.
 
-use std::collections::HashMap;
-
 use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tower_sessions::{session::Record, session_store};
 
-use crate::{backend::Attributes, clock, log_limit::LogLimit, session::id::SessionId};
+use crate::{backend::Attributes, clock, log_limit::LogLimit, session::id::{BySession, SessionId}};
 
 /// What each was given, and when it expires.
 #[derive(Debug, Default)]
 pub(super) struct Newcomers {
-    known: Mutex<HashMap<SessionId, (Attributes, OffsetDateTime)>>,
+    known: Mutex<BySession<(Attributes, OffsetDateTime)>>,
     log: LogLimit,
 }
 

@@ -9,10 +9,22 @@ mod socket;
 use std::{io, time::Instant};
 
 use futures_util::future::try_join_all;
+use tokio::task::yield_now;
 
 pub(crate) use self::flock::Flock;
 use self::{buffer::Connection, http::Http, socket::Socket};
 use crate::{state::Size, work::Work};
+
+/// Keeps this thread awake as long as its runtime lives. A client that sleeps has to be woken by the server's write, for which
+/// the server's processor interrupts the client's: that costs as much as a session does, and the slower the server, the more
+/// often the client sleeps. Users' clients are on other machines.
+pub(crate) fn stay_awake() {
+    tokio::spawn(async {
+        loop {
+            yield_now().await;
+        }
+    });
+}
 
 /// What came of one piece of work.
 #[derive(Debug, Default)]

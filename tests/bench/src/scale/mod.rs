@@ -14,7 +14,7 @@ use std::{io, time::Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use self::memory::states;
-use crate::{page, plot::Plot, process::Pinned};
+use crate::{client, page, plot::Plot, process::Pinned};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -55,6 +55,9 @@ const MEASURES: [&str; 6] = ["sessions", "sweeps", "sockets", "one-session", "st
 pub(crate) async fn run(options: &Options) -> io::Result<()> {
     let pinned = Pinned::clients();
     raise_the_limit_of_files(options.largest(sockets::LARGEST))?;
+    if pinned.0 {
+        client::stay_awake();
+    }
     let began = Instant::now();
     for name in MEASURES.into_iter().filter(|name| name.starts_with(&options.only)) {
         eprintln!("{name}, after {} s", began.elapsed().as_secs());
