@@ -19,12 +19,18 @@ use super::{
     Action, Answer, Attributes, Backend, BackendError, Commit, Lease, Load, Loaded, Owners, Stored, Values,
     apply,
 };
-use crate::{background::Background, clock::Now, process::Registry, session::id::{BySession, SessionId}};
+use crate::{
+    background::Background,
+    clock::Now,
+    process::Registry,
+    session::id::{BySession, SessionId},
+};
 
-const SHARDS: usize = 64;
+/// So many that a sweep of one holds up nobody for long: of a million sessions, four thousand.
+const SHARDS: usize = 256;
 
 /// A shard is swept this often for sessions that have expired; all of them in [`SHARDS`] times this.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Keeps sessions in memory: fast, gone with the process, and for one process only.
 ///

@@ -12,7 +12,12 @@ use tokio::time::{sleep, timeout};
 use tower_sessions::SessionStore;
 
 use super::Records;
-use crate::{background::Background, clock, log_limit::LogLimit, session::id::{BySession, SessionId}};
+use crate::{
+    background::Background,
+    clock,
+    log_limit::LogLimit,
+    session::id::{BySession, SessionId},
+};
 
 /// How long after a deletion that failed the next one is tried.
 const PAUSE: Duration = Duration::from_secs(5);

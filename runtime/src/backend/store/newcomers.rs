@@ -4,7 +4,12 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tower_sessions::{session::Record, session_store};
 
-use crate::{backend::Attributes, clock, log_limit::LogLimit, session::id::{BySession, SessionId}};
+use crate::{
+    backend::Attributes,
+    clock,
+    log_limit::LogLimit,
+    session::id::{BySession, SessionId},
+};
 
 /// What each was given, and when it expires.
 #[derive(Debug, Default)]

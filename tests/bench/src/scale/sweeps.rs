@@ -19,42 +19,45 @@ use crate::{
 };
 
 const SESSIONS: usize = 1_000_000;
+const FEW: usize = 1000;
 const SOCKETS: usize = 32;
 
-/// `MemoryBackend` sweeps a part of them each second, and all of them in 64.
+/// `MemoryBackend` sweeps all of them in so many seconds.
 const ROUND: usize = 64;
 
-/// What the sessions that expire live for, once the last of them has begun, at least; whoever begins a hundred
-/// thousand of them takes less.
-const LIFE: Duration = Duration::from_secs(20);
+/// What the sessions that expire live for: as long as whoever begins a hundred thousand of them takes, and a round.
+const LIFE: Duration = Duration::from_secs(90);
 
 /// Some seconds of one server.
 struct Watched {
     title: &'static str,
     colour: usize,
+    dashes: usize,
     seconds: Vec<Measured>,
 }
 
 pub(super) async fn run(options: &Options, pinned: Pinned) -> io::Result<Outcome> {
-    let sessions = options.largest(SESSIONS).max(1000);
-    let (short, long) = if options.small { (2, 3) } else { (20, ROUND + 6) };
+    let sessions = options.largest(SESSIONS).max(FEW);
+    let (round, life) = if options.small { (2, Duration::from_secs(5)) } else { (ROUND + 2, LIFE) };
     let mut watched = Vec::new();
 
-    let mut few = with_sessions(Server::Memory, 1000, SOCKETS, pinned).await?;
-    watched.push(Watched { title: "1,000 sessions", colour: 0, seconds: watch(&mut few, short).await? });
+    for (server, title, colour) in [(Server::None, "no session", 0), (Server::Memory, "1,000 sessions", 1)] {
+        let mut few = with_sessions(server, FEW, SOCKETS, pinned).await?;
+        watched.push(Watched { title, colour, dashes: 0, seconds: watch(&mut few, round).await? });
+    }
 
     let mut many = with_sessions(Server::Memory, sessions - sessions / 10, SOCKETS, pinned).await?;
-    let fill = format!("/fill/{}/begin/{}/{}", sessions / 10, Size::Small, LIFE.as_secs());
+    let fill = format!("/fill/{}/begin/{}/{}", sessions / 10, Size::Small, life.as_secs());
     let began = Instant::now();
     many.flock.post(&fill).await?;
-    let title = "a million sessions";
-    let left = LIFE.saturating_sub(began.elapsed());
+    let left = life.saturating_sub(began.elapsed());
     // Up to the moment when the first of them expires.
-    let quiet = usize::try_from(left.as_secs()).unwrap_or(short).min(short);
-    watched.push(Watched { title, colour: 1, seconds: watch(&mut many, quiet).await? });
-    tokio::time::sleep(LIFE.saturating_sub(began.elapsed())).await;
+    let quiet = usize::try_from(left.as_secs()).unwrap_or(round).min(round);
+    let title = "a million sessions";
+    watched.push(Watched { title, colour: 2, dashes: 0, seconds: watch(&mut many, quiet).await? });
+    tokio::time::sleep(life.saturating_sub(began.elapsed())).await;
     let title = "a million sessions, a tenth of which expires";
-    watched.push(Watched { title, colour: 2, seconds: watch(&mut many, long).await? });
+    watched.push(Watched { title, colour: 2, dashes: 1, seconds: watch(&mut many, round).await? });
     Ok(Outcome { table: table(&watched), plot: plot(&watched) })
 }
 
@@ -99,12 +102,13 @@ fn table(watched: &[Watched]) -> String {
     text
 }
 
-/// The longest wait of each second, which has one sweep.
+/// The longest wait of each second, which has four sweeps.
 fn plot(watched: &[Watched]) -> Plot {
     let line = |watched: &Watched| {
         let seconds = watched.seconds.iter().enumerate();
         let points = seconds.map(|(at, second)| (at as f64, second.longest / 1000.0)).collect();
-        Line { title: watched.title.to_owned(), colour: watched.colour, dashes: 0, points }
+        let Watched { colour, dashes, .. } = *watched;
+        Line { title: watched.title.to_owned(), colour, dashes, points }
     };
     let lines: Vec<_> = watched.iter().map(line).collect();
     let points = || lines.iter().flat_map(|line| &line.points);
