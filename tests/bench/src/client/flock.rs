@@ -1,8 +1,12 @@
 //! Many sockets of one server, of which few are busy at a time.
 
-use std::io;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::try_join_all;
+use tokio::task::yield_now;
 
 use super::{Http, Socket, Tally};
 use crate::state::Size;
@@ -68,6 +72,37 @@ impl Flock {
             io::Result::Ok(tally)
         };
         let tallies = try_join_all(self.sockets.chunks_mut(length).map(lane)).await?;
+        let mut sum = Tally::default();
+        for tally in &tallies {
+            sum.add(tally);
+        }
+        Ok(sum)
+    }
+
+    /// Emits so many events at this rate, the sockets in turn. An answer's time counts from when its event was due: a socket
+    /// that still waits for the one before is late.
+    pub(crate) async fn run_at(
+        &mut self,
+        event: &str,
+        per_second: usize,
+        operations: usize,
+    ) -> io::Result<Tally> {
+        let sockets = self.sockets.len();
+        let began = Instant::now();
+        let due = |number: usize| began + Duration::from_secs_f64(number as f64 / per_second as f64);
+        let lane = async |(at, socket): (usize, &mut Socket)| {
+            let mut tally = Tally::default();
+            for number in (at..operations).step_by(sockets) {
+                // Timers are too coarse.
+                while Instant::now() < due(number) {
+                    yield_now().await;
+                }
+                let answered = socket.run(event, 1, 1).await?;
+                tally.answered(due(number), answered.errors == 0);
+            }
+            io::Result::Ok(tally)
+        };
+        let tallies = try_join_all(self.sockets.iter_mut().enumerate().map(lane)).await?;
         let mut sum = Tally::default();
         for tally in &tallies {
             sum.add(tally);

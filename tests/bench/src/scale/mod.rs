@@ -7,6 +7,7 @@ mod one_session;
 mod sessions;
 mod sockets;
 mod state_size;
+mod steady_rate;
 mod sweeps;
 
 use std::{io, time::Instant};
@@ -50,7 +51,8 @@ struct Outcome {
     plot: Plot,
 }
 
-const MEASURES: [&str; 6] = ["sessions", "sweeps", "sockets", "one-session", "state-size", "memory"];
+const MEASURES: [&str; 7] =
+    ["sessions", "sweeps", "sockets", "one-session", "steady-rate", "state-size", "memory"];
 
 pub(crate) async fn run(options: &Options) -> io::Result<()> {
     let pinned = Pinned::clients();
@@ -66,6 +68,7 @@ pub(crate) async fn run(options: &Options) -> io::Result<()> {
             "sweeps" => sweeps::run(options, pinned).await?,
             "sockets" => sockets::run(options, pinned).await?,
             "one-session" => one_session::run(options, pinned).await?,
+            "steady-rate" => steady_rate::run(options, pinned).await?,
             "state-size" => state_size::run(options, pinned).await?,
             _ => memory::run(options, pinned).await?,
         };
