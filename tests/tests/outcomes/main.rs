@@ -17,4 +17,5 @@ mod panics;
 mod small_buffers;
 mod socket;
 mod table;
+mod together;
 mod told;
