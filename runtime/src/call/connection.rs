@@ -5,7 +5,7 @@ use std::{
     borrow::Cow,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
 };
 
@@ -18,10 +18,10 @@ pub(crate) struct Binding(Arc<Connection>);
 
 struct Connection {
     live: Arc<LiveSession>,
-    /// How many events have come.
-    events: AtomicUsize,
+    /// The number of the last event that came and is to be acknowledged.
+    last_event: AtomicU32,
     /// Up to which of them answers are sent together.
-    together: AtomicUsize,
+    together: AtomicU32,
     /// Boxed: there are many connections, most of them opened by WebSocket by clients that read what they are sent.
     rare: OnceLock<Box<Rare>>,
 }
@@ -39,23 +39,25 @@ struct Rare {
 
 impl Binding {
     pub(crate) fn new(live: LiveSession) -> Self {
-        let (events, together, rare) = Default::default();
-        Self(Arc::new(Connection { live: Arc::new(live), events, together, rare }))
+        let (last_event, together, rare) = Default::default();
+        Self(Arc::new(Connection { live: Arc::new(live), last_event, together, rare }))
     }
 
     pub(crate) fn live(&self) -> &Arc<LiveSession> {
         &self.0.live
     }
 
-    /// An event has come. Gives its number.
-    pub(crate) fn event_comes(&self) -> usize {
-        self.0.events.fetch_add(1, Ordering::Relaxed) + 1
+    /// An event has come that is to be acknowledged. Gives its number.
+    pub(crate) fn event_comes(&self) -> u32 {
+        self.0.last_event.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
     /// Whether the answer to this event is the first of several that can be sent together: other events came after it.
-    pub(crate) fn begins_several_answers(&self, event: usize) -> bool {
-        let last = self.0.events.load(Ordering::Relaxed);
-        let begins = event < last && event > self.0.together.load(Ordering::Relaxed);
+    pub(crate) fn begins_several_answers(&self, event: u32) -> bool {
+        // Numbers begin anew some day.
+        let is_after = |one: u32, other: u32| one.wrapping_sub(other).cast_signed() > 0;
+        let last = self.0.last_event.load(Ordering::Relaxed);
+        let begins = is_after(last, event) && is_after(event, self.0.together.load(Ordering::Relaxed));
         if begins {
             self.0.together.store(last, Ordering::Relaxed);
         }

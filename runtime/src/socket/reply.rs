@@ -123,15 +123,13 @@ fn not_encoded(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 pub(super) struct Reply {
     peer: Arc<dyn Peer>,
     binding: Option<Binding>,
-    /// Of the event, among those of its connection.
-    number: usize,
     kind: ReplyKind,
 }
 
 #[derive(Clone, Copy)]
 enum ReplyKind {
-    /// An acknowledgement that the client waits for.
-    Ack(i64),
+    /// An acknowledgement that the client waits for; and the event's number among those of its connection.
+    Ack(i64, u32),
     /// The client waits for none: it hears of errors only.
     NoAck,
     /// Nobody is there any more: a disconnect handler. Its call, if its socket is bound.
@@ -141,10 +139,10 @@ enum ReplyKind {
 
 impl Reply {
     pub(super) fn to_event<A: Adapter>(socket: &Arc<Socket<A>>, ack_id: Option<i64>) -> Self {
-        let kind = ack_id.map_or(ReplyKind::NoAck, ReplyKind::Ack);
         let binding = binding::bound_by_event(socket);
-        let number = binding.as_ref().map_or(0, Binding::event_comes);
-        Self { peer: Arc::clone(socket) as _, binding, number, kind }
+        let number = || binding.as_ref().map_or(0, Binding::event_comes);
+        let kind = ack_id.map_or(ReplyKind::NoAck, |id| ReplyKind::Ack(id, number()));
+        Self { peer: Arc::clone(socket) as _, binding, kind }
     }
 
     pub(super) fn binding(&self) -> Option<&Binding> {
@@ -169,7 +167,7 @@ impl Reply {
     /// An error if this cannot be acknowledged: asked before the call commits.
     pub(super) fn encodes<T: Serialize>(&self, value: &T, encoding: Encoding) -> Result<(), Error> {
         match self.kind {
-            ReplyKind::Ack(_) => caught(|| encoding.look_at(value).map_err(not_encoded)),
+            ReplyKind::Ack(..) => caught(|| encoding.look_at(value).map_err(not_encoded)),
             ReplyKind::NoAck | ReplyKind::Gone(_) | ReplyKind::Nobody => Ok(()),
         }
     }
@@ -194,7 +192,9 @@ impl Reply {
     /// worker of tokio runs next what was woken last, so it would send that answer alone, and then each of the others. It is
     /// woken less recently than this task, which does nothing; so it comes behind the handlers that are ready by now.
     fn leave_with_others(&self) {
-        if self.binding().is_some_and(|binding| binding.begins_several_answers(self.number)) {
+        if let (ReplyKind::Ack(_, event), Some(binding)) = (self.kind, self.binding())
+            && binding.begins_several_answers(event)
+        {
             tokio::spawn(async {});
         }
     }
@@ -227,7 +227,7 @@ impl Reply {
     /// Tells the client, when there is room, that nothing is done with its event.
     pub(super) fn refused(&self, kind: ErrorKind) {
         let ack_id = match self.kind {
-            ReplyKind::Ack(id) => Some(id),
+            ReplyKind::Ack(id, _) => Some(id),
             ReplyKind::NoAck => None,
             ReplyKind::Gone(_) | ReplyKind::Nobody => return,
         };
@@ -273,7 +273,7 @@ impl Reply {
     /// How it is sent; `None` if nobody waits for it.
     fn packet(&self, said: Said<'_>) -> Option<Packet> {
         match (self.kind, said) {
-            (ReplyKind::Ack(id), _) => Some(Packet::Ack(id)),
+            (ReplyKind::Ack(id, _), _) => Some(Packet::Ack(id)),
             (ReplyKind::NoAck, Said::Failure(_) | Said::Error(_)) => Some(Packet::SessionError),
             (ReplyKind::NoAck, Said::Value(_)) | (ReplyKind::Gone(_) | ReplyKind::Nobody, _) => None,
         }

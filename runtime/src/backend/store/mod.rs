@@ -448,14 +448,14 @@ fn is_of(record: &Record, id: SessionId) -> Result<(), BackendError> {
 
 fn apply(record: &mut Record, changes: Changes) -> Result<(), BackendError> {
     for (key, change) in changes {
-        let (key, stored) = match record.data.remove_entry(&*key) {
-            Some((key, stored)) => (key, Some(stored)),
-            None => (key.into_owned(), None),
+        let mut stored = record.data.get_mut(&*key);
+        let Ok(value) = change.into_json(stored.as_deref_mut().map(mem::take)) else {
+            return Err(BackendError::NotAnObject(key.into_owned()));
         };
-        match change.into_json(stored) {
-            Ok(Some(value)) => drop(record.data.insert(key, value)),
-            Ok(None) => {}
-            Err(_) => return Err(BackendError::NotAnObject(key)),
+        match (stored, value) {
+            (Some(stored), Some(value)) => *stored = value,
+            (None, Some(value)) => drop(record.data.insert(key.into_owned(), value)),
+            (_, None) => drop(record.data.remove(&*key)),
         }
     }
     Ok(())
