@@ -109,7 +109,7 @@ async fn add(counter: &mut Counter) -> u64 {
 /// Served by one worker of tokio's, which then decides alone who runs next.
 fn served() -> (App, Arc<AtomicUsize>) {
     let writes = Arc::new(AtomicUsize::new(0));
-    let (counter, (address, served)) = (Arc::clone(&writes), mpsc::channel());
+    let (counter, (tells, told)) = (Arc::clone(&writes), mpsc::channel());
     thread::spawn(move || {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let server = runtime.spawn(async move {
@@ -117,12 +117,12 @@ fn served() -> (App, Arc<AtomicUsize>) {
             io.ns("/", EventRouter::new().on("read", read).on("add", add));
             let router = Router::new().layer(sockets).layer(sessions(MemoryBackend::default()));
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            address.send(listener.local_addr().expect("an address")).expect("who asked");
+            tells.send(listener.local_addr().expect("an address")).expect("who asked");
             axum::serve(Counting(listener, counter), router).await
         });
         runtime.block_on(server).expect("a server that does not panic").ok();
     });
-    (App::elsewhere(served.recv().expect("an address")), writes)
+    (App::elsewhere(told.recv().expect("an address")), writes)
 }
 
 #[tokio::test(flavor = "multi_thread")]

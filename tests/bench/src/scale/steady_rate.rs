@@ -3,7 +3,11 @@
 
 use std::{fmt::Write, io};
 
-use super::{Options, Outcome, growth::Subject, growth::colour, growth::in_figures, sessions::with_sessions};
+use super::{
+    Options, Outcome,
+    growth::{Subject, colour, in_figures},
+    sessions::with_sessions,
+};
 use crate::{
     measure::{Measured, measure},
     plot::{Axis, Line, Plot},
@@ -70,7 +74,7 @@ fn title(subjects: &[Subject], point: &Point) -> String {
 }
 
 /// The points of each line of the table and of the plot.
-fn lines<'a>(points: &'a [Point]) -> impl Iterator<Item = &'a [Point]> {
+fn lines(points: &[Point]) -> impl Iterator<Item = &[Point]> {
     points.chunks(RATES.len())
 }
 
