@@ -58,9 +58,9 @@ pub(crate) fn load(backend: &dyn Backend, id: SessionId, load: Load, limit: Dura
         let waits_for_turns = is_to_write && backend.registry().is_among_nodes();
         let longest = if waits_for_turns { limit.saturating_add(load.wait) } else { limit };
         *loading = Box::pin(async move {
+            // What is asked is answered when this is over.
+            let _ = &asks;
             let loaded = timeout(longest, inner).await;
-            // It is over when this is.
-            drop(asks);
             loaded.unwrap_or_else(|_| Err(BackendError::failed(Late::NoAnswer(limit))))
         });
     }

@@ -188,9 +188,9 @@ impl Reply {
         }
     }
 
-    /// Answers to events that came together leave together. The first one wakes the task that writes to the connection. A
-    /// worker of tokio runs next what was woken last, so it would send that answer alone, and then each of the others. It is
-    /// woken less recently than this task, which does nothing; so it comes behind the handlers that are ready by now.
+    /// Answers to events that came together are written together. The first one wakes the task that writes to the connection,
+    /// and a worker of tokio runs next what was woken last: it would write that answer alone, and then each of the others. So
+    /// a task that does nothing is woken after it, and the writing one comes behind the handlers that are ready by now.
     fn leave_with_others(&self) {
         if let (ReplyKind::Ack(_, event), Some(binding)) = (self.kind, self.binding())
             && binding.begins_several_answers(event)

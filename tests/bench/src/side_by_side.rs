@@ -55,13 +55,6 @@ pub(crate) async fn run(options: &Options) -> io::Result<()> {
         }
         contestants.push(Contestant { server: *server, process, clients });
     }
-    if std::env::var_os("SPIN").is_some() {
-        tokio::spawn(async {
-            loop {
-                tokio::task::yield_now().await;
-            }
-        });
-    }
     if world.pinned.0 {
         client::stay_awake();
     }

@@ -31,7 +31,7 @@ use tokio::{
 
 const EVENTS: usize = 16;
 
-/// One of the first answer alone, if the connection's task was about to run, one of all others, and two to spare.
+/// One of the answer to the last event, which tokio's worker runs first, one of all others, and two to spare.
 const MOST_WRITES: usize = 4;
 
 /// Counts the writes to all of its connections.

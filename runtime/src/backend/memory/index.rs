@@ -3,11 +3,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    hash::BuildHasher as _,
+    hash::{BuildHasher as _, RandomState},
     sync::Arc,
 };
 
-use foldhash::fast::RandomState;
 use parking_lot::{Mutex, MutexGuard};
 use time::OffsetDateTime;
 
@@ -25,13 +24,14 @@ pub(super) struct Index {
     by_owner: Table<OfOwner>,
 }
 
-/// In parts, each under its own lock, for a part that grows holds up whoever looks into it.
+/// In parts, each under its own lock, for a part that grows holds up whoever looks into it. Owners are names that users may
+/// choose, so the hash is one that cannot be guessed.
 struct Table<V> {
     parts: Box<[Mutex<Part<V>>]>,
     hash: RandomState,
 }
 
-type Part<V> = HashMap<Arc<str>, V, RandomState>;
+type Part<V> = HashMap<Arc<str>, V>;
 
 impl<V> Default for Table<V> {
     fn default() -> Self {

@@ -4,12 +4,13 @@ mod index;
 mod room;
 
 use std::{
+    cmp::Ordering,
     fmt,
     sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -219,24 +220,39 @@ impl Sessions {
         Ok(())
     }
 
-    /// The old record is taken out and the new one put in under their own locks; nobody knows the new id yet, and nobody may
-    /// use the old one any more.
+    /// The record moves under both locks: at no moment is it nowhere for somebody who looks for all of an owner's.
     fn change_id(&self, new: SessionId, commit: &Commit) -> Result<(), BackendError> {
-        let mut shard = self.shard(commit.id).lock();
-        let record = shard.get_mut(&commit.id).ok_or(BackendError::Gone)?;
+        let (mut of_old, mut of_new) = self.both_shards(commit.id, new);
+        let record = of_old.get_mut(&commit.id).ok_or(BackendError::Gone)?;
         let before = gives_owner(commit).then(|| record.attributes.clone());
         record.change(commit)?;
-        let moved = shard.remove(&commit.id);
-        drop(shard);
-        if let Some(record) = moved {
-            let mut shard = self.shard(new).lock();
+        if let Some(record) = of_old.remove(&commit.id) {
             if let Some(before) = before {
                 self.index.change_owner(&before, &record.attributes);
             }
             self.index.put(new, &record.attributes);
-            shard.insert(new, record);
+            of_new.as_deref_mut().unwrap_or(&mut of_old).insert(new, record);
         }
         Ok(())
+    }
+
+    /// The shard of each; `None` where that is the same. Of two, the first in their order is locked first.
+    fn both_shards(
+        &self,
+        one: SessionId,
+        other: SessionId,
+    ) -> (MutexGuard<'_, Shard>, Option<MutexGuard<'_, Shard>>) {
+        match one.shard(SHARDS).cmp(&other.shard(SHARDS)) {
+            Ordering::Equal => (self.shard(one).lock(), None),
+            Ordering::Less => {
+                let of_one = self.shard(one).lock();
+                (of_one, Some(self.shard(other).lock()))
+            }
+            Ordering::Greater => {
+                let of_other = self.shard(other).lock();
+                (self.shard(one).lock(), Some(of_other))
+            }
+        }
     }
 
     fn end(&self, id: SessionId) -> Result<(), BackendError> {
@@ -298,4 +314,55 @@ async fn sweep(sessions: Weak<Sessions>) {
 /// Whether it says whose the session is.
 fn gives_owner(commit: &Commit) -> bool {
     commit.attributes.ownership.as_ref().is_some_and(|changes| changes.owner.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+
+    use super::*;
+    use crate::{
+        backend::{Expires, Keys},
+        clock,
+        session::key::SessionKey,
+    };
+
+    fn now<T>(answer: Answer<T>) -> T {
+        match answer {
+            Answer::Ready(answer) => answer,
+            Answer::Pending(_) => panic!("memory is at hand"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_whose_id_changes_is_somewhere_at_any_moment() {
+        let backend = MemoryBackend::default();
+        let mut id = SessionId::random();
+        let attributes = Attributes::new(id);
+        let key = SessionKey::from(Arc::clone(&attributes.key));
+        let expires = Some(Expires::reckoned(clock::now() + Duration::from_mins(10), &attributes));
+        let begins = Commit { expires, ..Commit::new(id, Action::Create(attributes)) };
+        now(backend.commit(begins)).unwrap_or_else(|error| panic!("{error}"));
+        let (looks, done) = (backend.clone(), Arc::new(AtomicBool::new(false)));
+        let is_done = Arc::clone(&done);
+        let looking = thread::spawn(move || {
+            let find = || now(looks.owners().unwrap().find(&key)).unwrap().unwrap();
+            while !is_done.load(Ordering::Relaxed) {
+                let found = find();
+                if now(looks.load(found, Load::read(Keys::All))).unwrap().is_none() {
+                    assert_ne!(find(), found, "a session is nowhere");
+                }
+            }
+        });
+        for _ in 0..200_000 {
+            let new = SessionId::random();
+            now(backend.commit(Commit::new(id, Action::ChangeId(new)))).unwrap();
+            id = new;
+        }
+        done.store(true, Ordering::Relaxed);
+        looking.join().unwrap();
+    }
 }
