@@ -55,9 +55,7 @@ pub(crate) async fn run(options: &Options) -> io::Result<()> {
         }
         contestants.push(Contestant { server: *server, process, clients });
     }
-    if world.pinned.0 {
-        client::stay_awake();
-    }
+    client::stay_awake(world.pinned);
     let mut rows = options.rows();
     let mut random = Random::seeded();
     let began = Instant::now();

@@ -18,7 +18,7 @@ use socketioxide_session_tests::{
 };
 use tokio::{
     task::{JoinSet, yield_now},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 const LIMIT: Duration = Duration::from_secs(1);
@@ -65,6 +65,9 @@ async fn a_save_that_lands_late_overwrites_nothing() {
             nothing_was_saved(&is_at_once(browser.get(path)).await);
         }
         assert_eq!(code(&socket.ask("visit", &[]).await), "backend");
+        // Nor does a handler run that could write once it has come back, over what it brought.
+        let held = timeout(LIMIT / 10, browser.get("/held")).await.expect("refused before its handler runs");
+        nothing_was_saved(&held);
         for (path, expected) in [("/visits", json!(1)), ("/who", json!(null)), ("/plain/who", json!(null))] {
             assert_eq!(is_at_once(browser.get(path)).await.json(), expected, "{path}");
         }

@@ -72,11 +72,7 @@ impl Flock {
             io::Result::Ok(tally)
         };
         let tallies = try_join_all(self.sockets.chunks_mut(length).map(lane)).await?;
-        let mut sum = Tally::default();
-        for tally in &tallies {
-            sum.add(tally);
-        }
-        Ok(sum)
+        Ok(Tally::sum(&tallies))
     }
 
     /// Emits so many events at this rate, the sockets in turn. An answer's time counts from when its event was due: a socket
@@ -103,10 +99,6 @@ impl Flock {
             io::Result::Ok(tally)
         };
         let tallies = try_join_all(self.sockets.iter_mut().enumerate().map(lane)).await?;
-        let mut sum = Tally::default();
-        for tally in &tallies {
-            sum.add(tally);
-        }
-        Ok(sum)
+        Ok(Tally::sum(&tallies))
     }
 }

@@ -13,17 +13,19 @@ use tokio::task::yield_now;
 
 pub(crate) use self::flock::Flock;
 use self::{buffer::Connection, http::Http, socket::Socket};
-use crate::{state::Size, work::Work};
+use crate::{process::Pinned, state::Size, work::Work};
 
-/// Keeps this thread awake as long as its runtime lives. A client that sleeps has to be woken by the server's write, for which
+/// Keeps this thread awake as long as its runtime lives, if it has a processor of its own. A client that sleeps has to be woken by the server's write, for which
 /// the server's processor interrupts the client's: that costs as much as a session does, and the slower the server, the more
 /// often the client sleeps. Users' clients are on other machines.
-pub(crate) fn stay_awake() {
-    tokio::spawn(async {
-        loop {
-            yield_now().await;
-        }
-    });
+pub(crate) fn stay_awake(pinned: Pinned) {
+    if pinned.0 {
+        tokio::spawn(async {
+            loop {
+                yield_now().await;
+            }
+        });
+    }
 }
 
 /// What came of one piece of work.
@@ -38,6 +40,14 @@ impl Tally {
     pub(crate) fn add(&mut self, other: &Self) {
         self.latencies.extend_from_slice(&other.latencies);
         self.errors += other.errors;
+    }
+
+    fn sum(tallies: &[Self]) -> Self {
+        let mut sum = Self::default();
+        for tally in tallies {
+            sum.add(tally);
+        }
+        sum
     }
 
     fn answered(&mut self, asked: Instant, good: bool) {
@@ -74,11 +84,7 @@ impl Clients {
             }
             None => try_join_all(self.https.iter_mut().map(|http| http.run(work, each))).await?,
         };
-        let mut sum = Tally::default();
-        for tally in &tallies {
-            sum.add(tally);
-        }
-        Ok(sum)
+        Ok(Tally::sum(&tallies))
     }
 
     /// The sum of the counts of all sessions.

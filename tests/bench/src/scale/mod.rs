@@ -57,9 +57,7 @@ const MEASURES: [&str; 7] =
 pub(crate) async fn run(options: &Options) -> io::Result<()> {
     let pinned = Pinned::clients();
     raise_the_limit_of_files(options.largest(sockets::LARGEST))?;
-    if pinned.0 {
-        client::stay_awake();
-    }
+    client::stay_awake(pinned);
     let began = Instant::now();
     for name in MEASURES.into_iter().filter(|name| name.starts_with(&options.only)) {
         eprintln!("{name}, after {} s", began.elapsed().as_secs());
